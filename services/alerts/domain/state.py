@@ -1,18 +1,137 @@
-"""What the detector remembers of each stream: one column per stream, one row per quantity.
+"""What the detector remembers of each stream.
 
-Hours are event time since the epoch; counts are answers. "Effective" counts are divided by the
-over-dispersion, raw counts are answers as they came.
+Hours are event time since the epoch. Raw counts are answers as they came; all other counts are
+effective: divided by the over-dispersion, so that they weigh what they tell.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, overload
+from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-type Floats = NDArray[np.float64]
-type Ints = NDArray[np.intp]
-type Flags = NDArray[np.bool_]
+from services.alerts.domain.columns import Column, Floats, Ints
 
 COMPONENTS = 4
+NO_PARENT = -1
+
+
+class FleetState:
+    """A struct of arrays over streams. NaN means: not yet, or not now.
+
+    `level` (dimensions of the stream: 0, 1 or 2) and `parent` (its row here, or NO_PARENT) say what
+    a stream is; the columns say what was seen of it, and are what a store keeps.
+    """
+
+    layout: ClassVar[dict[str, float]] = {}
+
+    baseline_detractors = Column()
+    baseline_others = Column()
+    quarantine_detractors = Column()  # since the slowest CUSUM left 0: not yet believed normal
+    quarantine_answers = Column()
+    walk = Column()  # that CUSUM, in nats
+    walk_since = Column(np.nan)
+    earlier_detractors = Column()  # of the quarantine, days before today, for what they can tell
+    earlier_answers = Column()
+    today_detractors = Column()
+    today_answers = Column()
+    day = Column(np.nan)
+    first_at = Column(np.nan)
+    last_at = Column(np.nan)
+    seen = Column()  # raw answers in all
+    opened_at = Column(np.nan)  # NaN: no alert is open
+    began_at = Column(np.nan)
+    frozen_rate = Column()  # the baseline when the alert opened
+    alert_answers = Column()  # effective, the first 200 after opening included
+    alert_detractors = Column()
+    alert_raw_answers = Column()  # raw, since began_at
+    alert_raw_detractors = Column()
+    after_opening = Column()
+    recovery = Column()  # CUSUM of recovery, in nats
+    evidence = Column(width=COMPONENTS)  # Shiryaev-Roberts statistic of each alternative, in hours
+    rise_walk = Column(width=COMPONENTS)  # CUSUM of each alternative, in nats
+    rise_since = Column(np.nan, width=COMPONENTS)
+    rise_answers = Column(width=COMPONENTS)
+    rise_detractors = Column(width=COMPONENTS)
+    rise_raw_answers = Column(width=COMPONENTS)
+    rise_raw_detractors = Column(width=COMPONENTS)
+
+    def __init__(self, values: Floats, level: Ints, parent: Ints) -> None:
+        self._store = values
+        self.level = level
+        self.parent = parent
+
+    @property
+    def values(self) -> Floats:
+        return self._store[:, : len(self.level)]
+
+    def __len__(self) -> int:
+        return len(self.level)
+
+    @classmethod
+    def empty(cls, n: int = 0) -> Self:
+        """Hold `n` streams of level 0 without parents, of which nothing was seen."""
+        fleet = cls(np.empty((len(cls.layout), 0)), np.empty(0, np.intp), np.empty(0, np.intp))
+        fleet.extend(n)
+        return fleet
+
+    def extend(
+        self, n: int, *, level: Sequence[int] | Ints = (), parent: Sequence[int] | Ints = ()
+    ) -> Ints:
+        """Add `n` streams of which nothing was seen and return their rows.
+
+        `level` and `parent`: one per stream or nothing. Views taken before may go stale.
+        """
+        before, after = len(self), len(self) + n
+        if after > self._store.shape[1]:
+            grown = np.empty((len(self.layout), max(after, 2 * before)))
+            grown[:, :before] = self.values
+            self._store = grown
+        self._store[:, before:after] = np.array(list(self.layout.values()))[:, None]
+        self.level = np.concatenate([self.level, _one_each(level, n, 0)])
+        self.parent = np.concatenate([self.parent, _one_each(parent, n, NO_PARENT)])
+        return np.arange(before, after)
+
+    def rows(self, index: Ints) -> Self:
+        """Copy the streams at `index`; what happens to the copy does not touch the fleet."""
+        return type(self)(self.values[:, index], self.level[index], self.parent[index])
+
+    def store(self, index: Ints, rows: Self) -> None:
+        """Put changed copies back."""
+        self._store[:, index] = rows.values
+
+    def to_rows(self, index: Ints) -> Floats:
+        """Give each stream's numbers in the order of `STATE_COLUMNS`, one row per stream."""
+        return np.ascontiguousarray(self.values[:, index].T)
+
+    def put_rows(self, index: Ints, rows: Floats, columns: Sequence[str] | None = None) -> None:
+        """Take back what `to_rows` gave; a column that `columns` does not name starts anew."""
+        known = {name: i for i, name in enumerate(self.layout)}
+        named = [(i, name) for i, name in enumerate(columns or self.layout) if name in known]
+        fresh = np.tile(np.array(list(self.layout.values()))[:, None], (1, len(index)))
+        if len(index):
+            fresh[[known[name] for _, name in named]] = np.asarray(rows).T[[i for i, _ in named]]
+        self._store[:, index] = fresh
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Floats,
+        *,
+        level: Sequence[int] | Ints = (),
+        parent: Sequence[int] | Ints = (),
+        columns: Sequence[str] | None = None,
+    ) -> Self:
+        """Build a fleet from what `to_rows` gave, in that order of streams."""
+        fleet = cls.empty()
+        index = fleet.extend(len(rows), level=level, parent=parent)
+        fleet.put_rows(index, rows, columns)
+        return fleet
+
+
+STATE_COLUMNS: tuple[str, ...] = tuple(FleetState.layout)
+
+
+def _one_each(values: Sequence[int] | Ints, n: int, default: int) -> Ints:
+    if len(values) not in {0, n}:
+        raise ValueError(f"{len(values)} values for {n} streams")
+    return np.array(values, np.intp) if len(values) else np.full(n, default, np.intp)

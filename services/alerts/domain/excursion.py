@@ -1,0 +1,90 @@
+"""Since when, and by how much: the CUSUM walks (Page 1954) and the quarantine they govern."""
+
+import numpy as np
+from scipy.special import expit
+
+from services.alerts.domain.columns import Flags, Floats
+from services.alerts.domain.frame import Frame
+from services.alerts.domain.state import FleetState
+from services.alerts.domain.terms import SHIFTS
+
+
+def log_likelihood_ratio(frame: Frame, risen: Floats) -> Floats:
+    """Binomial log likelihood ratio of the answers, `risen` rate against the present one."""
+    against = np.log((1 - risen) / (1 - frame.present))
+    return frame.detractors * np.log(risen / frame.present) + (
+        (frame.answers - frame.detractors) * against
+    )
+
+
+def walk(rows: FleetState, frame: Frame) -> None:
+    """Bring the slowest CUSUM forward and put the answers into quarantine.
+
+    It is not cut at 0 here: `settle` sees that it fell, and resets it.
+    """
+    risen = expit(frame.log_odds + frame.offset + frame.shift)
+    idle = rows.walk <= 0
+    rows.walk = np.where(frame.warm, rows.walk + log_likelihood_ratio(frame, risen), 0.0)
+    rows.walk_since = np.where(idle & (rows.walk > 0), frame.began_h, rows.walk_since)
+    rows.quarantine_detractors += frame.excess
+    rows.quarantine_answers += frame.answers
+    rows.today_detractors += frame.excess
+    rows.today_answers += frame.answers
+
+
+def walk_rises(rows: FleetState, frame: Frame) -> None:
+    """Bring each alternative's CUSUM forward, with onset and counts since it last left 0."""
+    risen = expit(frame.log_odds + frame.offset + frame.shift * SHIFTS)
+    idle = rows.rise_walk <= 0
+    rows.rise_since = np.where(idle, frame.began_h, rows.rise_since)
+    for name, more in (
+        ("rise_detractors", frame.excess),
+        ("rise_answers", frame.answers),
+        ("rise_raw_detractors", frame.raw_detractors),
+        ("rise_raw_answers", frame.raw_answers),
+    ):
+        setattr(rows, name, np.where(idle, 0.0, getattr(rows, name)) + more)
+    walked = np.maximum(rows.rise_walk + log_likelihood_ratio(frame, risen), 0.0)
+    rows.rise_walk = np.where(frame.warm, walked, 0.0)
+
+
+def settle(rows: FleetState, frame: Frame, leak_after: float) -> None:
+    """Believe normal what did not become a rise; frozen while an alert is open.
+
+    When the slowest CUSUM is back at 0 (always so in warm-up) the quarantine joins the baseline;
+    one older than `leak_after` hours leaks into it with that time constant.
+    """
+    fallen = (rows.walk <= 0) & ~frame.open
+    old = (frame.now_h - rows.walk_since > leak_after) & ~frame.open & ~fallen
+    if old.any():
+        share = np.where(old, 1 - np.exp(-frame.elapsed / leak_after), 0.0)
+        rows.baseline_detractors += share * rows.quarantine_detractors
+        rows.baseline_others += share * (rows.quarantine_answers - rows.quarantine_detractors)
+        for name in _QUARANTINE:
+            setattr(rows, name, getattr(rows, name) * (1 - share))
+    release(rows, fallen)
+
+
+def release(rows: FleetState, which: Flags) -> None:
+    """Move the quarantine into the baseline."""
+    rows.baseline_detractors += np.where(which, rows.quarantine_detractors, 0.0)
+    fine = rows.quarantine_answers - rows.quarantine_detractors
+    rows.baseline_others += np.where(which, fine, 0.0)
+    drop(rows, which)
+
+
+def drop(rows: FleetState, which: Flags) -> None:
+    """Forget the quarantine and its CUSUM."""
+    for name in (*_QUARANTINE, "walk"):
+        setattr(rows, name, np.where(which, 0.0, getattr(rows, name)))
+    rows.walk_since = np.where(which, np.nan, rows.walk_since)
+
+
+_QUARANTINE = (
+    "quarantine_detractors",
+    "quarantine_answers",
+    "earlier_detractors",
+    "earlier_answers",
+    "today_detractors",
+    "today_answers",
+)

@@ -1,0 +1,124 @@
+"""Where each touched stream stands in this minute, before its answers are weighed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit
+
+from services.alerts.domain.columns import Flags, Floats
+from services.alerts.domain.state import FleetState
+from services.alerts.domain.terms import FleetTerms, Policy
+
+WEEK_H = 168.0
+HIGHEST_RATE = 0.95
+LEAST_SHIFT = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Minute:
+    """What came: raw counts of each touched stream, and the hour at which the minute ends."""
+
+    answers: Floats
+    detractors: Floats
+    now_h: float
+    tick_h: float
+
+    @property
+    def began_h(self) -> float:
+        return self.now_h - self.tick_h
+
+    @property
+    def middle_h(self) -> float:
+        return self.now_h - self.tick_h / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Everything the update of a minute shares. Rates are shares, shifts are logits."""
+
+    answers: Floats  # effective
+    detractors: Floats  # effective
+    excess: Floats  # detractors without what the season explains, from 0 to answers
+    raw_answers: Floats
+    raw_detractors: Floats
+    now_h: float
+    began_h: float
+    elapsed: Floats  # hours since the stream's last answer
+    warm: Flags
+    open: Flags
+    rate: Floats  # the baseline
+    log_odds: Floats
+    mass: Floats  # pseudo-answers behind the baseline
+    spread: Floats  # rate * (1 - rate)
+    offset: float
+    present: Floats  # the baseline with the season of this hour
+    shift: Floats  # of the first alternative
+    wobble: Floats  # variance between days
+    flicker: Floats  # variance between updates
+
+
+def welcome(rows: FleetState, minute: Minute, parents: tuple[Floats, Floats]) -> None:
+    """Start streams that never had an answer at their parent's rate.
+
+    `parents`: rate and strength in pseudo-answers of each row's parent, as before this minute.
+    """
+    new = np.isnan(rows.last_at)
+    rate, strength = parents
+    rows.baseline_detractors[new] = (rate * strength)[new]
+    rows.baseline_others[new] = ((1 - rate) * strength)[new]
+    rows.first_at[new] = rows.last_at[new] = minute.began_h
+
+
+def forget(rows: FleetState, elapsed: Floats, drift: float) -> None:
+    """Let the baseline's mass fall as its rate may have moved since, unless an alert is open.
+
+    A random walk of `drift` logit² per hour caps what old answers tell: N / (1 + N p q D dt), the
+    variance of a beta with N pseudo-answers plus that of the walk (delta method).
+    """
+    mass = rows.baseline_detractors + rows.baseline_others
+    rate = rows.baseline_detractors / mass
+    kept = 1 / (1 + mass * (rate * (1 - rate)) * drift * elapsed)
+    kept = np.where(np.isnan(rows.opened_at), kept, 1.0)
+    rows.baseline_detractors *= kept
+    rows.baseline_others *= kept
+
+
+def build_frame(
+    rows: FleetState, minute: Minute, dispersion: Floats, policy: Policy, terms: FleetTerms
+) -> Frame:
+    """Note the time of the answers in `rows` and measure the stream as of before them."""
+    elapsed = minute.now_h - rows.last_at
+    warm = (rows.seen >= policy.warm_answers) & (minute.now_h - rows.first_at >= policy.warm_hours)
+    rows.last_at = minute.now_h
+    rows.seen += minute.answers
+    forget(rows, elapsed, terms.drift)
+    answers, detractors = minute.answers / dispersion, minute.detractors / dispersion
+    mass = rows.baseline_detractors + rows.baseline_others
+    rate = rows.baseline_detractors / mass
+    log_odds = logit(rate)
+    offset = terms.offset_at(minute.middle_h)
+    present = expit(log_odds + offset)
+    rise = np.minimum(policy.smallest_rise, HIGHEST_RATE - rate)
+    smallest = np.maximum(logit(rate + rise) - log_odds, LEAST_SHIFT)
+    cap = (policy.wobble_cap * smallest) ** 2
+    return Frame(
+        answers=answers,
+        detractors=detractors,
+        excess=np.clip(detractors - answers * (present - rate), 0, answers),
+        raw_answers=minute.answers,
+        raw_detractors=minute.detractors,
+        now_h=minute.now_h,
+        began_h=minute.began_h,
+        elapsed=elapsed,
+        warm=warm,
+        open=~np.isnan(rows.opened_at),
+        rate=rate,
+        log_odds=log_odds,
+        mass=mass,
+        spread=rate * (1 - rate),
+        offset=offset,
+        present=present,
+        shift=np.maximum(smallest, 3 * np.sqrt(terms.drift * WEEK_H)),
+        wobble=np.minimum(terms.day_wobble**2, cap) + 1e-9,
+        flicker=np.minimum(terms.flicker**2, cap) + 1e-9,
+    )
