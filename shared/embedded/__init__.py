@@ -1,0 +1,1 @@
+"""The default that needs nothing installed: PostgreSQL and a broker from wheels, under `var/`."""

@@ -1,0 +1,90 @@
+"""The embedded broker: librdkafka's mock cluster in a process of its own.
+
+    python -m shared.embedded.broker LIBRARY FOLDER
+
+It makes the topics of FOLDER/kafka.topics.json (name: partitions), writes FOLDER/kafka.json and
+serves until SIGTERM; on SIGHUP it reads the topics again. Standard library only: it starts fast.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+# A group's first members wait this long for more; the mock's default is 3 s.
+REBALANCE_DELAY_MS = 50
+
+
+class Cluster:
+    """librdkafka's mock cluster: one broker on 127.0.0.1, at a port of its own choice."""
+
+    def __init__(self, library: str) -> None:
+        self._rd = ctypes.CDLL(library)
+        for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
+            getattr(self._rd, name).restype = ctypes.c_void_p
+        self._rd.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+        self._rd.rd_kafka_err2str.restype = ctypes.c_char_p
+        cluster = self._rd.rd_kafka_mock_cluster_new(self._client(), 1)
+        if not cluster:
+            raise SystemExit("librdkafka makes no mock cluster")
+        self._cluster = ctypes.c_void_p(cluster)
+        self._rd.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, REBALANCE_DELAY_MS)
+        self.bootstrap = self._rd.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+        self.topics: dict[str, int] = {}
+        self.refused: dict[str, str] = {}
+
+    def _client(self) -> ctypes.c_void_p:
+        words = ctypes.create_string_buffer(512)
+        settings = ctypes.c_void_p(self._rd.rd_kafka_conf_new())
+        # Errors only: it would warn that this client, which is never used, knows no broker.
+        self._rd.rd_kafka_conf_set(settings, b"log_level", b"3", words, len(words))
+        client = self._rd.rd_kafka_new(0, settings, words, ctypes.c_size_t(len(words)))
+        if not client:
+            raise SystemExit(f"librdkafka: {words.value.decode()}")
+        return ctypes.c_void_p(client)
+
+    def create(self, topics: dict[str, int]) -> None:
+        """Make the topics that are not there yet; note those that librdkafka refuses."""
+        self.refused = {}
+        for name, partitions in topics.items():
+            if name in self.topics:
+                continue
+            fault = self._rd.rd_kafka_mock_topic_create(
+                self._cluster, name.encode(), ctypes.c_int(partitions), ctypes.c_int(1)
+            )
+            if fault:
+                self.refused[name] = self._rd.rd_kafka_err2str(fault).decode()
+            else:
+                self.topics[name] = partitions
+
+
+def main() -> None:
+    library, folder = sys.argv[1], Path(sys.argv[2])
+    wanted, state = folder / "kafka.topics.json", folder / "kafka.json"
+    # Before librdkafka starts its threads: they inherit the mask, so sigwait hears everything.
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    cluster = Cluster(library)
+    began = {"pid": os.getpid(), "started": time.time(), "log": uuid.uuid4().hex}
+    while True:
+        cluster.create(json.loads(wanted.read_text(encoding="utf-8")))
+        told = {**began, "bootstrap": cluster.bootstrap, "topics": cluster.topics}
+        _write(state, {**told, "refused": cluster.refused})
+        if signal.sigwait(signals) != signal.SIGHUP:
+            break
+    state.unlink(missing_ok=True)
+    os._exit(0)  # nothing here is worth the time of tearing it down
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    beside = path.with_suffix(".json.new")
+    beside.write_text(json.dumps(content), encoding="utf-8")
+    beside.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from shared.embedded.files import prepare_folder, read_object, write_whole
+from shared.embedded.processes import Launch, StartFailed, end, is_alive, is_ours, read_tail, spawn
+
+PROGRAM = "shared.embedded.broker"
+PATIENCE = 20.0  # seconds; it takes 0.1 on an idle machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kafka:
+    bootstrap: str
+    log: str  # names this life of the broker: what it held dies with it, offsets with the name
+    pid: int
+    adopted: bool
+
+
+def start_kafka(var: Path, topics: Mapping[str, int]) -> Kafka:
+    """Return the broker of `var` with these topics (name: partitions), adopted or started.
+
+    It keeps 5 MiB a partition in memory and evicts silently: for trying out, tests and demos.
+    An adopted broker gets the topics that it lacks. Raises StartFailed.
+    """
+    var = prepare_folder(var)
+    found = _find(var)
+    if found is None:
+        _write_wanted(var, topics)
+        (var / "kafka.json").unlink(missing_ok=True)
+        pid = spawn(_build_launch(var), var / "kafka.log")
+    else:
+        pid = int(found["pid"])
+        _write_wanted(var, {**found["topics"], **topics})
+        if not topics.keys() <= found["topics"].keys():
+            os.kill(pid, signal.SIGHUP)
+    return _describe(_wait_ready(var, pid, topics), adopted=found is not None)
+
+
+def running_kafka(var: Path) -> Kafka | None:
+    """Return the broker that runs under `var` and takes connections, or None."""
+    found = _find(var.resolve())
+    return None if found is None else _describe(found, adopted=True)
+
+
+def stop_kafka(var: Path) -> bool:
+    """End the broker of `var`, all it holds with it; say whether one ran."""
+    var = var.resolve()
+    state = read_object(var / "kafka.json")
+    if state is None or not _is_broker(state, var):
+        return False
+    end(int(state["pid"]), [(signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)])
+    (var / "kafka.json").unlink(missing_ok=True)
+    return True
+
+
+def _find(var: Path) -> dict[str, Any] | None:
+    state = read_object(var / "kafka.json")
+    if state is None or not _is_broker(state, var):
+        return None
+    if not _answers(state["bootstrap"]):
+        end(int(state["pid"]), [(signal.SIGKILL, 5.0)])
+        return None
+    return state
+
+
+def _is_broker(state: Mapping[str, Any], var: Path) -> bool:
+    return is_ours(int(state["pid"]), PROGRAM, var, float(state["started"]))
+
+
+def _answers(bootstrap: str) -> bool:
+    host, port = bootstrap.rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _describe(state: Mapping[str, Any], *, adopted: bool) -> Kafka:
+    return Kafka(
+        bootstrap=state["bootstrap"], log=state["log"], pid=int(state["pid"]), adopted=adopted
+    )
+
+
+def _write_wanted(var: Path, topics: Mapping[str, int]) -> None:
+    write_whole(var / "kafka.topics.json", json.dumps(dict(topics)))
+
+
+def _wait_ready(var: Path, pid: int, topics: Mapping[str, int]) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        state = read_object(var / "kafka.json")
+        if state is not None and state["pid"] == pid:
+            if topics.keys() <= state["topics"].keys():
+                return state
+            if state["refused"]:
+                raise StartFailed(f"the embedded broker refuses topics: {state['refused']}")
+        if not is_alive(pid):
+            break
+        time.sleep(0.01)
+    raise StartFailed(
+        f"the embedded broker (process {pid}) does not start; the end of {var / 'kafka.log'}:\n"
+        + read_tail(var / "kafka.log")
+    )
+
+
+def _build_launch(var: Path) -> Launch:
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    # -S: site-packages are not needed, and not looking at them halves the start.
+    return Launch(
+        command=[sys.executable, "-S", "-m", PROGRAM, str(_find_library()), str(var)],
+        environment={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def _find_library() -> Path:
+    """Return librdkafka as the wheel confluent-kafka brings it."""
+    spec = find_spec("confluent_kafka")
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        package = Path(place)
+        for folder in (package.with_name("confluent_kafka.libs"), package / ".dylibs"):
+            for library in sorted(folder.glob("librdkafka*")):
+                return library.resolve()
+    raise StartFailed(
+        "the wheel confluent-kafka (librdkafka) is not installed for this platform: "
+        "install it, or let EARSHOT_KAFKA_BOOTSTRAP name a Kafka of your own"
+    )

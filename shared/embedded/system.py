@@ -1,0 +1,82 @@
+"""What `python -m services` starts when it is told of no Kafka and no PostgreSQL."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.embedded.files import hold_lock, prepare_folder
+from shared.embedded.kafka import Kafka, running_kafka, start_kafka, stop_kafka
+from shared.embedded.postgres import (
+    DEFAULT,
+    Options,
+    Postgres,
+    running_postgres,
+    start_postgres,
+    stop_postgres,
+)
+
+LOCK_PATIENCE = 90.0  # seconds: another start, with a crash recovery in it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """Where the embedded servers are; `kafka_log` names this life of the broker."""
+
+    database_url: str
+    kafka_bootstrap: str
+    kafka_log: str
+    postgres_pid: int
+    kafka_pid: int
+
+
+def start_blocking(var: Path, topics: Mapping[str, int], options: Options = DEFAULT) -> Embedded:
+    """Start or adopt both servers, at the same time; `topics` are name: partitions.
+
+    Two starts at once wait for one another. Raises StartFailed, or Locked after 90 s.
+    """
+    var = prepare_folder(var)
+    with hold_lock(var / "embedded.lock", patience=LOCK_PATIENCE), ThreadPoolExecutor(2) as pool:
+        kafka = pool.submit(start_kafka, var, topics)
+        postgres = pool.submit(start_postgres, var, options)
+        return _describe(postgres.result(), kafka.result())
+
+
+def stop_blocking(var: Path) -> bool:
+    """End both servers; say whether any ran. Doing it twice is no error."""
+    if not var.is_dir():
+        return False
+    with (
+        hold_lock(var / "embedded.lock", patience=LOCK_PATIENCE),
+        ThreadPoolExecutor(2) as pool,
+    ):
+        kafka = pool.submit(stop_kafka, var)
+        postgres = pool.submit(stop_postgres, var)
+        return kafka.result() | postgres.result()
+
+
+def running(var: Path) -> Embedded | None:
+    """Return what runs under `var`, or None unless both servers do. Starts nothing."""
+    postgres, kafka = running_postgres(var), running_kafka(var)
+    if postgres is None or kafka is None:
+        return None
+    return _describe(postgres, kafka)
+
+
+async def start(var: Path, topics: Mapping[str, int], options: Options = DEFAULT) -> Embedded:
+    return await asyncio.to_thread(start_blocking, var, topics, options)
+
+
+async def stop(var: Path) -> bool:
+    return await asyncio.to_thread(stop_blocking, var)
+
+
+def _describe(postgres: Postgres, kafka: Kafka) -> Embedded:
+    return Embedded(
+        database_url=postgres.url,
+        kafka_bootstrap=kafka.bootstrap,
+        kafka_log=kafka.log,
+        postgres_pid=postgres.pid,
+        kafka_pid=kafka.pid,
+    )
