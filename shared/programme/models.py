@@ -1,0 +1,164 @@
+"""The programme: what the operator decides, as frozen models."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from shared.durations import Duration
+from shared.programme.faults import NotAccepted
+from shared.programme.rules import Rule, compile_rule
+from shared.programme.surveys import Kind, Mail, Survey, Written, check_names
+from shared.programme.texts import Texts
+from shared.segments import Lattice
+
+__all__ = [
+    "AlertPolicy",
+    "Destination",
+    "Dimension",
+    "Evidence",
+    "Kind",
+    "Mail",
+    "Programme",
+    "Segmentation",
+    "Survey",
+    "Texts",
+    "Trigger",
+]
+
+Channel = Literal["email", "webhook"]
+EVENT_TYPE = r"^(transaction|support_call)\.[a-z0-9_-]{1,50}$"
+DOTTED = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+ALWAYS = "true"
+
+
+class Trigger(Written):
+    """Which event asks which survey, of whom, and by which channel."""
+
+    key: str
+    on: str = Field(pattern=EVENT_TYPE)
+    when: Annotated[Rule, BeforeValidator(lambda text: compile_rule(text))] = Field(
+        default=ALWAYS, validate_default=True
+    )
+    survey: str
+    sample: float = Field(default=1.0, ge=0, le=1)
+    channels: tuple[Channel, ...] = Field(default=("email", "webhook"), min_length=1)
+    delay: Duration | None = Field(default=None, le=timedelta(days=365))
+    max_age: Duration = Field(default=timedelta(hours=6), gt=timedelta(0))
+
+    @field_validator("channels")
+    @classmethod
+    def _each_once(cls, value: tuple[Channel, ...]) -> tuple[Channel, ...]:
+        if len(set(value)) < len(value):
+            raise NotAccepted("names a channel twice", "each channel once")
+        return value
+
+
+class Dimension(Written):
+    """One dimension; `path` is the place of its value in the event's data."""
+
+    path: str | None = Field(default=None, alias="from", pattern=DOTTED)
+
+
+class Segmentation(Written):
+    """The dimensions and pairs by which answers are counted."""
+
+    dimensions: Mapping[str, Dimension] = Field(default_factory=dict, max_length=8)
+    pairs: tuple[tuple[str, str], ...] = Field(default=(), max_length=28)
+
+    @field_validator("dimensions", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return check_names(value, "a dimension")
+
+    @cached_property
+    def paths(self) -> Mapping[str, str | None]:
+        """Dimension to path, as `shared.segments` takes it."""
+        return {name: dimension.path for name, dimension in self.dimensions.items()}
+
+    @cached_property
+    def lattice(self) -> Lattice:
+        """The cells in which an answer counts."""
+        return Lattice(tuple(self.dimensions), self.pairs)
+
+
+class Evidence(Written):
+    """No alarm on less than this since the onset; a gate only removes alarms."""
+
+    answers: int = Field(default=20, ge=1)
+    detractors: int = Field(default=8, ge=1)
+
+
+class Destination(Written):
+    """Where alerts are told."""
+
+    kind: Literal["alertmanager", "webhook"]
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise NotAccepted(f"{value!r} is not an address", "http://host or https://host")
+        return value
+
+
+class AlertPolicy(Written):
+    """How often alerts may be wrong, what they must be able to see, and who is told."""
+
+    false_alarms_per_week: float = Field(default=1, gt=0, le=168)
+    smallest_rise: float = Field(default=5, gt=0, le=50)
+    evidence: Evidence = Evidence()
+    cluster_by: str | None = Field(default=None, pattern=DOTTED)
+    destinations: Mapping[str, Destination] = Field(default_factory=dict)
+
+    @field_validator("destinations", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return check_names(value, "a destination")
+
+
+class Programme(Written):
+    """The whole of it, and the digest by which decisions name it."""
+
+    brand: str
+    languages: tuple[str, ...]
+    timezone: str
+    constants: Mapping[str, str]
+    surveys: Mapping[str, Survey]
+    triggers: Mapping[str, Trigger]
+    segments: Segmentation
+    alerts: AlertPolicy
+    digest: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The programme's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def words(self) -> Mapping[str, str]:
+        """What `{brand}` and the constants stand for in page texts."""
+        return {**self.constants, "brand": self.brand}
+
+    @cached_property
+    def triggers_of(self) -> Mapping[str, tuple[Trigger, ...]]:
+        """Event type to the triggers that listen to it, in the order of the file."""
+        found: dict[str, tuple[Trigger, ...]] = {}
+        for trigger in self.triggers.values():
+            found[trigger.on] = (*found.get(trigger.on, ()), trigger)
+        return found
+
+    def delay_of(self, trigger: Trigger) -> timedelta:
+        """The trigger's own delay, else its survey's."""
+        return self.surveys[trigger.survey].delay if trigger.delay is None else trigger.delay
+
+    def language_for(self, locale: str | None) -> str:
+        """`de-AT` means `de`; what the programme does not speak means its first language."""
+        short = (locale or "").replace("_", "-").partition("-")[0].lower()
+        return short if short in self.languages else self.languages[0]
