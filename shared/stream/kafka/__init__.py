@@ -1,0 +1,18 @@
+"""Kafka, as the services know it. Only this package imports aiokafka."""
+
+from shared.stream.kafka.consumer import KafkaSource, open_source
+from shared.stream.kafka.producer import KafkaProducer, open_producer
+from shared.stream.kafka.room import Room, open_room
+from shared.stream.kafka.topics import cluster_id, create_topics, topic_faults
+
+__all__ = [
+    "KafkaProducer",
+    "KafkaSource",
+    "Room",
+    "cluster_id",
+    "create_topics",
+    "open_producer",
+    "open_room",
+    "open_source",
+    "topic_faults",
+]

@@ -1,0 +1,130 @@
+"""The producer: acks=all, idempotent, every wait bounded.
+
+A send that is not acknowledged in time raises KafkaUnavailable and the client is replaced in the
+background, because aiokafka's idempotent producer can stay stuck after a broker's return. Until
+the new one stands, sends fail at once: a caller that must answer within seconds can.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.stream.kafka.guards import START_RETRY_S, close_quietly, start_or_unavailable
+from shared.stream.kafka.room import Room
+from shared.stream.records import Broker, KafkaUnavailable, Outgoing
+
+_log = structlog.get_logger()
+_START_S: Final = 10.0
+
+
+class KafkaProducer:
+    """Sends records and returns once every in-sync replica has them."""
+
+    def __init__(self, broker: Broker, *, bound_s: float, room: Room | None) -> None:
+        self._broker = broker
+        self._bound_s = bound_s
+        self._room = room
+        self._client: Any = None
+        self._reopening: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self._client is not None
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """All of them acknowledged when this returns.
+
+        Raises KafkaUnavailable within the bound; some may then have been, or may still be, written.
+        """
+        if not records:
+            return
+        if self._room is not None:
+            await self._room.wait({record.topic for record in records})
+        client = self._client
+        if client is None:
+            self._reopen()
+            raise KafkaUnavailable("the producer is not connected")
+        try:
+            async with asyncio.timeout(self._bound_s):
+                futures = [await self.enqueue(record, client) for record in records]
+                await asyncio.gather(*futures)
+        except (KafkaError, TimeoutError, OSError) as error:
+            self._replace(client, error)
+            raise KafkaUnavailable(f"produce: {type(error).__name__}: {error}") from error
+        if self._room is not None:
+            self._room.note(records)
+
+    async def enqueue(self, record: Outgoing, client: Any = None) -> asyncio.Future[Any]:
+        """Hand one record to the client; the future is its acknowledgement."""
+        future: asyncio.Future[Any] = await (client or self._client).send(
+            f"{self._broker.prefix}{record.topic}",
+            record.value,
+            key=record.key,
+            headers=list(record.headers),
+        )
+        return future
+
+    async def open(self) -> None:
+        client = AIOKafkaProducer(
+            bootstrap_servers=self._broker.bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="lz4",
+            linger_ms=0,
+            max_batch_size=256 * 1024,
+            max_request_size=4 * 1024 * 1024,
+            request_timeout_ms=int(self._bound_s * 1000),
+        )
+        await start_or_unavailable(client, what="producer", within_s=_START_S)
+        self._client = client
+
+    async def close(self) -> None:
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.wait({self._reopening})
+        if self._client is not None:
+            await close_quietly(self._client, what="producer")
+            self._client = None
+
+    def _replace(self, client: Any, error: BaseException) -> None:
+        if self._client is not client:
+            return
+        _log.warning("kafka did not acknowledge; reconnecting", error=type(error).__name__)
+        self._client = None
+        self._reopen(abandoned=client)
+
+    def _reopen(self, abandoned: Any = None) -> None:
+        if self._reopening is None or self._reopening.done():
+            self._reopening = asyncio.create_task(self._until_open(abandoned))
+
+    async def _until_open(self, abandoned: Any) -> None:
+        if abandoned is not None:
+            await close_quietly(abandoned, what="producer")
+        while self._client is None:
+            try:
+                await self.open()
+            except KafkaUnavailable:
+                await asyncio.sleep(START_RETRY_S)
+        _log.info("kafka producer connected")
+
+
+@asynccontextmanager
+async def open_producer(
+    broker: Broker, *, bound_s: float = 10.0, room: Room | None = None
+) -> AsyncIterator[KafkaProducer]:
+    """Yield a producer that is connected, or connecting where the broker is away."""
+    producer = KafkaProducer(broker, bound_s=bound_s, room=room)
+    try:
+        await producer.open()
+    except KafkaUnavailable as error:
+        _log.warning("kafka is away; the producer keeps trying", error=str(error))
+        producer._reopen()  # noqa: SLF001 - the same module
+    try:
+        yield producer
+    finally:
+        await producer.close()

@@ -1,0 +1,92 @@
+"""Where each consumer stands, kept in the transaction that holds its effect.
+
+The compare-and-set is the fence: a partition whose `next` is not what this consumer last knew was
+moved by another owner, and its records are left out of the batch.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from alembic.operations import Operations
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.stream.records import Partition
+
+
+def create_table(op: Operations) -> None:
+    """Create `offsets` in the schema of the migration that calls this."""
+    op.create_table(
+        "offsets",
+        sa.Column("group_id", sa.Text, primary_key=True),
+        sa.Column("log", sa.Text, primary_key=True),
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True),
+        sa.Column("next", sa.BigInteger, nullable=False),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One partition's step: from the first record taken to the one after the last."""
+
+    home: Partition
+    old: int
+    new: int
+
+
+_READ = sa.text(
+    "SELECT topic, partition, next FROM offsets WHERE group_id = :group AND log = :log"
+    " AND (topic, partition) IN"
+    " (SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])))"
+)
+_START = sa.text(
+    "INSERT INTO offsets (group_id, log, topic, partition, next)"
+    " SELECT :group, :log, f.topic, f.partition, f.next FROM unnest(CAST(:topics AS text[]),"
+    " CAST(:partitions AS int[]), CAST(:nexts AS bigint[])) AS f(topic, partition, next)"
+    " ON CONFLICT DO NOTHING"
+)
+_MOVE = sa.text(
+    "UPDATE offsets o SET next = m.new FROM unnest(CAST(:topics AS text[]),"
+    " CAST(:partitions AS int[]), CAST(:olds AS bigint[]), CAST(:news AS bigint[]))"
+    " AS m(topic, partition, old, new)"
+    " WHERE o.group_id = :group AND o.log = :log AND o.topic = m.topic"
+    " AND o.partition = m.partition AND o.next = m.old"
+    " RETURNING o.topic, o.partition"
+)
+
+
+class Offsets:
+    """The table `offsets`, for one group on one log."""
+
+    def __init__(self, engine: AsyncEngine, *, group: str, log: str) -> None:
+        self._engine = engine
+        self._names = {"group": group, "log": log}
+
+    async def read(self, homes: Iterable[Partition]) -> dict[Partition, int]:
+        """The stored `next` of each partition that has one."""
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(_READ, self._names | _columns(list(homes)))
+            return {Partition(topic, number): int(offset) for topic, number, offset in rows}
+
+    async def start(self, firsts: Mapping[Partition, int]) -> dict[Partition, int]:
+        """Store where partitions begin that were never read; who was first wins."""
+        values = self._names | _columns(list(firsts)) | {"nexts": list(firsts.values())}
+        async with self._engine.begin() as connection:
+            await connection.execute(_START, values)
+        return await self.read(firsts)
+
+    async def move(self, connection: AsyncConnection, moves: Sequence[Move]) -> set[Partition]:
+        """Compare and set; return the partitions that moved. The others are not ours."""
+        values = {"olds": [move.old for move in moves], "news": [move.new for move in moves]}
+        rows = await connection.execute(
+            _MOVE, self._names | _columns([move.home for move in moves]) | values
+        )
+        return {Partition(topic, number) for topic, number in rows}
+
+
+def _columns(homes: Sequence[Partition]) -> dict[str, list[object]]:
+    return {
+        "topics": [home.topic for home in homes],
+        "partitions": [home.number for home in homes],
+    }

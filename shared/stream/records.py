@@ -1,0 +1,62 @@
+"""What travels through the loop."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Which Kafka: where, the prefix of topic names, the id of its log.
+
+    `embedded` is the mock of the default: small logs that evict silently, quick waits.
+    """
+
+    bootstrap: str
+    log: str
+    prefix: str = ""
+    embedded: bool = False
+
+
+class Partition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    number: int
+
+
+class Record(NamedTuple):
+    """One record as Kafka gave it. `timestamp_ms` is its own create time."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    timestamp_ms: int
+
+    @property
+    def home(self) -> Partition:
+        return Partition(self.topic, self.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A record and what its decoder made of it."""
+
+    record: Record
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be produced; `topic` without the deployment's prefix."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class KafkaUnavailable(Exception):
+    """Kafka did not acknowledge in time. What was sent may still be written: ids decide."""

@@ -1,0 +1,66 @@
+"""Weather, poison or bug: what an exception means for the batch it stopped.
+
+Weather   the world is away for a while: abort, wait, try the same batch again, for ever
+Data      the database refuses a value (SQLSTATE 22, 23): halve the batch until one record is alone
+Bug       anything else: halve as well; the record that stands alone is a dead letter
+
+A wrong login, a missing schema or table (SQLSTATE 28, 3D, 3F, 42) is weather too: no record is at
+fault, and dead letters would drain the topic until somebody runs the migrations.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from asyncpg import InterfaceError, InternalClientError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared.errors import Reason
+from shared.stream.records import KafkaUnavailable
+
+
+class Verdict(StrEnum):
+    WEATHER = "weather"
+    DATA = "data"
+    BUG = "bug"
+
+    @property
+    def reason(self) -> Reason:
+        return Reason.DATABASE if self is Verdict.DATA else Reason.BUG
+
+
+# 08 connection, 25P03 idle-in-transaction time-out, 28 login, 3D/3F/42 schema, 40 rollback,
+# 53 resources, 55P03 lock, 57 operator intervention (shutdown, statement time-out), 58 system
+_WEATHER: Final = ("08", "25P03", "28", "3D", "3F", "40", "42", "53", "55P03", "57", "58", "XX")
+_DATA: Final = ("22", "23")
+# asyncpg raises these without a SQLSTATE when the server died under a statement
+_LOST: Final = (InterfaceError, InternalClientError)
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """The five characters of PostgreSQL's verdict, wherever the drivers wrapped them."""
+    seen: BaseException | None = error
+    while seen is not None:
+        for holder in (seen, getattr(seen, "orig", None)):
+            state = getattr(holder, "sqlstate", None)
+            if isinstance(state, str):
+                return state
+        seen = seen.__cause__
+    return None
+
+
+def judge(error: Exception) -> Verdict:
+    """Say what to do with a batch that `error` stopped."""
+    state = sqlstate_of(error)
+    if state is not None:
+        if state.startswith(_WEATHER):
+            return Verdict.WEATHER
+        return Verdict.DATA if state.startswith(_DATA) else Verdict.BUG
+    if isinstance(error, DBAPIError):
+        lost = isinstance(getattr(error.orig, "__cause__", None), _LOST)
+        refused_value = isinstance(getattr(error.orig, "__cause__", None), ValueError)
+        if refused_value:
+            return Verdict.DATA
+        return Verdict.WEATHER if lost or error.connection_invalidated else Verdict.BUG
+    weather = (OSError, TimeoutError, PoolTimeout, KafkaUnavailable, *_LOST)
+    return Verdict.WEATHER if isinstance(error, weather) else Verdict.BUG
