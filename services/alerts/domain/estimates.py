@@ -14,7 +14,7 @@ class Severity(StrEnum):
 
     CRITICAL = "critical"
     WARNING = "warning"
-    NOTICE = "info"
+    INFO = "info"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,4 +81,4 @@ def severity(hurt: float) -> Severity:
     """Grade by customers hurt per hour: critical from one an hour, warning from one a day."""
     if hurt >= CRITICAL_PER_HOUR:
         return Severity.CRITICAL
-    return Severity.WARNING if hurt >= WARNING_PER_HOUR else Severity.NOTICE
+    return Severity.WARNING if hurt >= WARNING_PER_HOUR else Severity.INFO
