@@ -1,4 +1,4 @@
-"""Segments: clean values, the values frozen at an event, and the cells in which an answer counts."""
+"""Segments: clean values, values frozen at an event, the cells in which an answer counts."""
 
 import json
 import unicodedata

@@ -1,0 +1,118 @@
+"""API keys: `Authorization: Bearer esk_<id>_<secret>`; scopes, expiry, re-read on change.
+
+The file is a JSON list of `{"id", "sha256", "scopes", "expires"}`; `sha256` is of the whole key.
+`python -m services keys` makes one. Keys have 32 random bytes, so a plain hash is enough.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from fastapi import Request
+
+from shared.errors import Forbidden, Unauthorised
+
+_log = structlog.get_logger()
+SCOPES: Final = (
+    "responses:write",
+    "events:write",
+    "scores:read",
+    "responses:read",
+    "decisions:read",
+    "invitations:read",
+    "invitations:link",
+    "preview",
+    "suppressions:read",
+    "suppressions:write",
+    "alerts:read",
+    "alerts:write",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key as the file has it."""
+
+    id: str
+    sha256: str
+    scopes: frozenset[str]
+    expires: datetime | None
+
+    def allows(self, scope: str) -> bool:
+        return scope in self.scopes or "*" in self.scopes
+
+
+class KeyFile:
+    """The keys in force. Without a file nobody is asked for one; the service binds to loopback."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._read_at: tuple[int, int] | None = None
+        self._keys: dict[str, Key] = {}
+        if path is not None:
+            self._keys = self._read(path)
+
+    @property
+    def asked(self) -> bool:
+        return self._path is not None
+
+    def check(self, authorization: str | None, scope: str) -> str:
+        """Return the key's id. Raises Unauthorised or Forbidden, which names the scope."""
+        self._refresh()
+        word, _, text = (authorization or "").partition(" ")
+        if word.lower() != "bearer" or not text:
+            raise Unauthorised("a key is needed: Authorization: Bearer <key>")
+        digest = sha256(text.strip().encode()).hexdigest()
+        key = next((k for k in self._keys.values() if hmac.compare_digest(k.sha256, digest)), None)
+        if key is None or (key.expires is not None and key.expires <= datetime.now(UTC)):
+            raise Unauthorised("this key is not known or has expired")
+        if not key.allows(scope):
+            raise Forbidden(f"the key {key.id} lacks the scope {scope}")
+        return key.id
+
+    def _refresh(self) -> None:
+        if self._path is None:
+            return
+        try:
+            found = self._path.stat()
+            if (found.st_mtime_ns, found.st_size) != self._read_at:
+                self._keys = self._read(self._path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _log.error("keys file unusable; the keys read before stay", error=str(error))
+
+    def _read(self, path: Path) -> dict[str, Key]:
+        found = path.stat()
+        keys = {item["id"]: _key(item) for item in json.loads(path.read_text(encoding="utf-8"))}
+        self._read_at = (found.st_mtime_ns, found.st_size)
+        return keys
+
+
+def _key(item: dict[str, Any]) -> Key:
+    expires = item.get("expires")
+    moment = datetime.fromisoformat(expires) if expires else None
+    return Key(item["id"], item["sha256"].lower(), frozenset(item["scopes"]), moment)
+
+
+def new_key(name: str) -> tuple[str, str]:
+    """Draw a key; return it and the SHA-256 to store."""
+    text = f"esk_{name}_{secrets.token_urlsafe(32)}"
+    return text, sha256(text.encode()).hexdigest()
+
+
+def require_scope(scope: str) -> Callable[[Request], Awaitable[None]]:
+    """A FastAPI dependency: the caller's key must have the scope, where keys are asked for."""
+
+    async def check(request: Request) -> None:
+        keys: KeyFile = request.app.state.keys
+        if keys.asked:
+            keys.check(request.headers.get("authorization"), scope)
+
+    check.__doc__ = f"Needs the scope {scope}"
+    return check

@@ -1,0 +1,88 @@
+"""Settings: `EARSHOT_*` environment variables, each also as `…_FILE`.
+
+A service's settings are a subclass in its `settings.py`; only its `app.py` and `__main__.py` read
+them. `python -m services settings` prints each with its meaning and default.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "EARSHOT_"
+S = TypeVar("S", bound="Settings")
+
+
+class SettingsFault(Exception):
+    """The environment cannot be used; the text names each variable and what is accepted."""
+
+
+class _FileSource(EnvSettingsSource):
+    """Reads the value of `X` from the file that `X_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        name = f"{PREFIX}{field_name}_file".upper()
+        path = os.environ.get(name)
+        if path is None or name.removeprefix(PREFIX).lower() in self.settings_cls.model_fields:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise SettingsFault(f"{name}: {path} cannot be read: {error.strerror}") from error
+
+
+class Settings(BaseSettings):
+    """What every service needs."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    service: ClassVar[str] = ""
+
+    kafka_bootstrap: str = Field(description="Kafka's address, host:port[,host:port…]")
+    kafka_topic_prefix: str = Field("", description="stands before each topic's name")
+    kafka_log: str = Field("", description="id of Kafka's log; default: the cluster's own id")
+    kafka_embedded: bool = Field(
+        default=False, description="Kafka is the mock of the embedded default"
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""), description="PostgreSQL 18 or newer, postgresql://user:password@host/name"
+    )
+    programme: Path = Field(Path("programme"), description="folder of the five YAML files")
+    var: Path = Field(Path("var"), description="where the embedded default keeps its files")
+    host: str = Field("127.0.0.1", description="address to listen on; beyond loopback needs keys")
+    keys_file: Path | None = Field(None, description="API keys: id, sha256, scopes, expires")
+    log_level: str = Field("info", description="debug, info, warning or error")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+    def database_for(self, service: str) -> str:
+        """The service's own database where one is named, else everybody's."""
+        own = os.environ.get(f"{PREFIX}{service.upper()}_DATABASE_URL")
+        return own or self.database_url.get_secret_value()
+
+
+def read_settings(model: type[S]) -> S:
+    """Read the environment. Raises SettingsFault, which names each variable that is at fault."""
+    try:
+        return model()
+    except ValidationError as error:
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()
+        ]
+        raise SettingsFault("\n".join(faults)) from None

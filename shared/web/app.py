@@ -1,0 +1,107 @@
+"""Build a service's web application: its routers on the chassis that all services share."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from shared.errors import Invalid, unknown_name
+from shared.keys import KeyFile
+from shared.stream.pipeline import Health
+from shared.web import problems
+from shared.web.limits import BodyLimit, Counted
+
+Check = Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service says of itself. A check returns its fault, or None.
+
+    `needed` decide readiness; `named` are shown only: a dead mail server does not make trigger
+    unready. `loops` decide liveness: they must turn.
+    """
+
+    needed: Mapping[str, Check] = field(default_factory=dict)
+    named: Mapping[str, Check] = field(default_factory=dict)
+    loops: Sequence[Health] = ()
+
+
+def build_web(
+    name: str,
+    *,
+    routers: Sequence[APIRouter],
+    parts: Parts,
+    registry: CollectorRegistry,
+    keys: KeyFile,
+    limits: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """Return the application; `limits` are body sizes by path where 64 KiB does not fit."""
+    app = FastAPI(
+        title=f"Earshot {name}",
+        version="1",
+        dependencies=[Depends(refuse_unknown_query)],
+        redirect_slashes=False,
+    )
+    app.state.keys = keys
+    problems.install(app)
+    for router in routers:
+        app.include_router(router)
+    app.include_router(_health_router(name, parts, registry))
+    app.add_middleware(BodyLimit, limits=limits or {})
+    app.add_middleware(Counted, registry=registry)
+    return app
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """A JSON reply of anything that msgspec encodes; times in RFC 3339, UTC."""
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
+
+
+async def refuse_unknown_query(request: Request) -> None:
+    """A misspelt parameter that is ignored answers another question: 422 instead."""
+    route = request.scope.get("route")
+    dependant = getattr(route, "dependant", None)
+    if dependant is None or not request.query_params:
+        return
+    known = _query_names(dependant)
+    faults = [unknown_name(name, name, known) for name in request.query_params if name not in known]
+    if faults:
+        raise Invalid.of(faults)
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names = {param.alias for param in dependant.query_params}
+    for inner in dependant.dependencies:
+        names |= _query_names(inner)
+    return names
+
+
+def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="Does the loop turn?")
+    async def healthz() -> Response:
+        stuck = any(loop.stuck() for loop in parts.loops)
+        return json_response(
+            {"service": name, "status": "stuck" if stuck else "ok"}, 503 if stuck else 200
+        )
+
+    @router.get("/readyz", summary="Can it do what it is for?")
+    async def readyz() -> Response:
+        needed = {part: await check() for part, check in parts.needed.items()}
+        named = {part: await check() for part, check in parts.named.items()}
+        ready = not any(needed.values())
+        shown = {part: fault or "ok" for part, fault in (needed | named).items()}
+        body = {"service": name, "status": "ready" if ready else "not ready", "parts": shown}
+        return json_response(body, 200 if ready else 503)
+
+    @router.get("/metrics", summary="Prometheus series")
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router

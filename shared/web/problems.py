@@ -1,0 +1,81 @@
+"""Errors as RFC 9457, whoever raised them."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared.errors import BadJson, EarshotError, FieldFault, Invalid
+
+_log = structlog.get_logger()
+PROBLEM = "application/problem+json"
+_SOURCES = {"body", "query", "path", "header"}
+
+
+def problem_response(error: EarshotError) -> Response:
+    """The reply for an expected error."""
+    return Response(
+        msgspec.json.encode(error.problem()),
+        status_code=error.status,
+        media_type=PROBLEM,
+        headers=error.headers(),
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Render every error of the application as a problem."""
+
+    @app.exception_handler(EarshotError)
+    async def expected(_: Request, error: EarshotError) -> Response:
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        return problem_response(from_validation(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def plain(_: Request, error: HTTPException) -> Response:
+        return _status_problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        return _status_problem(500, "a fault of ours; it is in the log", {})
+
+
+def _status_problem(status: int, detail: str, headers: dict[str, str]) -> Response:
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    return Response(
+        msgspec.json.encode(body), status_code=status, media_type=PROBLEM, headers=headers
+    )
+
+
+def from_validation(errors: Sequence[Any]) -> EarshotError:
+    """Turn pydantic's findings into ours."""
+    if any(error["type"] == "json_invalid" for error in errors):
+        return BadJson("the body is not JSON")
+    return Invalid.of([_fault(error) for error in errors])
+
+
+def _fault(error: Any) -> FieldFault:
+    location = [str(part) for part in error["loc"] if part not in _SOURCES]
+    kind = str(error["type"])
+    if kind == "missing":
+        return FieldFault(".".join(location), "missing-field", None, "a value is needed")
+    if kind == "extra_forbidden":
+        return FieldFault(".".join(location), "unknown-field", location[-1], "no such field")
+    ranges = ("greater_than", "less_than", "too_long", "too_short", "literal", "enum")
+    code = "out-of-range" if any(word in kind for word in ranges) else "wrong-type"
+    shown = error.get("input")
+    text = shown if isinstance(shown, str) else repr(shown)
+    return FieldFault(".".join(location), code, text[:100], str(error["msg"]))
