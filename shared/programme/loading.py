@@ -15,7 +15,7 @@ from shared.programme.complaints import complaints
 from shared.programme.faults import NotAccepted, ProgrammeError, ProgrammeFault
 from shared.programme.models import AlertPolicy, Programme, Segmentation, Survey, Trigger
 from shared.programme.sources import Source, read_source
-from shared.programme.surveys import NAME_ACCEPTED, NAME, Written
+from shared.programme.surveys import NAME, NAME_ACCEPTED, Written
 
 FILES = ("programme.yaml", "surveys.yaml", "triggers.yaml", "segments.yaml", "alerts.yaml")
 DEDUPE = timedelta(days=40)

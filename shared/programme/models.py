@@ -41,7 +41,7 @@ class Trigger(Written):
 
     key: str
     on: str = Field(pattern=EVENT_TYPE)
-    when: Annotated[Rule, BeforeValidator(lambda text: compile_rule(text))] = Field(
+    when: Annotated[Rule, BeforeValidator(compile_rule)] = Field(
         default=ALWAYS, validate_default=True
     )
     survey: str

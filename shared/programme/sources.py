@@ -54,7 +54,7 @@ class Source:
 
 
 def read_source(file: Path) -> Source:
-    """Read one file. What is wrong with it stands in `faults`; then `values` is what could be read."""
+    """Read one file; what is wrong with it stands in `faults`, beside the values that could be read."""
     try:
         content = file.read_bytes()
     except OSError as error:
