@@ -7,6 +7,7 @@ serves until SIGTERM; on SIGHUP it reads the topics again. Standard library only
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -64,6 +65,9 @@ class Cluster:
 
 def main() -> None:
     library, folder = sys.argv[1], Path(sys.argv[2])
+    # Kept open for life: of two starts that do not know of one another only one gets a broker.
+    lock = (folder / "kafka.lock").open("w", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     wanted, state = folder / "kafka.topics.json", folder / "kafka.json"
     # Before librdkafka starts its threads: they inherit the mask, so sigwait hears everything.
     signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}

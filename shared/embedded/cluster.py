@@ -52,7 +52,8 @@ def cluster_folder(var: Path) -> Path:
 
 def read_secret(var: Path) -> Secret | None:
     found = read_object(var / "postgres.json")
-    return None if found is None else Secret(str(found["password"]), found.get("port"))
+    password = found.get("password") if found else None
+    return Secret(password, found.get("port")) if found and isinstance(password, str) else None
 
 
 def keep_secret(var: Path, secret: Secret) -> None:
@@ -111,7 +112,6 @@ def build_postgres_launch(command: list[str], var: Path, account: Account | None
 
 def make_cluster(var: Path, account: Account | None, password: str) -> None:
     """Make the cluster beside its place and move it there whole: a kill leaves no half one."""
-    remove_leftovers(var)
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=var))
     try:
         words = fresh / "password"
@@ -127,6 +127,7 @@ def make_cluster(var: Path, account: Account | None, password: str) -> None:
 
 
 def remove_leftovers(var: Path) -> None:
+    """Remove what starts that were killed in the middle of initdb left."""
     for leftover in var.glob("postgres.new-*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import structlog
-
-log = structlog.get_logger()
+from shared.embedded.processes import StartFailed
 
 
 class Locked(Exception):
@@ -28,11 +26,20 @@ def prepare_folder(var: Path) -> Path:
     """Make `var` and return its absolute path.
 
     A new one may be walked through but not listed by others: PostgreSQL runs as another user.
+    Raises StartFailed.
     """
     folder = var.resolve()
-    if not folder.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o711)
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o711)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise StartFailed(
+            f"user {os.geteuid()} cannot write to the folder {folder} "
+            f"({fault.strerror}): let EARSHOT_VAR name another"
+        ) from fault
     return folder
 
 

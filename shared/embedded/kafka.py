@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Mapping
@@ -10,10 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from shared.embedded.files import prepare_folder, read_object, write_whole
+from shared.embedded.files import Locked, hold_lock, prepare_folder, read_object, write_whole
 from shared.embedded.processes import Launch, StartFailed, end, is_alive, is_ours, read_tail, spawn
 
 PROGRAM = "shared.embedded.broker"
+# length, api key 18, version 0, correlation id, no client id
+API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 PATIENCE = 20.0  # seconds; it takes 0.1 on an idle machine
 
 
@@ -34,12 +37,12 @@ def start_kafka(var: Path, topics: Mapping[str, int]) -> Kafka:
     var = prepare_folder(var)
     found = _find(var)
     if found is None:
+        _end_silent(var)
         _write_wanted(var, topics)
-        (var / "kafka.json").unlink(missing_ok=True)
         pid = spawn(_build_launch(var), var / "kafka.log")
     else:
         pid = int(found["pid"])
-        _write_wanted(var, {**found["topics"], **topics})
+        _write_wanted(var, {**topics, **found["topics"]})
         if not topics.keys() <= found["topics"].keys():
             os.kill(pid, signal.SIGHUP)
     return _describe(_wait_ready(var, pid, topics), adopted=found is not None)
@@ -66,10 +69,15 @@ def _find(var: Path) -> dict[str, Any] | None:
     state = read_object(var / "kafka.json")
     if state is None or not _is_broker(state, var):
         return None
-    if not _answers(state["bootstrap"]):
+    # Looked at again afterwards: one that was just killed may still have answered.
+    return state if _answers(state["bootstrap"]) and _is_broker(state, var) else None
+
+
+def _end_silent(var: Path) -> None:
+    state = read_object(var / "kafka.json")
+    if state is not None and _is_broker(state, var):
         end(int(state["pid"]), [(signal.SIGKILL, 5.0)])
-        return None
-    return state
+    (var / "kafka.json").unlink(missing_ok=True)
 
 
 def _is_broker(state: Mapping[str, Any], var: Path) -> bool:
@@ -77,10 +85,12 @@ def _is_broker(state: Mapping[str, Any], var: Path) -> bool:
 
 
 def _answers(bootstrap: str) -> bool:
+    """Ask which requests it knows: a stopped process takes connections, but says nothing."""
     host, port = bootstrap.rsplit(":", 1)
     try:
-        with socket.create_connection((host, int(port)), timeout=2):
-            return True
+        with socket.create_connection((host, int(port)), timeout=1) as broker:
+            broker.sendall(API_VERSIONS)
+            return bool(broker.recv(4))
     except OSError:
         return False
 
@@ -98,19 +108,36 @@ def _write_wanted(var: Path, topics: Mapping[str, int]) -> None:
 def _wait_ready(var: Path, pid: int, topics: Mapping[str, int]) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        state = read_object(var / "kafka.json")
-        if state is not None and state["pid"] == pid:
-            if topics.keys() <= state["topics"].keys():
-                return state
-            if state["refused"]:
-                raise StartFailed(f"the embedded broker refuses topics: {state['refused']}")
-        if not is_alive(pid):
+        state = _find(var)
+        if state is None and not is_alive(pid) and not _is_locked(var):
             break
+        if state is not None and _has(state, topics):
+            return state
         time.sleep(0.01)
     raise StartFailed(
         f"the embedded broker (process {pid}) does not start; the end of {var / 'kafka.log'}:\n"
         + read_tail(var / "kafka.log")
     )
+
+
+def _has(state: Mapping[str, Any], topics: Mapping[str, int]) -> bool:
+    """Say whether the broker has these topics; raise StartFailed if it never will."""
+    faults = {name: state["refused"][name] for name in topics if name in state["refused"]}
+    for name, partitions in topics.items():
+        if state["topics"].get(name, partitions) != partitions:
+            faults[name] = f"has {state['topics'][name]} partitions, not {partitions}"
+    if faults:
+        raise StartFailed(f"the embedded broker cannot make these topics, stop it first: {faults}")
+    return all(name in state["topics"] for name in topics)
+
+
+def _is_locked(var: Path) -> bool:
+    """Say whether a broker lives that has not told where it is yet: an earlier start's."""
+    try:
+        with hold_lock(var / "kafka.lock"):
+            return False
+    except Locked:
+        return True
 
 
 def _build_launch(var: Path) -> Launch:

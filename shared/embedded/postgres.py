@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import asyncpg
 import psutil
 import structlog
 
@@ -21,13 +20,14 @@ from shared.embedded.cluster import (
     make_cluster,
     read_or_draw_secret,
     read_secret,
+    remove_leftovers,
 )
 from shared.embedded.files import free_port, prepare_folder
 from shared.embedded.privileges import choose_account
-from shared.embedded.processes import StartFailed, end, is_alive, read_tail, spawn
+from shared.embedded.processes import StartFailed, end, read_tail, spawn
+from shared.embedded.readiness import DATABASE, wait_ready
 
-DATABASE = "earshot"
-ATTEMPTS = 4
+ATTEMPTS = 3
 
 log = structlog.get_logger()
 
@@ -61,11 +61,11 @@ def start_postgres(var: Path, options: Options = DEFAULT) -> Postgres:
     var = prepare_folder(var)
     secret = read_or_draw_secret(var)
     found = find_postmaster(var)
-    if found is not None:
-        asyncio.run(_wait_ready(found, secret.password, options.patience))
+    if found is not None and asyncio.run(wait_ready(found, secret.password, options.patience)):
         return _describe(found, secret, adopted=True)
     cluster = cluster_folder(var)
     account = choose_account(cluster)
+    remove_leftovers(var)
     if not is_made(cluster):
         make_cluster(var, account, secret.password)
     _clear_remains(cluster)
@@ -74,7 +74,7 @@ def start_postgres(var: Path, options: Options = DEFAULT) -> Postgres:
         command = ["postgres", "-D", str(cluster), *_settings(port, options)]
         launch = build_postgres_launch(command, var, account)
         server = Postmaster(spawn(launch, var / "postgres.log"), port)
-        if asyncio.run(_wait_ready(server, secret.password, options.patience)):
+        if asyncio.run(wait_ready(server, secret.password, options.patience)):
             keep_secret(var, Secret(secret.password, port))
             return _describe(server, secret, adopted=False)
         log.warning("postgres ended at its start", attempt=attempt + 1, port=port)
@@ -93,6 +93,11 @@ def running_postgres(var: Path) -> Postgres | None:
     if secret is None or found is None:
         return None
     return _describe(found, secret, adopted=True)
+
+
+def was_killed(var: Path) -> bool:
+    """Say whether the server of `var` ended without taking its leave."""
+    return (cluster_folder(var.resolve()) / "postmaster.pid").exists()
 
 
 def stop_postgres(var: Path) -> bool:
@@ -131,63 +136,6 @@ def _settings(port: int, options: Options) -> list[str]:
     if not options.durable:
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-
-
-async def _wait_ready(server: Postmaster, password: str, patience: float) -> bool:
-    """Wait until the server takes a query; False if it ended, StartFailed if it never answers."""
-    began = time.monotonic()
-    told = 5.0
-    while (why := await _why_not_ready(server, password)) is not None:
-        if not is_alive(server.pid):
-            return False
-        waited = time.monotonic() - began
-        if waited > patience:
-            raise StartFailed(
-                f"PostgreSQL (process {server.pid}) gives no answer on port {server.port} "
-                f"after {waited:.0f} s: {why}"
-            )
-        if waited > told:
-            log.info("waiting for postgres", pid=server.pid, seconds=round(waited), why=why)
-            told += 5.0
-        await asyncio.sleep(0.02)
-    return True
-
-
-async def _why_not_ready(server: Postmaster, password: str) -> str | None:
-    try:
-        await _ask(server, password)
-    except asyncpg.TooManyConnectionsError:
-        return None  # busy is ready
-    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as fault:
-        raise StartFailed(f"the password in postgres.json is not the cluster's: {fault}") from fault
-    except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError) as fault:
-        return str(fault) or type(fault).__name__
-    return None
-
-
-async def _ask(server: Postmaster, password: str) -> None:
-    try:
-        connection = await _connect(server, password, DATABASE)
-    except asyncpg.InvalidCatalogNameError:
-        first = await _connect(server, password, "postgres")
-        try:
-            await first.execute(f"CREATE DATABASE {DATABASE}")
-        finally:
-            await first.close(timeout=5)
-    else:
-        await connection.close(timeout=5)
-
-
-async def _connect(server: Postmaster, password: str, database: str) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        host="127.0.0.1",
-        port=server.port,
-        user=USER,
-        password=password,
-        database=database,
-        ssl=False,
-        timeout=5,
-    )
 
 
 def _clear_remains(cluster: Path) -> None:

@@ -66,9 +66,9 @@ def is_alive(pid: int) -> bool:
 def is_ours(pid: int, program: str, folder: Path, started: float) -> bool:
     """Say whether `pid` still is the process that we left there, not one that got its number.
 
-    Its command line names `program`, and either it began at `started` (epoch seconds) or its
-    command line names `folder`: a clock that was set in between changes the first only, a
-    folder that was moved the second only.
+    It is `program` (or Python runs that module), and either it began at `started` (epoch seconds)
+    or its command line names `folder`: a clock that was set in between changes the first only,
+    a folder that was moved the second only.
     """
     if not is_alive(pid):
         return False
@@ -78,7 +78,7 @@ def is_ours(pid: int, program: str, folder: Path, started: float) -> bool:
         begun = process.create_time()
     except psutil.Error:
         return False
-    if not any(program in word for word in words):
+    if not words or (Path(words[0]).name != program and program not in words[1:]):
         return False
     return abs(begun - started) < CLOCK_STEP or str(folder) in words
 

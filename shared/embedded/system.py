@@ -1,10 +1,13 @@
 """What `python -m services` starts when it is told of no Kafka and no PostgreSQL."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from shared.embedded.files import hold_lock, prepare_folder
 from shared.embedded.kafka import Kafka, running_kafka, start_kafka, stop_kafka
@@ -15,7 +18,11 @@ from shared.embedded.postgres import (
     running_postgres,
     start_postgres,
     stop_postgres,
+    was_killed,
 )
+from shared.embedded.processes import StartFailed, is_alive
+
+log = structlog.get_logger()
 
 LOCK_PATIENCE = 90.0  # seconds: another start, with a crash recovery in it
 
@@ -40,7 +47,10 @@ def start_blocking(var: Path, topics: Mapping[str, int], options: Options = DEFA
     with hold_lock(var / "embedded.lock", patience=LOCK_PATIENCE), ThreadPoolExecutor(2) as pool:
         kafka = pool.submit(start_kafka, var, topics)
         postgres = pool.submit(start_postgres, var, options)
-        return _describe(postgres.result(), kafka.result())
+        try:
+            return _describe(postgres.result(), kafka.result())
+        except OSError as fault:
+            raise StartFailed(f"the embedded servers do not start under {var}: {fault}") from fault
 
 
 def stop_blocking(var: Path) -> bool:
@@ -70,6 +80,42 @@ async def start(var: Path, topics: Mapping[str, int], options: Options = DEFAULT
 
 async def stop(var: Path) -> bool:
     return await asyncio.to_thread(stop_blocking, var)
+
+
+def build_watch(
+    var: Path, embedded: Embedded, options: Options = DEFAULT, *, pause: float = 0.5
+) -> Callable[[asyncio.Event], Coroutine[None, None, None]]:
+    """Return a worker that brings PostgreSQL back, at its old port, when it was killed.
+
+    What was stopped on purpose stays stopped, and a broker that died took its records along and
+    would come back at another address: both end the worker with StartFailed.
+    """
+
+    async def watch(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            if not is_alive(embedded.kafka_pid):
+                raise StartFailed(
+                    f"the embedded broker (process {embedded.kafka_pid}) ended; what was not yet "
+                    "consumed is lost. Start again"
+                )
+            if running_postgres(var) is None:
+                await _revive(var, options)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+
+    return watch
+
+
+async def _revive(var: Path, options: Options) -> None:
+    if not was_killed(var):
+        raise StartFailed(f"the PostgreSQL under {var} was stopped")
+    log.warning("postgres was killed, starting it again", var=str(var))
+    await asyncio.to_thread(_start_postgres_alone, var, options)
+
+
+def _start_postgres_alone(var: Path, options: Options) -> Postgres:
+    with hold_lock(var / "embedded.lock", patience=LOCK_PATIENCE):
+        return start_postgres(var, options)
 
 
 def _describe(postgres: Postgres, kafka: Kafka) -> Embedded:
