@@ -1,0 +1,92 @@
+"""Fixtures that every level shares: the real PostgreSQL and the Kafka mock of the default."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.embedded.files import hold_lock
+from shared.embedded.system import Embedded
+from shared.stream import Broker
+from tests.support.embedded import build_template, cloned_database, start_for_tests, stop_for_tests
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = "earshot-embedded"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    base = tmp_path_factory.getbasetemp()
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    var = (base if alone else base.parent) / FOLDER
+    var.mkdir(exist_ok=True)
+    yield start_for_tests(var)
+    if alone:
+        stop_for_tests(var)
+
+
+@pytest.fixture(scope="session")
+def embedded(servers: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Embedded:
+    """The servers, with a template database in which every service is migrated."""
+    base = tmp_path_factory.getbasetemp()
+    var = (base if "PYTEST_XDIST_WORKER" not in os.environ else base.parent) / FOLDER
+    with hold_lock(var / "template.lock", patience=60):
+        done = var / "template.done"
+        if not done.exists():
+            build_template(servers.database_url)
+            done.touch()
+    return servers
+
+
+@pytest.fixture
+def empty_database_url(servers: Embedded) -> Iterator[str]:
+    with cloned_database(servers.database_url, "template1") as url:
+        yield url
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With several workers the controller stops what they shared."""
+    if hasattr(session.config, "workerinput"):
+        return
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    if factory is not None and (var := factory.getbasetemp() / FOLDER).is_dir():
+        stop_for_tests(var)
+
+
+@pytest.fixture(scope="module")
+def database_url(embedded: Embedded) -> Iterator[str]:
+    """A fresh, migrated database for the test module."""
+    with cloned_database(embedded.database_url) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database_url(embedded: Embedded) -> Iterator[str]:
+    """A fresh, migrated database for one test."""
+    with cloned_database(embedded.database_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(servers: Embedded) -> str:
+    return servers.kafka_bootstrap
+
+
+@pytest.fixture
+def broker(servers: Embedded) -> Broker:
+    """The mock, with topics of this test's own: it creates them at first use, with 4 partitions."""
+    prefix = f"t{secrets.token_hex(4)}-"
+    return Broker(servers.kafka_bootstrap, log=servers.kafka_log, prefix=prefix, embedded=True)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = os.environ.get("EARSHOT_DATA")
+    if folder is None:
+        pytest.skip("EARSHOT_DATA is not set")
+    path = Path(folder)
+    if not (path / "olist" / "responses.csv.gz").exists():
+        pytest.fail(f"EARSHOT_DATA={folder} is not complete: olist/responses.csv.gz is missing")
+    return path

@@ -1,0 +1,57 @@
+"""One embedded PostgreSQL and one mock Kafka for a whole test run, shared by all its workers."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import make_url
+
+from shared.db import SCHEMAS, migrate
+from shared.embedded.postgres import Options
+from shared.embedded.system import Embedded, start_blocking, stop_blocking
+from shared.events import PARTITIONS, Topic
+
+TEMPLATE = "earshot_template"
+FAST = Options(durable=False, max_connections=200)
+
+
+def start_for_tests(var: Path) -> Embedded:
+    return start_blocking(var, dict.fromkeys(map(str, Topic), PARTITIONS), FAST)
+
+
+def stop_for_tests(var: Path) -> None:
+    stop_blocking(var)
+
+
+async def _admin(url: str, *statements: str) -> None:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain, timeout=10)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def named(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def build_template(url: str) -> None:
+    """Migrate every service once; each test database is a clone of it."""
+    asyncio.run(_admin(url, f'CREATE DATABASE "{TEMPLATE}"'))
+    for service in SCHEMAS:
+        migrate(named(url, TEMPLATE), service)
+
+
+@contextmanager
+def cloned_database(url: str, template: str = TEMPLATE) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    asyncio.run(_admin(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    try:
+        yield named(url, name)
+    finally:
+        asyncio.run(_admin(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
