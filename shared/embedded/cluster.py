@@ -12,11 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from shared.embedded.files import read_object, write_whole
-from shared.embedded.privileges import Account, build_launch
+from shared.embedded.privileges import Account, build_launch, check_named
 from shared.embedded.processes import Launch, StartFailed, is_ours
 
 USER = "earshot"
-INITDB_LIMIT = 120.0  # seconds; it takes 0.3 on an idle machine
+DATABASE = "earshot"
+MAKE_LIMIT = 120.0  # seconds; it takes 0.4 on an idle machine
 
 
 @dataclass(frozen=True)
@@ -111,17 +112,47 @@ def build_postgres_launch(command: list[str], var: Path, account: Account | None
 
 
 def make_cluster(var: Path, account: Account | None, password: str) -> None:
-    """Make the cluster beside its place and move it there whole: a kill leaves no half one."""
+    """Make the cluster beside its place and move it there whole: a kill leaves no half one.
+
+    The services' role owns the database and may make others. It is no superuser: that one is
+    `postgres`, with the same password, for the operator.
+    """
+    check_named(account)
     fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=var))
+    cluster, words = fresh / "cluster", fresh / "password"
     try:
-        words = fresh / "password"
         words.touch(mode=0o600)
         words.write_text(password, encoding="utf-8")
         if account is not None:
             os.chown(words, account.uid, account.gid)
             os.chown(fresh, account.uid, account.gid)
-        _run_initdb(var, fresh, account)
-        (fresh / "cluster").rename(cluster_folder(var))
+        _run_to_end(
+            build_postgres_launch(
+                [
+                    "initdb",
+                    f"--pgdata={cluster}",
+                    "--username=postgres",
+                    f"--pwfile={words}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--locale-provider=builtin",
+                    "--builtin-locale=C.UTF-8",
+                    "--no-instructions",
+                    "--no-sync",
+                ],
+                var,
+                account,
+            )
+        )
+        single = ["postgres", "--single", "-D", str(cluster), "-c", "exit_on_error=on", "postgres"]
+        quoted = password.replace("'", "''")
+        _run_to_end(
+            build_postgres_launch(single, var, account),
+            f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{quoted}'\n"
+            f"CREATE DATABASE {DATABASE} OWNER {USER}\n",
+        )
+        cluster.rename(cluster_folder(var))
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -132,21 +163,7 @@ def remove_leftovers(var: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _run_initdb(var: Path, fresh: Path, account: Account | None) -> None:
-    command = [
-        "initdb",
-        f"--pgdata={fresh / 'cluster'}",
-        f"--username={USER}",
-        f"--pwfile={fresh / 'password'}",
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        "--locale=C",
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
-        "--no-instructions",
-        "--no-sync",
-    ]
-    launch = build_postgres_launch(command, var, account)
+def _run_to_end(launch: Launch, words: str = "") -> None:
     try:
         done = subprocess.run(  # noqa: S603 (the command is ours)
             launch.command,
@@ -155,13 +172,13 @@ def _run_initdb(var: Path, fresh: Path, account: Account | None) -> None:
             group=launch.gid,
             extra_groups=None if launch.uid is None else [],
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            input=words.encode(),
             capture_output=True,
-            timeout=INITDB_LIMIT,
+            timeout=MAKE_LIMIT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as fault:
-        raise StartFailed(f"initdb cannot be run: {fault}") from fault
+        raise StartFailed(f"the database cannot be made: {fault}") from fault
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
-        raise StartFailed(f"initdb failed under {var}: {said}")
+        raise StartFailed(f"the database cannot be made: {said}")

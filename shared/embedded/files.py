@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shared.embedded.processes import StartFailed
+from shared.embedded.processes import StartFailed, give_away
 
 
 class Locked(Exception):
@@ -52,6 +52,7 @@ def write_whole(path: Path, content: str, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(mode)
+        give_away(Path(name))
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -86,6 +87,7 @@ def hold_lock(path: Path, *, patience: float = 0.0) -> Iterator[None]:
     The lock dies with the process, so a kill -9 leaves nothing behind.
     """
     with path.open("a+", encoding="utf-8") as file:
+        give_away(path)
         deadline = time.monotonic() + patience
         while True:
             try:

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from shared.embedded.files import Locked, hold_lock, prepare_folder, read_object, write_whole
-from shared.embedded.processes import Launch, StartFailed, end, is_alive, is_ours, read_tail, spawn
+from shared.embedded.processes import (
+    Launch,
+    StartFailed,
+    end,
+    give_away,
+    is_alive,
+    is_ours,
+    read_tail,
+    spawn,
+)
 
 PROGRAM = "shared.embedded.broker"
 # length, api key 18, version 0, correlation id, no client id
@@ -39,12 +48,14 @@ def start_kafka(var: Path, topics: Mapping[str, int]) -> Kafka:
     if found is None:
         _end_silent(var)
         _write_wanted(var, topics)
+        (var / "kafka.lock").touch()
+        give_away(var / "kafka.lock")
         pid = spawn(_build_launch(var), var / "kafka.log")
     else:
         pid = int(found["pid"])
         _write_wanted(var, {**topics, **found["topics"]})
         if not topics.keys() <= found["topics"].keys():
-            os.kill(pid, signal.SIGHUP)
+            _tell(pid)
     return _describe(_wait_ready(var, pid, topics), adopted=found is not None)
 
 
@@ -71,6 +82,15 @@ def _find(var: Path) -> dict[str, Any] | None:
         return None
     # Looked at again afterwards: one that was just killed may still have answered.
     return state if _answers(state["bootstrap"]) and _is_broker(state, var) else None
+
+
+def _tell(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except PermissionError as fault:
+        raise StartFailed(
+            f"the embedded broker (process {pid}) is another user's: stop it as that user"
+        ) from fault
 
 
 def _end_silent(var: Path) -> None:

@@ -9,6 +9,7 @@ import psutil
 import structlog
 
 from shared.embedded.cluster import (
+    DATABASE,
     USER,
     Postmaster,
     Secret,
@@ -25,7 +26,7 @@ from shared.embedded.cluster import (
 from shared.embedded.files import free_port, prepare_folder
 from shared.embedded.privileges import choose_account
 from shared.embedded.processes import StartFailed, end, read_tail, spawn
-from shared.embedded.readiness import DATABASE, wait_ready
+from shared.embedded.readiness import wait_ready
 
 ATTEMPTS = 3
 

@@ -1,6 +1,7 @@
 """PostgreSQL refuses to run as root. This decides as whom it runs, and how it gets there."""
 
 import os
+import pwd
 import shutil
 import stat
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,19 +24,39 @@ class Account:
 def choose_account(cluster: Path) -> Account | None:
     """Say as whom PostgreSQL runs; None means as ourselves.
 
-    Root gives it to the owner of the existing cluster, else to an account without rights.
+    Root gives it to the owner of the cluster, or of the folder that it will stand in, and if that
+    is root too, to an account without rights.
     """
-    owner = cluster.stat() if cluster.exists() else None
-    if os.geteuid() != 0:
-        if owner is not None and owner.st_uid != os.geteuid():
-            raise StartFailed(
-                f"{cluster} belongs to user {owner.st_uid}, you are user {os.geteuid()}: "
-                "start as that user (or as root), or let EARSHOT_VAR name another folder"
-            )
-        return None
-    if owner is not None and owner.st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
-    return Account(NOBODY, NOBODY)
+    place = cluster if cluster.exists() else cluster.parent
+    owner = place.stat()
+    if os.geteuid() == 0:
+        return Account(owner.st_uid, owner.st_gid) if owner.st_uid != 0 else _find_nobody()
+    if place == cluster and owner.st_uid != os.geteuid():
+        raise StartFailed(
+            f"{cluster} belongs to user {owner.st_uid}, you are user {os.geteuid()}: "
+            "start as that user (or as root), or let EARSHOT_VAR name another folder"
+        )
+    return None
+
+
+def check_named(account: Account | None) -> None:
+    """Raise StartFailed if the user has no name: initdb looks it up."""
+    uid = os.geteuid() if account is None else account.uid
+    try:
+        pwd.getpwuid(uid)
+    except KeyError as fault:
+        raise StartFailed(
+            f"user {uid} is not in /etc/passwd, and initdb wants its name: add it, start as "
+            "another user, or let EARSHOT_DATABASE_URL name a PostgreSQL of your own"
+        ) from fault
+
+
+def _find_nobody() -> Account:
+    try:
+        found = pwd.getpwnam("nobody")
+    except KeyError:
+        return Account(NOBODY, NOBODY)
+    return Account(found.pw_uid, found.pw_gid)
 
 
 def find_closed(account: Account, needed: Iterable[Path]) -> Path | None:
@@ -90,6 +111,8 @@ def _through(closed: Path, account: Account) -> list[str]:
         "--clear-groups",
         f"--inh-caps={held}",
         f"--ambient-caps={held}",
+        # access(2), with which PostgreSQL looks for its own programs, heeds them only with this.
+        "--securebits=+no_setuid_fixup",
         "--",
     ]
 

@@ -32,6 +32,7 @@ def spawn(launch: Launch, output: Path) -> int:
         output.replace(output.with_suffix(".log.1"))
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as file:
+        give_away(output)
         try:
             child = subprocess.Popen(  # noqa: S603 (the command is ours)
                 launch.command,
@@ -50,6 +51,13 @@ def spawn(launch: Launch, output: Path) -> int:
     # It outlives us on purpose: without this, Popen warns that nobody waited for it.
     child.returncode = 0
     return child.pid
+
+
+def give_away(path: Path) -> None:
+    """As root, let a file belong to the owner of its folder, who may start the next time."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def is_alive(pid: int) -> bool:

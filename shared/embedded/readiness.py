@@ -4,10 +4,8 @@ import time
 import asyncpg
 import structlog
 
-from shared.embedded.cluster import USER, Postmaster
+from shared.embedded.cluster import DATABASE, USER, Postmaster
 from shared.embedded.processes import StartFailed, is_alive
-
-DATABASE = "earshot"
 
 log = structlog.get_logger()
 
@@ -34,7 +32,16 @@ async def wait_ready(server: Postmaster, password: str, patience: float) -> bool
 
 async def _why_not_ready(server: Postmaster, password: str) -> str | None:
     try:
-        await _ask(server, password)
+        connection = await asyncpg.connect(
+            host="127.0.0.1",
+            port=server.port,
+            user=USER,
+            password=password,
+            database=DATABASE,
+            ssl=False,
+            timeout=5,
+        )
+        await connection.close(timeout=5)
     except asyncpg.TooManyConnectionsError:
         return None  # busy is ready
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError) as fault:
@@ -42,28 +49,3 @@ async def _why_not_ready(server: Postmaster, password: str) -> str | None:
     except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError) as fault:
         return str(fault) or type(fault).__name__
     return None
-
-
-async def _ask(server: Postmaster, password: str) -> None:
-    try:
-        connection = await _connect(server, password, DATABASE)
-    except asyncpg.InvalidCatalogNameError:
-        first = await _connect(server, password, "postgres")
-        try:
-            await first.execute(f"CREATE DATABASE {DATABASE}")
-        finally:
-            await first.close(timeout=5)
-    else:
-        await connection.close(timeout=5)
-
-
-async def _connect(server: Postmaster, password: str, database: str) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        host="127.0.0.1",
-        port=server.port,
-        user=USER,
-        password=password,
-        database=database,
-        ssl=False,
-        timeout=5,
-    )

@@ -28,12 +28,21 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQ
 @pytest.fixture
 def var(tmp_path: Path) -> Iterator[Path]:
     """Under a closed home: nobody but its owner may pass."""
-    home = tmp_path / "home"
+    yield from closed_home(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same, for all tests here that do not need it new."""
+    yield from closed_home(tmp_path_factory.mktemp("used"))
+
+
+def closed_home(folder: Path) -> Iterator[Path]:
+    home = folder / "home"
     home.mkdir(mode=0o700)
-    folder = home / "var"
-    yield folder
-    if folder.exists():
-        stop_postgres(folder)
+    yield home / "var"
+    if (home / "var").exists():
+        stop_postgres(home / "var")
 
 
 async def connect(postgres: Postgres) -> asyncpg.Connection:
@@ -50,15 +59,15 @@ async def query(postgres: Postgres, *statements: str) -> object:
         await connection.close()
 
 
-def test_a_committed_row_survives_a_kill_and_the_address_stays(var: Path) -> None:
-    first = start_postgres(var, DURABLE)
+def test_a_committed_row_survives_a_kill_and_the_address_stays(used: Path) -> None:
+    first = start_postgres(used, DURABLE)
     asyncio.run(query(first, "CREATE TABLE t (n int)", "INSERT INTO t VALUES (7)", "SELECT 1"))
-    assert start_postgres(var, DURABLE) == Postgres(
+    assert start_postgres(used, DURABLE) == Postgres(
         url=first.url, pid=first.pid, port=first.port, adopted=True
     )
 
     os.kill(first.pid, signal.SIGKILL)
-    again = start_postgres(var, DURABLE)
+    again = start_postgres(used, DURABLE)
 
     assert again.pid != first.pid
     assert again.url == first.url
@@ -66,8 +75,8 @@ def test_a_committed_row_survives_a_kill_and_the_address_stays(var: Path) -> Non
     assert asyncio.run(query(again, "SELECT n FROM t")) == 7
 
 
-async def test_a_query_that_outlives_its_killed_server_does_not_stop_the_next(var: Path) -> None:
-    first = await asyncio.to_thread(start_postgres, var, FAST)
+async def test_a_query_that_outlives_its_killed_server_does_not_stop_the_next(used: Path) -> None:
+    first = await asyncio.to_thread(start_postgres, used, FAST)
     connection = await connect(first)
     busy = asyncio.create_task(
         connection.fetchval("SELECT count(*) FROM generate_series(1, 10^9::bigint)")
@@ -75,7 +84,7 @@ async def test_a_query_that_outlives_its_killed_server_does_not_stop_the_next(va
     await asyncio.sleep(0.1)
 
     os.kill(first.pid, signal.SIGKILL)
-    again = await asyncio.to_thread(start_postgres, var, FAST)
+    again = await asyncio.to_thread(start_postgres, used, FAST)
 
     assert await query(again, "SELECT 1") == 1
     with pytest.raises((asyncpg.PostgresError, OSError)):
@@ -106,14 +115,14 @@ def test_a_stale_pid_file_that_names_a_living_stranger_is_not_believed(var: Path
     assert find_postmaster(var) is None
 
 
-async def test_stopping_waits_for_no_client_and_may_be_repeated(var: Path) -> None:
-    postgres = await asyncio.to_thread(start_postgres, var, FAST)
+async def test_stopping_waits_for_no_client_and_may_be_repeated(used: Path) -> None:
+    postgres = await asyncio.to_thread(start_postgres, used, FAST)
     client = await connect(postgres)
 
     began = time.monotonic()
-    assert await asyncio.to_thread(stop_postgres, var)
+    assert await asyncio.to_thread(stop_postgres, used)
     assert time.monotonic() - began < 5
-    assert not await asyncio.to_thread(stop_postgres, var)
+    assert not await asyncio.to_thread(stop_postgres, used)
     client.terminate()
 
 
@@ -127,25 +136,27 @@ def test_a_lost_password_is_said_and_the_cluster_left_alone(var: Path) -> None:
     assert not (var / "postgres.json").exists()
 
 
-def test_nobody_enters_without_the_password_and_the_server_has_no_rights(var: Path) -> None:
-    postgres = start_postgres(var, FAST)
+def test_nobody_enters_without_the_password_and_the_server_has_no_rights(used: Path) -> None:
+    postgres = start_postgres(used, FAST)
     stranger = postgres.url.replace("+asyncpg", "").replace("://earshot:", "://earshot:x")
 
     with pytest.raises(asyncpg.InvalidPasswordError):
         asyncio.run(asyncpg.connect(stranger))
-    assert stat.S_IMODE((var / "postgres.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((used / "postgres.json").stat().st_mode) == 0o600
     assert psutil.Process(postgres.pid).uids().effective == (os.geteuid() or NOBODY)
     if os.geteuid() == 0:
-        assert find_closed(Account(NOBODY, NOBODY), [var]) is not None
+        assert find_closed(Account(NOBODY, NOBODY), [used]) is not None
 
 
-def test_a_cluster_that_cannot_start_is_explained_by_its_log(var: Path) -> None:
-    start_postgres(var, FAST)
-    stop_postgres(var)
-    (var / "postgres" / "PG_VERSION").write_text("9\n")
+def test_a_cluster_that_cannot_start_is_explained_by_its_log(used: Path) -> None:
+    start_postgres(used, FAST)
+    stop_postgres(used)
+    version = used / "postgres" / "PG_VERSION"
+    version.write_text("9\n")
 
     with pytest.raises(StartFailed, match="initialized by PostgreSQL version 9"):
-        start_postgres(var, FAST)
+        start_postgres(used, FAST)
+    version.write_text("18\n")
 
 
 @as_root

@@ -2,7 +2,7 @@ import asyncio
 import os
 import signal
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -29,10 +29,12 @@ async def answers(engine: AsyncEngine) -> bool:
     return False
 
 
-@pytest.fixture
-async def var(tmp_path: Path) -> AsyncIterator[Path]:
-    yield tmp_path / "var"
-    await stop(tmp_path / "var")
+@pytest.fixture(scope="module")
+def var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One folder for all tests here: a start adopts or repairs what the last one left."""
+    folder = tmp_path_factory.mktemp("system") / "var"
+    yield folder
+    stop_blocking(folder)
 
 
 async def test_what_runs_is_found_until_it_is_stopped(var: Path) -> None:
