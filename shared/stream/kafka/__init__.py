@@ -2,6 +2,7 @@
 
 from shared.stream.kafka.consumer import KafkaSource, open_source
 from shared.stream.kafka.producer import KafkaProducer, open_producer
+from shared.stream.kafka.reading import read_all
 from shared.stream.kafka.room import Room, open_room
 from shared.stream.kafka.topics import cluster_id, create_topics, topic_faults
 
@@ -14,5 +15,6 @@ __all__ = [
     "open_producer",
     "open_room",
     "open_source",
+    "read_all",
     "topic_faults",
 ]

@@ -1,0 +1,63 @@
+# Earshot. `make` alone prints what there is.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest -q -p no:cacheprovider
+CODE := services shared migrations tests benchmarks
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install run stop demo test test-all check fmt bench upgrade clean kafka
+
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(VENV)/.installed: requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: $(VENV)/.installed-dev ## install what running and testing need, from the lock
+
+run: $(VENV)/.installed ## start the whole system on the embedded default (ports 8001-8004)
+	@exec $(BIN)/python -m services
+
+stop: $(VENV)/.installed ## end it, with its PostgreSQL and Kafka
+	@$(BIN)/python -m services stop
+
+demo: $(VENV)/.installed ## four weeks of history, live traffic, one fault, and the alert
+	@exec $(BIN)/python -m services demo
+
+test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embedded default (< 60 s)
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser and not tools and not real_kafka and not real_data and not system" tests
+
+test-all: test ## the same, and what needs a browser, Debian's tools, the whole system or real data
+	$(PYTEST) -m "browser or tools or real_kafka or real_data or system" tests
+
+check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, spelling, generated files
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check --quiet $(CODE)
+	$(BIN)/mypy --no-error-summary services shared migrations tests benchmarks
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	$(BIN)/codespell services shared migrations tests benchmarks docs *.md Makefile
+	! grep -nE 'https?://|--index-url|--extra-index-url|--find-links' requirements.lock requirements-dev.lock
+
+fmt: $(VENV)/.installed-dev ## format, and mend what ruff can mend
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+bench: $(VENV)/.installed-dev ## ratios in one run: ingest, scoring, latency
+	$(BIN)/python -m benchmarks
+
+upgrade: $(VENV)/.installed-dev ## renew the lock files
+	$(BIN)/uv pip compile pyproject.toml --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
+
+clean: ## remove what was built or installed here; `make stop` first, var/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

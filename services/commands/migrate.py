@@ -1,0 +1,39 @@
+"""Bring the schemas of the services up to date; safe to run twice, also at the same time."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.db import SCHEMAS, migrate
+from shared.launch import DATABASE, adopt_running
+from shared.process import CannotStart
+from shared.settings import PREFIX
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m services migrate", description=__doc__)
+    parser.add_argument("service", nargs="*", choices=[[], *SCHEMAS], help="default: all")
+    chosen = parser.parse_args(arguments).service or SCHEMAS
+    for service in chosen:
+        url = _url(service)
+        if not url:
+            sys.stderr.write(f"Set {DATABASE} (or {DATABASE}_FILE).\n")
+            return 2
+        migrate(url, service)
+        print(f"{service}: up to date")
+    return 0
+
+
+def _url(service: str) -> str:
+    for name in (f"{PREFIX}{service.upper()}_DATABASE_URL", DATABASE):
+        if value := os.environ.get(name):
+            return value
+        if path := os.environ.get(f"{name}_FILE"):
+            return Path(path).read_text(encoding="utf-8").strip()
+    try:
+        adopt_running()
+    except CannotStart:
+        return ""
+    return os.environ[DATABASE]

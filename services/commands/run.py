@@ -1,0 +1,127 @@
+"""Start all four services in one process, with the embedded servers where none are named."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+
+from services.alerts.app import open_service as open_alerts
+from services.alerts.settings import AlertsSettings
+from services.ingest.app import open_service as open_ingest
+from services.ingest.settings import IngestSettings
+from services.scoring.app import open_service as open_scoring
+from services.scoring.settings import ScoringSettings
+from services.trigger.app import open_service as open_trigger
+from services.trigger.settings import TriggerSettings
+from shared import logs
+from shared.db import SCHEMAS, migrate
+from shared.embedded.files import Locked, hold_lock, prepare_folder
+from shared.embedded.processes import StartFailed
+from shared.embedded.system import Embedded, build_watch, start, stop
+from shared.events import PARTITIONS, Topic
+from shared.launch import DATABASE, KAFKA, is_set, point_at, var_folder
+from shared.process import CannotStart, Service, listen, run
+from shared.process import main as run_process
+from shared.settings import PREFIX, Settings, read_settings
+
+_log = structlog.get_logger()
+
+SETTINGS: Final[tuple[type[Settings], ...]] = (
+    IngestSettings,
+    ScoringSettings,
+    TriggerSettings,
+    AlertsSettings,
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m services run", description=__doc__)
+    parser.parse_args(arguments)
+    run_process(_run)
+    return 0
+
+
+async def _run() -> None:
+    started = time.monotonic()
+    logs.configure(os.environ.get(f"{PREFIX}LOG_LEVEL", "info"))
+    async with AsyncExitStack() as stack:
+        embedded = None
+        if not (is_set(KAFKA) and is_set(DATABASE)):
+            embedded = await stack.enter_async_context(_embedded())
+        services = [await stack.enter_async_context(opened) for opened in _opened()]
+        if embedded is not None:
+            first = services[0]
+            watch = build_watch(var_folder(), embedded)
+            services[0] = Service(
+                first.name, first.web, first.host, first.port, [*first.workers, watch]
+            )
+
+        async def say() -> None:
+            _say(services, embedded, time.monotonic() - started)
+
+        await run(services, on_ready=say)
+
+
+@asynccontextmanager
+async def _embedded() -> AsyncIterator[Embedded]:
+    """Both servers, adopted or started; stopped after the services have drained."""
+    if is_set(KAFKA) or is_set(DATABASE):
+        raise CannotStart(f"Set both {KAFKA} and {DATABASE}, or neither for the embedded default.")
+    var = prepare_folder(var_folder())
+    try:
+        with hold_lock(var / "services.lock"):
+            _check_ports()
+            embedded = await start(var, dict.fromkeys(map(str, Topic), PARTITIONS))
+            point_at(embedded)
+            await _migrate(embedded.database_url)
+            try:
+                yield embedded
+            finally:
+                await stop(var)
+    except Locked as held:
+        raise CannotStart(
+            f"Earshot runs already under {var} (process {held.pid}); `make stop` ends it."
+        ) from None
+    except StartFailed as failed:
+        raise CannotStart(str(failed)) from failed
+
+
+def _check_ports() -> None:
+    """Say that a port is taken before anything is started for nothing."""
+    for service, port in (("ingest", 8001), ("scoring", 8002), ("trigger", 8003), ("alerts", 8004)):
+        chosen = int(os.environ.get(f"{PREFIX}{service.upper()}_PORT", port))
+        listen(os.environ.get(f"{PREFIX}HOST", "127.0.0.1"), chosen, service).close()
+
+
+async def _migrate(url: str) -> None:
+    for service in SCHEMAS:
+        await asyncio.to_thread(migrate, url, service)
+
+
+def _opened() -> list[AbstractAsyncContextManager[Service]]:
+    return [
+        open_ingest(read_settings(IngestSettings)),
+        open_scoring(read_settings(ScoringSettings)),
+        open_trigger(read_settings(TriggerSettings)),
+        open_alerts(read_settings(AlertsSettings)),
+    ]
+
+
+def _say(services: Sequence[Service], embedded: Embedded | None, seconds: float) -> None:
+    lines = [f"Earshot is ready ({seconds:.1f} s). Ctrl-C or `make stop` ends it."]
+    lines += [
+        f"  {service.name:<9}http://{service.host}:{service.port}/docs" for service in services
+    ]
+    if embedded is not None:
+        lines.append(
+            f"  embedded PostgreSQL and a Kafka mock; everything is under {var_folder()}/.\n"
+            "  This mode is for trying out, tests and demos: a reboot loses what was not consumed."
+        )
+    sys.stdout.write("\n".join([*lines, ""]))
+    sys.stdout.flush()

@@ -1,0 +1,47 @@
+"""End what runs under `var/`: the services first, so that they drain, then the servers."""
+
+import argparse
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from shared.embedded.files import Locked, hold_lock
+from shared.embedded.system import stop_blocking
+from shared.launch import var_folder
+
+_PATIENCE_S: Final = 20.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m services stop", description=__doc__)
+    parser.parse_args(arguments)
+    var = var_folder()
+    ran = _end_services(var / "services.lock") if var.is_dir() else False
+    ran = stop_blocking(var) or ran
+    print("stopped" if ran else f"nothing runs under {var}/")
+    return 0
+
+
+def _end_services(path: Path) -> bool:
+    pid = _holder(path)
+    if pid == 0:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        if _holder(path) != pid:
+            return True
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def _holder(path: Path) -> int:
+    try:
+        with hold_lock(path):
+            return 0
+    except Locked as held:
+        return held.pid

@@ -1,0 +1,41 @@
+"""Create Kafka's topics, 12 partitions each with their retention, and check what is there."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from shared.events import Topic
+from shared.launch import KAFKA
+from shared.settings import PREFIX
+from shared.stream import KafkaUnavailable
+from shared.stream.kafka import create_topics, topic_faults
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m services topics", description=__doc__)
+    parser.add_argument("--replication", type=int, default=1, help="copies of each partition")
+    parser.add_argument("--check", action="store_true", help="create nothing")
+    asked = parser.parse_args(arguments)
+    bootstrap = os.environ.get(KAFKA)
+    if not bootstrap:
+        sys.stderr.write(f"Set {KAFKA}; the embedded default makes its topics at its start.\n")
+        return 2
+    try:
+        return asyncio.run(_topics(bootstrap, asked.replication, check_only=asked.check))
+    except KafkaUnavailable as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+async def _topics(bootstrap: str, replication: int, *, check_only: bool) -> int:
+    prefix = os.environ.get(f"{PREFIX}KAFKA_TOPIC_PREFIX", "")
+    if not check_only:
+        for name in await create_topics(bootstrap, prefix=prefix, replication=replication):
+            print(f"created {name}")
+    faults = await topic_faults(bootstrap, list(Topic), prefix=prefix)
+    for fault in faults:
+        sys.stderr.write(f"{fault}\n")
+    print(f"{len(Topic) - len(faults)} of {len(Topic)} topics are as they should be")
+    return 1 if faults else 0

@@ -1,0 +1,68 @@
+"""How every service's `__main__` starts: environment, settings, logs, open, run."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from shared import logs
+from shared.embedded.files import token_keys
+from shared.embedded.system import Embedded, running
+from shared.process import CannotStart, Service, main, run
+from shared.settings import PREFIX, Settings, read_settings
+
+S = TypeVar("S", bound=Settings)
+KAFKA: Final = f"{PREFIX}KAFKA_BOOTSTRAP"
+TOKENS: Final = f"{PREFIX}TOKEN_KEYS"
+DATABASE: Final = f"{PREFIX}DATABASE_URL"
+
+
+def var_folder() -> Path:
+    """Where the embedded default keeps its files."""
+    return Path(os.environ.get(f"{PREFIX}VAR", "var"))
+
+
+def is_set(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def point_at(embedded: Embedded) -> None:
+    """Let the settings that are read next mean the embedded servers, and the keys beside them."""
+    if not is_set(TOKENS):
+        os.environ[TOKENS] = " ".join(token_keys(var_folder()))
+    os.environ[KAFKA] = embedded.kafka_bootstrap
+    os.environ[f"{PREFIX}KAFKA_LOG"] = embedded.kafka_log
+    os.environ[f"{PREFIX}KAFKA_EMBEDDED"] = "true"
+    os.environ[DATABASE] = embedded.database_url
+
+
+def adopt_running() -> None:
+    """Use what `var/` says is running, unless the environment names servers.
+
+    Raises CannotStart, which names the two variables, where there is neither.
+    """
+    if is_set(KAFKA):
+        return
+    found = running(var_folder())
+    if found is None:
+        raise CannotStart(
+            f"No Kafka and no PostgreSQL: set {KAFKA} and {DATABASE}, or start the embedded "
+            f"default with `python -m services` (nothing runs under {var_folder()}/)."
+        )
+    point_at(found)
+
+
+def launch(
+    model: type[S], open_service: Callable[[S], AbstractAsyncContextManager[Service]]
+) -> None:
+    """Run one service in a process of its own, to its end."""
+
+    async def start() -> None:
+        adopt_running()
+        settings = read_settings(model)
+        logs.configure(settings.log_level)
+        async with open_service(settings) as service:
+            await run([service])
+
+    main(start)
