@@ -1,0 +1,6 @@
+"""Ingest's machine interface: answers, batches of answers, events."""
+
+from services.ingest.api.hot import HotPath, Submissions
+from services.ingest.api.routes import build_router
+
+__all__ = ["HotPath", "Submissions", "build_router"]

@@ -1,0 +1,90 @@
+"""`POST /v1/responses` without a framework around it: the one path that must be fast.
+
+It stands before the web application and takes this one route; everything else goes through. The
+same route stands in the application too, for the OpenAPI document, and answers alike.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.api.bodies import (
+    SINGLE_LIMIT,
+    Receive,
+    check_json,
+    decode_json,
+    read_body,
+    read_head,
+)
+from services.ingest.handlers.answers import Intake
+from services.ingest.handlers.ports import Guard
+from services.ingest.metrics import ACKNOWLEDGED
+from shared.errors import EarshotError
+
+PATH: Final = "/v1/responses"
+SCOPE: Final = "responses:write"
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+_JSON: Final = (b"content-type", b"application/json")
+_PROBLEM: Final = (b"content-type", b"application/problem+json")
+_encode = msgspec.json.Encoder().encode
+
+
+class Accepted(msgspec.Struct):
+    """The reply to one answer that every in-sync replica has."""
+
+    id: str
+    status: str = "accepted"
+
+
+class HotPath:
+    """The web application with the fast route before it."""
+
+    def __init__(self, app: App, submissions: "Submissions") -> None:
+        self._app = app
+        self._submissions = submissions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        status, headers, body = await self._submissions.reply(scope, receive)
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Submissions:
+    """Answers one submission, for the fast route and the documented one alike."""
+
+    def __init__(self, intake: Intake, guard: Guard) -> None:
+        self._intake = intake
+        self._guard = guard
+
+    async def reply(self, scope: Scope, receive: Receive) -> Reply:
+        """Status, headers and body of the answer to one submission."""
+        began = perf_counter()
+        try:
+            head = read_head(scope["headers"])
+            check_json(head)
+            submission = decode_json(await read_body(head, receive, SINGLE_LIMIT))
+            if not (isinstance(submission, dict) and "token" in submission):
+                self._guard(head.authorization, SCOPE)
+            response = self._intake.read(submission)
+            await self._intake.accept(response)
+        except EarshotError as error:
+            return problem(error)
+        ACKNOWLEDGED.observe(perf_counter() - began)
+        return 202, [_JSON], _encode(Accepted(response.id))
+
+
+def problem(error: EarshotError) -> Reply:
+    """The RFC 9457 reply."""
+    extra = [(n.lower().encode(), v.encode("latin-1")) for n, v in error.headers().items()]
+    return error.status, [_PROBLEM, *extra], _encode(error.problem())

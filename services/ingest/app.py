@@ -1,0 +1,110 @@
+"""Wires ingest: one producer, no database, two doors (machines and customers)."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from services.ingest.api import HotPath, Submissions, build_router
+from services.ingest.domain.catalogue import Asked, Catalogue
+from services.ingest.handlers.answers import Intake
+from services.ingest.handlers.ports import OptOuts, Producer
+from services.ingest.metrics import REGISTRY
+from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, open_client
+from services.ingest.settings import IngestSettings
+from shared.events import Topic
+from shared.keys import KeyFile
+from shared.process import Service
+from shared.programme.loading import load_programme
+from shared.programme.models import Programme
+from shared.stream.kafka import open_producer, open_room, topic_faults
+from shared.stream.records import Broker, KafkaUnavailable
+from shared.tokens import Tokens
+from shared.web import Check, Parts, build_web
+
+# Kafka away is said within 2 s; a full embedded broker is waited for.
+ACKNOWLEDGED_S: Final = 1.5
+ROOM_S: Final = 25.0
+BATCH_BYTES: Final = 4 * 1024 * 1024
+WRITES: Final = (
+    Topic.SURVEY_RESPONSES,
+    Topic.TRANSACTIONS,
+    Topic.SUPPORT_CALLS,
+    Topic.SURVEY_OPTOUTS,
+)
+
+
+@asynccontextmanager
+async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
+    """Ingest, ready to be served; closes what it opened."""
+    programme = load_programme(settings.programme)
+    broker = Broker(
+        settings.kafka_bootstrap,
+        settings.kafka_log,
+        settings.kafka_topic_prefix,
+        settings.kafka_embedded,
+    )
+    async with AsyncExitStack() as stack:
+        room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
+        producer = await stack.enter_async_context(
+            open_producer(broker, bound_s=ACKNOWLEDGED_S, room=room)
+        )
+        client = await stack.enter_async_context(open_client())
+        trigger_key = settings.trigger_key.get_secret_value()
+        optouts = TriggerOptOuts(client, settings.trigger_base, trigger_key)
+        web, intake = build_ingest(settings, programme, producer, optouts, _topics_check(broker))
+        stack.push_async_callback(intake.close)
+        yield Service("ingest", web, settings.host, settings.ingest_port)
+
+
+def build_ingest(
+    settings: IngestSettings,
+    programme: Programme,
+    producer: Producer,
+    optouts: OptOuts,
+    topics: Check,
+) -> tuple[HotPath, Intake]:
+    """Ingest's web application on a producer of the caller's choice."""
+    tokens = Tokens(settings.signing_keys)
+    keys = KeyFile(settings.keys_file)
+    intake = Intake(producer, tokens, catalogue_of(programme), clock)
+
+    def guard(authorization: str | None, scope: str) -> None:
+        if keys.asked:
+            keys.check(authorization, scope)
+
+    submissions = Submissions(intake, guard)
+    public = urlsplit(settings.public_base)
+    views = Views(programme, public_path=public.path, secure=public.scheme == "https")
+    pages = build_pages(Wiring(views, intake, tokens, optouts, producer, clock))
+    app = build_web(
+        "ingest",
+        routers=[build_router(intake, producer, submissions), pages],
+        parts=Parts(needed={"topics": topics}),
+        registry=REGISTRY,
+        keys=keys,
+        limits=dict.fromkeys(("/v1/responses/batch", "/v1/events"), BATCH_BYTES),
+    )
+    return HotPath(app, submissions), intake
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def catalogue_of(programme: Programme) -> Catalogue:
+    """What the domain must know of the programme's surveys."""
+    return {key: Asked(key, s.metric, s.scale) for key, s in programme.surveys.items()}
+
+
+def _topics_check(broker: Broker) -> Check:
+    async def check() -> str | None:
+        """A topic's fault. Kafka away is none: ingest stays ready and answers 503 itself."""
+        try:
+            faults = await topic_faults(broker.bootstrap, WRITES, prefix=broker.prefix)
+        except KafkaUnavailable:
+            return None
+        return "; ".join(faults) or None
+
+    return check

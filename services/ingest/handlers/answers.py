@@ -1,0 +1,97 @@
+"""On a submission: read it, publish it, answer once every in-sync replica has it."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final
+
+from services.ingest.domain.catalogue import Catalogue
+from services.ingest.domain.submissions import (
+    Receipt,
+    Ticket,
+    answer_by_id,
+    answer_by_ticket,
+    token_in,
+)
+from services.ingest.handlers.outbox import Outbox
+from services.ingest.handlers.ports import Clock, Producer, TokenReader
+from services.ingest.metrics import ANSWERS, REFUSED
+from shared.errors import EarshotError, Gone, Unavailable
+from shared.events import SurveyResponse, Topic, encode
+from shared.stream.records import KafkaUnavailable, Outgoing
+
+RETRY_AFTER_S: Final = 5
+API: Final = "api"
+WEB: Final = "web"
+
+
+class Intake:
+    """Takes submissions in. Every refusal is an EarshotError that says what is accepted."""
+
+    def __init__(
+        self, producer: Producer, tokens: TokenReader, catalogue: Catalogue, clock: Clock
+    ) -> None:
+        self._producer = producer
+        self._outbox = Outbox(producer)
+        self._tokens = tokens
+        self._catalogue = catalogue
+        self._clock = clock
+
+    def ticket(self, token: str) -> Ticket:
+        """What the token stands for. Raises NotFound if forged, Gone if expired or not asked."""
+        read = self._tokens.read_survey(token)
+        if read.expires_at <= self._clock():
+            raise Gone("the survey's time is over")
+        asked = self._catalogue.get(read.survey)
+        if asked is None:
+            raise Gone("the survey is no longer asked")
+        return Ticket(read.invitation_id, asked, read.language)
+
+    def read(self, body: object, channel: str = API) -> SurveyResponse:
+        """The record of one submission. Raises Invalid, NotFound or Gone."""
+        try:
+            token = token_in(body)
+            receipt = Receipt(self._clock(), channel)
+            if token is None or not isinstance(body, Mapping):
+                return answer_by_id(body, self._catalogue, receipt)
+            return answer_by_ticket(body, self.ticket(token), receipt)
+        except EarshotError as error:
+            REFUSED.labels(str(error.status)).inc()
+            raise
+
+    def publish(self, response: SurveyResponse) -> Awaitable[None]:
+        """Resolves once every in-sync replica has the record. Raises KafkaUnavailable."""
+        return self._outbox.put(record_of(response))
+
+    async def publish_all(self, responses: Sequence[SurveyResponse]) -> None:
+        """As `publish`, for all of them together. Raises Unavailable."""
+        try:
+            await self._producer.send([record_of(response) for response in responses])
+        except KafkaUnavailable as error:
+            raise away(error) from error
+        for response in responses:
+            count(response)
+
+    async def accept(self, response: SurveyResponse) -> None:
+        """As `publish`. Raises Unavailable."""
+        try:
+            await self.publish(response)
+        except KafkaUnavailable as error:
+            raise away(error) from error
+        count(response)
+
+    async def close(self) -> None:
+        await self._outbox.close()
+
+
+def record_of(response: SurveyResponse) -> Outgoing:
+    return Outgoing(Topic.SURVEY_RESPONSES, response.id.encode(), encode(response))
+
+
+def count(response: SurveyResponse) -> None:
+    invited = "no" if response.invitation_id is None else "yes"
+    ANSWERS.labels(response.metric, invited).inc()
+
+
+def away(error: KafkaUnavailable) -> Unavailable:
+    """What a caller hears when Kafka did not take the record."""
+    REFUSED.labels("503").inc()
+    return Unavailable(f"not taken: {error}; send it again", retry_after_s=RETRY_AFTER_S)

@@ -1,0 +1,30 @@
+"""On an emitter's event: written as structured JSON to the topic of its type."""
+
+from collections.abc import Sequence
+
+from services.ingest.domain.events import key_of, topic_of
+from services.ingest.handlers.answers import away
+from services.ingest.handlers.ports import Producer
+from services.ingest.metrics import EVENTS
+from shared.events import Event
+from shared.stream.records import KafkaUnavailable, Outgoing
+
+STRUCTURED = b"application/cloudevents+json"
+
+
+def record_of(event: Event, structured: bytes, traceparent: bytes | None) -> Outgoing:
+    """The record of one event. Raises Invalid if its type has no topic."""
+    headers = [("content-type", STRUCTURED)]
+    if traceparent is not None:
+        headers.append(("traceparent", traceparent))
+    return Outgoing(topic_of(event), key_of(event).encode(), structured, tuple(headers))
+
+
+async def publish_events(producer: Producer, records: Sequence[Outgoing]) -> None:
+    """Return once every in-sync replica has all of them. Raises Unavailable."""
+    try:
+        await producer.send(records)
+    except KafkaUnavailable as error:
+        raise away(error) from error
+    for record in records:
+        EVENTS.labels(record.topic).inc()
