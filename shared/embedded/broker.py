@@ -11,9 +11,13 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # A group's first members wait this long for more; the mock's default is 3 s.
@@ -51,16 +55,39 @@ class Cluster:
     def create(self, topics: dict[str, int]) -> None:
         """Make the topics that are not there yet; note those that librdkafka refuses."""
         self.refused = {}
-        for name, partitions in topics.items():
-            if name in self.topics:
-                continue
-            fault = self._rd.rd_kafka_mock_topic_create(
-                self._cluster, name.encode(), ctypes.c_int(partitions), ctypes.c_int(1)
-            )
-            if fault:
-                self.refused[name] = self._rd.rd_kafka_err2str(fault).decode()
-            else:
-                self.topics[name] = partitions
+        with knocking(self.bootstrap):
+            for name in topics.keys() - self.topics.keys():
+                fault = self._rd.rd_kafka_mock_topic_create(
+                    self._cluster, name.encode(), ctypes.c_int(topics[name]), ctypes.c_int(1)
+                )
+                if fault:
+                    self.refused[name] = self._rd.rd_kafka_err2str(fault).decode()
+                else:
+                    self.topics[name] = topics[name]
+
+
+@contextmanager
+def knocking(bootstrap: str) -> Iterator[None]:
+    """Connect to the broker every few milliseconds.
+
+    The mock loses the wake-up of a request in about 1 of 100 and then sleeps for a second; a
+    connection wakes it.
+    """
+    host, port = bootstrap.rsplit(":", 1)
+    done = threading.Event()
+
+    def knock() -> None:
+        while not done.wait(0.005):
+            with suppress(OSError):
+                socket.create_connection((host, int(port)), timeout=1).close()
+
+    thread = threading.Thread(target=knock)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def main() -> None:

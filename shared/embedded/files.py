@@ -69,7 +69,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
 
 
 def token_keys(var: Path) -> tuple[str, ...]:
-    """Return the keys that sign survey tokens, the newest first; drawn once, kept in `var`."""
+    """Return the keys that sign survey tokens, oldest first; one is drawn, kept in `var`."""
     path = prepare_folder(var) / "token.keys"
     with hold_lock(path.with_suffix(".lock"), patience=10.0):
         if not path.exists():

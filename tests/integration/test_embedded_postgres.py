@@ -170,6 +170,20 @@ def test_a_closed_home_without_setpriv_is_named(var: Path, monkeypatch: pytest.M
 
 
 @as_root
+def test_a_program_under_a_closed_home_is_found_as_postgresql_looks_for_it(var: Path) -> None:
+    program = var.parent / "program"
+    program.touch(mode=0o755)
+    account = Account(NOBODY, NOBODY)
+    code = "import os, sys; print(os.getuid(), os.access(sys.argv[1], os.R_OK | os.X_OK))"
+    command = [sys.executable, "-c", code, str(program)]
+    launch = build_launch(command, environment(), account, [program])
+
+    said = subprocess.run(launch.command, capture_output=True, text=True, timeout=30, check=True)
+
+    assert said.stdout == f"{NOBODY} True\n"
+
+
+@as_root
 def test_an_ordinary_user_runs_it_as_themselves(var: Path) -> None:
     account = Account(NOBODY, NOBODY)
     var.mkdir()

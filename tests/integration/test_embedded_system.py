@@ -42,6 +42,8 @@ async def test_what_runs_is_found_until_it_is_stopped(var: Path) -> None:
     embedded = await start(var, TOPICS, FAST)
 
     assert running(var) == embedded
+    for pid in (embedded.postgres_pid, embedded.kafka_pid):
+        assert os.getsid(pid) == pid, "a Ctrl-C in our terminal must not reach it"
     assert await stop(var)
     assert not await stop(var)
     assert running(var) is None
