@@ -15,7 +15,7 @@ _UNITS = {
     "s": timedelta(seconds=1),
     "ms": timedelta(milliseconds=1),
 }
-_WRITTEN = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
+_WRITTEN = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
 
 
 def parse_duration(text: str) -> timedelta:

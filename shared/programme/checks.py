@@ -1,38 +1,53 @@
 """What no file can know alone: names that must exist elsewhere, limits that depend on others."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.durations import format_duration
 from shared.programme.faults import ProgrammeFault, nearest, one_of
-from shared.programme.models import Programme
-from shared.programme.rules import NAMES
+from shared.programme.models import Segmentation, Trigger
 from shared.programme.sources import Source
 from shared.programme.surveys import Kind, Survey
 from shared.programme.texts import Texts
+from shared.programme.views import NAMES
 
 Sources = Mapping[str, Source]
 
 
-def crosscheck(
-    programme: Programme, sources: Sources, dedupe: timedelta
-) -> Iterator[ProgrammeFault]:
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What of a programme could be read; the words are None while its head is at fault."""
+
+    words: Mapping[str, str] | None
+    surveys: Mapping[str, Survey]
+    triggers: Mapping[str, Trigger]
+    segments: Segmentation | None
+
+
+def crosscheck(draft: Draft, sources: Sources, dedupe: timedelta) -> Iterator[ProgrammeFault]:
     """Every fault between the files."""
-    yield from _triggers(programme, sources["triggers.yaml"], dedupe)
-    yield from _pairs(programme, sources["segments.yaml"])
-    for key, survey in programme.surveys.items():
-        yield from _survey_texts(programme, survey, sources["surveys.yaml"], key)
+    written = sources["surveys.yaml"].values
+    names = list(written) if isinstance(written, dict) else []
+    yield from _triggers(draft, names, sources["triggers.yaml"], dedupe)
+    if draft.segments is not None:
+        yield from _pairs(draft.segments, sources["segments.yaml"])
+    if draft.words is not None:
+        for survey in draft.surveys.values():
+            yield from _survey_texts(list(draft.words), survey, sources["surveys.yaml"])
 
 
-def _triggers(programme: Programme, source: Source, dedupe: timedelta) -> Iterator[ProgrammeFault]:
-    askable = [key for key, s in programme.surveys.items() if s.kind is not Kind.RELATIONAL]
-    for key, trigger in programme.triggers.items():
-        survey = programme.surveys.get(trigger.survey)
-        if survey is None:
-            fault = f"there is no survey {trigger.survey!r}{nearest(trigger.survey, askable)}"
-            yield source.fault((key, "survey"), fault, one_of(askable))
-        elif survey.kind is Kind.RELATIONAL:
+def _triggers(
+    draft: Draft, names: list[str], source: Source, dedupe: timedelta
+) -> Iterator[ProgrammeFault]:
+    relational = {key for key, survey in draft.surveys.items() if survey.kind is Kind.RELATIONAL}
+    askable = [name for name in names if name not in relational]
+    for key, trigger in draft.triggers.items():
+        if trigger.survey in relational:
             fault = f"{trigger.survey!r} is relational and goes out by its schedule only"
+            yield source.fault((key, "survey"), fault, one_of(askable))
+        elif trigger.survey not in names:
+            fault = f"there is no survey {trigger.survey!r}{nearest(trigger.survey, askable)}"
             yield source.fault((key, "survey"), fault, one_of(askable))
         if trigger.max_age >= dedupe:
             fault = f"{format_duration(trigger.max_age)} is not shorter than EARSHOT_DEDUPE"
@@ -40,10 +55,10 @@ def _triggers(programme: Programme, source: Source, dedupe: timedelta) -> Iterat
             yield source.fault((key, "max_age"), fault, accepted)
 
 
-def _pairs(programme: Programme, source: Source) -> Iterator[ProgrammeFault]:
-    names = list(programme.segments.dimensions)
+def _pairs(segments: Segmentation, source: Source) -> Iterator[ProgrammeFault]:
+    names = list(segments.dimensions)
     seen: set[frozenset[str]] = set()
-    for place, pair in enumerate(programme.segments.pairs):
+    for place, pair in enumerate(segments.pairs):
         where = ("pairs", str(place))
         for name in pair:
             if name not in names:
@@ -56,15 +71,12 @@ def _pairs(programme: Programme, source: Source) -> Iterator[ProgrammeFault]:
         seen.add(frozenset(pair))
 
 
-def _survey_texts(
-    programme: Programme, survey: Survey, source: Source, key: str
-) -> Iterator[ProgrammeFault]:
-    words = list(programme.words)
+def _survey_texts(words: list[str], survey: Survey, source: Source) -> Iterator[ProgrammeFault]:
     for path, texts in _page_texts(survey):
-        yield from _places(texts, words, source, (key, *path))
+        yield from _places(texts, words, source, (survey.key, *path))
     for name, mailed in survey.mail:
         if mailed is not None:
-            yield from _places(mailed, [*words, *NAMES], source, (key, "mail", name))
+            yield from _places(mailed, [*words, *NAMES], source, (survey.key, "mail", name))
 
 
 def _page_texts(survey: Survey) -> Iterator[tuple[tuple[str, ...], Texts]]:

@@ -34,8 +34,8 @@ _LIMITS = {
     "less_than_equal": ("le", "at most {}"),
     "too_short": ("min_length", "at least {} entries"),
     "too_long": ("max_length", "at most {} entries"),
-    "string_too_short": ("min_length", "at least {} characters"),
-    "string_too_long": ("max_length", "at most {} characters"),
+    "string_too_short": ("min_length", "a length of at least {}"),
+    "string_too_long": ("max_length", "a length of at most {}"),
     "string_pattern_mismatch": ("pattern", "a text that matches {}"),
 }
 
@@ -46,24 +46,25 @@ def complaints(
     """Every fault of one validation, with its place in the file."""
     for found in error.errors(include_url=False):
         if found["type"] not in _SILENT:
-            yield _complaint(found, model, source, path)
+            yield from _complaint(found, model, source, path)
 
 
 def _complaint(
     found: ErrorDetails, model: type[BaseModel], source: Source, path: tuple[str, ...]
-) -> ProgrammeFault:
+) -> Iterator[ProgrammeFault]:
     steps = tuple(str(step) for step in found["loc"])
     place = (*path, *steps)
     cause = found.get("ctx", {}).get("error")
     if isinstance(cause, NotAccepted):
-        return _refused(cause, source, (*place, cause.at) if cause.at else place)
-    if found["type"] == "missing":
-        return source.fault(place, "is missing", _kind_of(steps, model))
-    if found["type"] == "extra_forbidden":
+        for each in (cause, *cause.more):
+            yield _refused(each, source, (*place, each.at) if each.at else place)
+    elif found["type"] == "missing":
+        yield source.fault(place, "is missing", _kind_of(steps, model))
+    elif found["type"] == "extra_forbidden":
         names = _keys_at(steps[:-1], model)
-        return source.fault(place, f"unknown key{nearest(steps[-1], names)}", one_of(names))
-    fault, accepted = _worded(found)
-    return source.fault(place, fault, accepted)
+        yield source.fault(place, f"unknown key{nearest(steps[-1], names)}", one_of(names))
+    else:
+        yield source.fault(place, *_worded(found))
 
 
 def _refused(cause: NotAccepted, source: Source, place: tuple[str, ...]) -> ProgrammeFault:
@@ -81,7 +82,9 @@ def _worded(found: ErrorDetails) -> tuple[str, str]:
         return f"{value} is not {_KINDS[kind]}", _KINDS[kind]
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
-        return f"{value} is not accepted", words.format(context.get(name))
+        return f"{_number(found['input'])} is not accepted"[:120], words.format(
+            _number(context.get(name))
+        )
     if kind in {"literal_error", "enum"}:
         names = str(context.get("expected")).replace("'", "").replace(" or ", ", ").split(", ")
         return f"{value} is unknown{nearest(str(found['input']), names)}", one_of(names)
@@ -121,3 +124,7 @@ def _field(name: str, model: type[BaseModel]) -> FieldInfo | None:
     fields: Mapping[str, FieldInfo] = model.model_fields
     by_alias = {field.alias or key: field for key, field in fields.items()}
     return by_alias.get(name)
+
+
+def _number(limit: object) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)

@@ -35,7 +35,8 @@ class ProgrammeError(Exception):
 class NotAccepted(ValueError):
     """A value is refused: what is wrong and what is accepted.
 
-    `at` is the key below the value that is meant; `line` and `column` (from 1) stand in its text.
+    `at` is the key below the value that is meant; `line` and `column` (from 1) stand in its text;
+    `more` are further faults of the same value.
     """
 
     def __init__(
@@ -46,6 +47,14 @@ class NotAccepted(ValueError):
         self.at = at
         self.line = line
         self.column = column
+        self.more: Sequence[NotAccepted] = ()
+
+
+def refuse(faults: Sequence[NotAccepted]) -> None:
+    """Raise all faults of one value as one; nothing if there are none."""
+    if faults:
+        faults[0].more = faults[1:]
+        raise faults[0]
 
 
 def one_of(names: Iterable[str]) -> str:

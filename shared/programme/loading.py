@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
 
-from shared.programme.checks import crosscheck
+from shared.programme.checks import Draft, crosscheck
 from shared.programme.complaints import complaints
 from shared.programme.faults import NotAccepted, ProgrammeError, ProgrammeFault
 from shared.programme.models import AlertPolicy, Programme, Segmentation, Survey, Trigger
@@ -26,8 +26,8 @@ _Model = TypeVar("_Model", bound=Written)
 class Head(Written):
     """What stands in programme.yaml."""
 
-    brand: str = Field(min_length=1, max_length=100)
-    languages: tuple[str, ...] = Field(min_length=1)
+    brand: str = Field(min_length=1, max_length=100, description="a text")
+    languages: tuple[str, ...] = Field(min_length=1, description="a list such as [en, de]")
     timezone: str = "UTC"
     constants: Mapping[str, str] = Field(default_factory=dict)
 
@@ -77,9 +77,11 @@ def load_programme(folder: Path, *, dedupe: timedelta = DEDUPE) -> Programme:
     triggers = reading.many(Trigger, sources["triggers.yaml"])
     segments = reading.one(Segmentation, sources["segments.yaml"])
     alerts = reading.one(AlertPolicy, sources["alerts.yaml"])
+    words = {**head.constants, "brand": head.brand} if head else None
+    faults += crosscheck(Draft(words, surveys, triggers, segments), sources, dedupe)
     if faults or head is None or segments is None or alerts is None:
         raise ProgrammeError(faults)
-    programme = Programme(
+    return Programme(
         **head.model_dump(),
         surveys=surveys,
         triggers=triggers,
@@ -87,10 +89,6 @@ def load_programme(folder: Path, *, dedupe: timedelta = DEDUPE) -> Programme:
         alerts=alerts,
         digest=_digest(sources),
     )
-    faults += crosscheck(programme, sources, dedupe)
-    if faults:
-        raise ProgrammeError(faults)
-    return programme
 
 
 class _Reading:
@@ -111,7 +109,9 @@ class _Reading:
         if source.values is None and source.faults:
             return {}
         if not isinstance(source.values, dict):
-            self.faults.append(source.fault((), "is not a list of names", "name: {…}"))
+            self.faults.append(
+                source.fault((), "does not hold names with their settings", "name: {key: value, …}")
+            )
             return {}
         found: dict[str, _Model] = {}
         for key, value in source.values.items():

@@ -1,5 +1,6 @@
 """The programme: what the operator decides, as frozen models."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -7,12 +8,12 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from shared.durations import Duration
 from shared.programme.faults import NotAccepted
 from shared.programme.rules import Rule, compile_rule
-from shared.programme.surveys import Kind, Mail, Survey, Written, check_names
+from shared.programme.surveys import Kind, Mail, Survey, Written, check_names, within
 from shared.programme.texts import Texts
 from shared.segments import Lattice
 
@@ -31,7 +32,8 @@ __all__ = [
 ]
 
 Channel = Literal["email", "webhook"]
-EVENT_TYPE = r"^(transaction|support_call)\.[a-z0-9_-]{1,50}$"
+EVENT_TYPE = re.compile(r"(transaction|support_call)\.[a-z0-9_-]{1,50}")
+EVENT_TYPES = "transaction.<word> or support_call.<word>"
 DOTTED = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 ALWAYS = "true"
 
@@ -40,15 +42,22 @@ class Trigger(Written):
     """Which event asks which survey, of whom, and by which channel."""
 
     key: str
-    on: str = Field(pattern=EVENT_TYPE)
+    on: str = Field(description=EVENT_TYPES)
     when: Annotated[Rule, BeforeValidator(compile_rule)] = Field(
         default=ALWAYS, validate_default=True
     )
-    survey: str
+    survey: str = Field(description="the name of a survey")
     sample: float = Field(default=1.0, ge=0, le=1)
     channels: tuple[Channel, ...] = Field(default=("email", "webhook"), min_length=1)
-    delay: Duration | None = Field(default=None, le=timedelta(days=365))
-    max_age: Duration = Field(default=timedelta(hours=6), gt=timedelta(0))
+    delay: Annotated[Duration, within("0s", "365d")] | None = None
+    max_age: Annotated[Duration, within("1s", "365d")] = timedelta(hours=6)
+
+    @field_validator("on")
+    @classmethod
+    def _event_type(cls, value: str) -> str:
+        if EVENT_TYPE.fullmatch(value) is None:
+            raise NotAccepted(f"{value!r} is not a type of event", EVENT_TYPES)
+        return value
 
     @field_validator("channels")
     @classmethod
@@ -62,6 +71,11 @@ class Dimension(Written):
     """One dimension; `path` is the place of its value in the event's data."""
 
     path: str | None = Field(default=None, alias="from", pattern=DOTTED)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_said(cls, value: object) -> object:
+        return {} if value is None else value
 
 
 class Segmentation(Written):
@@ -96,8 +110,8 @@ class Evidence(Written):
 class Destination(Written):
     """Where alerts are told."""
 
-    kind: Literal["alertmanager", "webhook"]
-    url: str
+    kind: Literal["alertmanager", "webhook"] = Field(description="alertmanager, webhook")
+    url: str = Field(description="http://host or https://host")
 
     @field_validator("url")
     @classmethod

@@ -1,47 +1,18 @@
 """Rules of triggers: CEL text, compiled and tried at load, behind one small interface."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from typing import Any
+from functools import cache
 
 from cel_expr_python import cel
 
 from shared.programme.faults import NotAccepted, nearest
-from shared.segments import clean_segments
+from shared.programme.views import NAMES, TEXTS, EventView, environment, event_view
+
+__all__ = ["EventView", "Rule", "RuleError", "RuleFailed", "compile_rule", "event_view"]
 
 LONGEST_RULE = 2_000
-TEXTS = (
-    "event.id",
-    "event.source",
-    "event.type",
-    "event.subject",
-    "event.touchpoint",
-    "event.customer.id",
-    "event.customer.email",
-    "event.customer.phone",
-    "event.customer.locale",
-    "event.customer.timezone",
-    "event.transaction.id",
-    "event.transaction.currency",
-    "event.call.id",
-    "event.call.queue",
-    "event.call.agent",
-    "event.call.team",
-    "event.call.channel",
-)
-TIMES = ("event.time",)
-MAPS = ("event.segments", "event.customer.consent")
-VALUES = (
-    "event.transaction.amount",
-    "event.call.wait_s",
-    "event.call.talk_s",
-    "event.call.resolved",
-)
-NAMES = (*TEXTS, *TIMES, *MAPS, *VALUES)
-_ENVELOPE = ("id", "source", "type", "time", "subject")
 _FAULT = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNKNOWN = re.compile(r"undeclared reference to '([^']+)'")
 _QUIET = re.compile(r"""//[^\n]*|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*[\"]""", re.DOTALL)
@@ -54,18 +25,6 @@ class RuleError(NotAccepted):
 
 class RuleFailed(Exception):
     """A rule gave no answer on one event."""
-
-
-@dataclass(frozen=True)
-class EventView:
-    """One event under the names that rules know; made once, read by all rules."""
-
-    values: Mapping[str, Any]
-
-    @cached_property
-    def activation(self) -> cel.Activation:
-        """The engine's form of it."""
-        return _environment().Activation(self.values)
 
 
 @dataclass(frozen=True)
@@ -96,51 +55,15 @@ def compile_rule(text: object) -> Rule:
         raise RuleError(f"has {len(text)} characters", f"at most {LONGEST_RULE}")
     _refuse_nested_loops(text)
     try:
-        program = _environment().compile(text)
+        program = environment().compile(text)
     except (RuntimeError, TypeError) as error:
         raise _explained(str(error)) from None
     if program.return_type() not in (cel.Type.BOOL, cel.Type.DYN):
         kind = program.return_type().name()
         raise RuleError(f"gives {kind}, not yes or no", "an expression that is true or false")
     rule = Rule(text, program)
-    for view in _made_up_events():
-        _try(rule, view)
+    _try(rule)
     return rule
-
-
-def event_view(envelope: Mapping[str, Any], data: Mapping[str, Any]) -> EventView:
-    """The event under the names that rules know: an absent text is "", anything else null.
-
-    `envelope` holds id, source, type, time (with offset) and subject.
-    """
-    fields = {**data, **{name: envelope.get(name) for name in _ENVELOPE}}
-    values: dict[str, Any] = {name: _at(name, fields) for name in (*TIMES, *VALUES)}
-    for name in TEXTS:
-        found = _at(name, fields)
-        whole = isinstance(found, int) and not isinstance(found, bool)
-        values[name] = found if isinstance(found, str) else str(found) if whole else ""
-    consent = _at("event.customer.consent", fields)
-    values["event.customer.consent"] = consent if isinstance(consent, Mapping) else {}
-    values["event.segments"] = clean_segments(_at("event.segments", fields))
-    return EventView(values)
-
-
-def _at(name: str, fields: object) -> Any:
-    for step in name.split(".")[1:]:
-        fields = fields.get(step) if isinstance(fields, Mapping) else None
-    return fields
-
-
-@cache
-def _environment() -> cel.Env:
-    kinds = {
-        **dict.fromkeys(TEXTS, cel.Type.STRING),
-        **dict.fromkeys(TIMES, cel.Type.TIMESTAMP),
-        **dict.fromkeys(VALUES, cel.Type.DYN),
-        "event.segments": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
-        "event.customer.consent": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-    }
-    return cel.NewEnv(variables=kinds)
 
 
 def _refuse_nested_loops(text: str) -> None:
@@ -179,9 +102,11 @@ def _explained(message: str) -> RuleError:
     return RuleError(fault, ", ".join(NAMES), line=line, column=column)
 
 
-def _try(rule: Rule, view: EventView) -> None:
+def _try(rule: Rule) -> None:
+    full, empty = _made_up_events()
     try:
-        result = rule.program.eval(view.activation)
+        rule.program.eval(empty.activation)
+        result = rule.program.eval(full.activation)
     except RuntimeError as error:
         raise RuleError(f"cannot be worked out: {error}", "a simpler expression") from None
     if result.type() not in (cel.Type.BOOL, cel.Type.ERROR):

@@ -54,7 +54,7 @@ class Source:
 
 
 def read_source(file: Path) -> Source:
-    """Read one file; what is wrong with it stands in `faults`, beside the values that could be read."""
+    """Read one file; its faults stand beside the values that could be read."""
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -135,7 +135,7 @@ class _Walk:
 def scalar(node: yaml.ScalarNode) -> Any:
     """A plain scalar by the core schema; a quoted or block one is always a text."""
     text: str = node.value
-    if node.style is not None:
+    if node.style:
         return text
     if text in _NULL:
         return None

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,10 +16,10 @@ from pydantic import (
     field_validator,
 )
 
-from shared.durations import Duration
-from shared.programme.faults import NotAccepted, nearest, one_of
+from shared.durations import Duration, format_duration, parse_duration
+from shared.programme.faults import NotAccepted, nearest, one_of, refuse
 from shared.programme.metrics import METRIC_NAMES, Klass, Metric, Scale, find_metric, scales_of
-from shared.programme.texts import MultilingualText, Texts
+from shared.programme.texts import PER_LANGUAGE, MultilingualText, Texts
 
 
 class Kind(StrEnum):
@@ -30,7 +31,7 @@ class Kind(StrEnum):
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
-NAME_ACCEPTED = "1 to 50 of the letters a-z, digits, - and _"
+NAME_ACCEPTED = "1 to 50 letters without accents, digits, - and _"
 DEFAULT_DELAY = {
     Kind.IN_THE_MOMENT: timedelta(0),
     Kind.TRANSACTIONAL: timedelta(hours=1),
@@ -49,6 +50,19 @@ class Written(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
+def within(shortest: str, longest: str) -> AfterValidator:
+    """Limits of a duration, both accepted."""
+
+    def check(value: timedelta) -> timedelta:
+        if not parse_duration(shortest) <= value <= parse_duration(longest):
+            raise NotAccepted(
+                f"{format_duration(value)} is not accepted", f"{shortest} to {longest}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
 def _metric_name(value: object) -> object:
     if value not in METRIC_NAMES:
         raise NotAccepted(
@@ -60,9 +74,9 @@ def _metric_name(value: object) -> object:
 class FollowUp(Written):
     """The open question after the score, by class."""
 
-    detractor: MultilingualText
-    passive: MultilingualText
-    promoter: MultilingualText
+    detractor: MultilingualText = Field(description=PER_LANGUAGE)
+    passive: MultilingualText = Field(description=PER_LANGUAGE)
+    promoter: MultilingualText = Field(description=PER_LANGUAGE)
 
     def of(self, klass: Klass) -> Texts:
         """The question for a class."""
@@ -86,25 +100,25 @@ class Survey(Written):
     """One survey: a score, one open question, some reasons. Defaults follow from its kind."""
 
     key: str
-    kind: Kind
-    metric: Annotated[str, BeforeValidator(_metric_name)]
+    kind: Kind = Field(description=one_of(Kind))
+    metric: Annotated[str, BeforeValidator(_metric_name)] = Field(description=one_of(METRIC_NAMES))
     scale: Scale = Field(
         default_factory=lambda fields: scales_of(fields["metric"])[0], validate_default=True
     )
-    question: MultilingualText
-    follow_up: FollowUp
+    question: MultilingualText = Field(description=PER_LANGUAGE)
+    follow_up: FollowUp = Field(description="detractor, passive and promoter with a text each")
     reasons: Mapping[str, MultilingualText] = Field(default_factory=dict)
-    thanks: MultilingualText
+    thanks: MultilingualText = Field(description=PER_LANGUAGE)
     mail: Mail = Mail()
-    delay: Duration = Field(
-        default_factory=lambda fields: DEFAULT_DELAY[fields["kind"]], le=timedelta(days=365)
+    delay: Annotated[Duration, within("0s", "365d")] = Field(
+        default_factory=lambda fields: DEFAULT_DELAY[fields["kind"]]
     )
-    expires: Duration = Field(
-        default_factory=lambda fields: DEFAULT_EXPIRES[fields["kind"]],
-        gt=timedelta(0),
-        le=timedelta(days=365),
+    expires: Annotated[Duration, within("1s", "365d")] = Field(
+        default_factory=lambda fields: DEFAULT_EXPIRES[fields["kind"]]
     )
-    every: Duration | None = Field(default=None, ge=timedelta(days=1), validate_default=True)
+    every: Annotated[Duration, within("1d", "3650d")] | None = Field(
+        default=None, validate_default=True
+    )
     on_doubt: Literal["drop", "resend"] = "drop"
 
     @property
@@ -131,7 +145,7 @@ class Survey(Written):
         if kind is Kind.RELATIONAL and value is None:
             raise NotAccepted("is missing", "how often a customer is asked, such as 90d")
         if kind in {Kind.IN_THE_MOMENT, Kind.TRANSACTIONAL} and value is not None:
-            raise NotAccepted(f"does not apply to a {kind} survey", "no such key")
+            raise NotAccepted(f"does not apply where kind is {kind}", "no such key")
         return value
 
     @field_validator("reasons", mode="before")
@@ -142,7 +156,12 @@ class Survey(Written):
 
 def check_names(value: Any, thing: str) -> Any:
     """Refuse keys that could not stand in an address or a metric label."""
-    for name in value if isinstance(value, Mapping) else ():
-        if not isinstance(name, str) or NAME.fullmatch(name) is None:
-            raise NotAccepted(f"{name!r} is not a name for {thing}", NAME_ACCEPTED, at=str(name))
+    names = value if isinstance(value, Mapping) else ()
+    refuse(
+        [
+            NotAccepted(f"{name!r} is not a name for {thing}", NAME_ACCEPTED, at=name)
+            for name in names
+            if NAME.fullmatch(name) is None
+        ]
+    )
     return value

@@ -7,10 +7,12 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 
-from shared.programme.faults import NotAccepted, nearest, one_of
+from shared.programme.chrome import chrome_languages
+from shared.programme.faults import NotAccepted, nearest, one_of, refuse
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 LONGEST_TEXT = 2_000
+PER_LANGUAGE = "a text per language, such as {en: …, de: …}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +53,25 @@ def _read(value: object, info: ValidationInfo) -> Texts:
         return value
     languages = languages_of(info)
     if not isinstance(value, Mapping) or not value:
-        raise NotAccepted("is not a text per language", f"a text for each of {one_of(languages)}")
-    texts = {str(key): _one_text(str(key), text, languages) for key, text in value.items()}
-    fallback = languages[0] if languages else next(iter(texts))
-    if fallback not in texts:
-        raise NotAccepted(f"has no text in {fallback!r}, the fallback", one_of(languages))
-    return Texts(texts, fallback)
+        raise NotAccepted(f"{value!r} is not a text per language", PER_LANGUAGE)
+    fallback = languages[0] if languages else next(iter(value))
+    faults = [fault for key, text in value.items() for fault in _faults(key, text, languages)]
+    if fallback not in value:
+        faults.append(NotAccepted(f"has no text in {fallback!r}, the fallback", one_of(languages)))
+    refuse(faults)
+    spoken = {key: text.strip() for key, text in value.items() if key in (languages or value)}
+    return Texts(spoken, fallback)
 
 
-def _one_text(language: str, text: object, languages: tuple[str, ...]) -> str:
-    if languages and language not in languages:
+def _faults(language: str, text: object, languages: tuple[str, ...]) -> Iterator[NotAccepted]:
+    # What stands ready in a language that the programme does not speak just now may stay.
+    if languages and language not in languages and language not in chrome_languages():
         fault = f"{language!r} is not a language of the programme{nearest(language, languages)}"
-        raise NotAccepted(fault, one_of(languages), at=language)
-    if not isinstance(text, str) or not 1 <= len(text.strip()) <= LONGEST_TEXT:
-        fault = "is not a text" if not isinstance(text, str) else "is empty or too long"
-        raise NotAccepted(fault, f"1 to {LONGEST_TEXT} characters", at=language)
-    return text.strip()
+        yield NotAccepted(fault, one_of(languages), at=language)
+    elif not isinstance(text, str):
+        yield NotAccepted("is not a text", "a text", at=language)
+    elif not 1 <= len(text.strip()) <= LONGEST_TEXT:
+        yield NotAccepted(f"has {len(text)} characters", f"1 to {LONGEST_TEXT}", at=language)
 
 
 def languages_of(info: ValidationInfo) -> tuple[str, ...]:
