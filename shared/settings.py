@@ -6,10 +6,11 @@ them. `python -m services settings` prints each with its meaning and default.
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -60,6 +61,14 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(None, description="API keys: id, sha256, scopes, expires")
     log_level: str = Field("info", description="debug, info, warning or error")
 
+    @model_validator(mode="after")
+    def _closed_door(self) -> Self:
+        if self.keys_file is None and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError(
+                f"EARSHOT_HOST={self.host} is reached from outside, so EARSHOT_KEYS_FILE is needed"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -82,7 +91,10 @@ def read_settings(model: type[S]) -> S:
     try:
         return model()
     except ValidationError as error:
-        faults = [
-            f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()
-        ]
-        raise SettingsFault("\n".join(faults)) from None
+        raise SettingsFault("\n".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    if not fault["loc"]:
+        return fault["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}"

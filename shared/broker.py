@@ -1,0 +1,35 @@
+"""Which Kafka the settings mean, and the id of its log."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from shared.process import CannotStart
+from shared.settings import Settings
+from shared.stream.kafka import cluster_id
+from shared.stream.records import Broker, KafkaUnavailable
+
+_log = structlog.get_logger()
+_PATIENCE_S: Final = 60.0
+
+
+async def find_broker(settings: Settings) -> Broker:
+    """Ask Kafka for its id where the settings name none; wait up to a minute for it.
+
+    Offsets belong to a log, so a consumer cannot begin without the id. Raises CannotStart.
+    """
+    log = settings.kafka_log
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _PATIENCE_S
+    while not log:
+        try:
+            log = await cluster_id(settings.kafka_bootstrap)
+        except KafkaUnavailable as error:
+            if loop.time() > deadline:
+                raise CannotStart(f"Kafka at {settings.kafka_bootstrap}: {error}") from None
+            _log.warning("waiting for kafka", bootstrap=settings.kafka_bootstrap)
+            await asyncio.sleep(1)
+    return Broker(
+        settings.kafka_bootstrap, log, settings.kafka_topic_prefix, settings.kafka_embedded
+    )
