@@ -32,6 +32,10 @@ class Texts:
         """The languages that have a text of their own."""
         return frozenset(self.by_language)
 
+    def names(self) -> frozenset[str]:
+        """Every name that stands in braces, in any language."""
+        return frozenset(name for _, names in self.places() for name in names)
+
     def places(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Each language with the names that stand in braces in its text."""
         for language, text in self.by_language.items():

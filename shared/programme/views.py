@@ -37,6 +37,17 @@ VALUES = (
     "event.call.resolved",
 )
 NAMES = (*TEXTS, *TIMES, *MAPS, *VALUES)
+_PARTS = ("customer", "transaction", "call")
+
+
+def _split(name: str) -> tuple[str, str | None, str]:
+    """`event.call.queue` as (name, "call", "queue"), `event.type` as (name, None, "type")."""
+    _, *parts, last = name.split(".")
+    return name, parts[0] if parts else None, last
+
+
+_TEXTS = tuple(map(_split, TEXTS))
+_OTHERS = tuple(map(_split, (*TIMES, *VALUES)))
 _ENVELOPE = ("id", "source", "type", "time", "subject")
 
 
@@ -58,21 +69,21 @@ def event_view(envelope: Mapping[str, Any], data: Mapping[str, Any]) -> EventVie
     `envelope` holds id, source, type, time (with offset) and subject.
     """
     fields = {**data, **{name: envelope.get(name) for name in _ENVELOPE}}
-    values: dict[str, Any] = {name: _at(name, fields) for name in (*TIMES, *VALUES)}
-    for name in TEXTS:
-        found = _at(name, fields)
-        whole = isinstance(found, int) and not isinstance(found, bool)
-        values[name] = found if isinstance(found, str) else str(found) if whole else ""
-    consent = _at("event.customer.consent", fields)
-    values["event.customer.consent"] = consent if isinstance(consent, Mapping) else {}
-    values["event.segments"] = clean_segments(_at("event.segments", fields))
+    parts: dict[str | None, Mapping[str, Any]] = {p: _mapping(data.get(p)) for p in _PARTS}
+    parts[None] = fields
+    values: dict[str, Any] = {name: parts[part].get(last) for name, part, last in _OTHERS}
+    for name, part, last in _TEXTS:
+        found = parts[part].get(last)
+        if not isinstance(found, str):
+            found = str(found) if type(found) is int else ""
+        values[name] = found
+    values["event.customer.consent"] = _mapping(parts["customer"].get("consent"))
+    values["event.segments"] = clean_segments(fields.get("segments"))
     return EventView(values)
 
 
-def _at(name: str, fields: object) -> Any:
-    for step in name.split(".")[1:]:
-        fields = fields.get(step) if isinstance(fields, Mapping) else None
-    return fields
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 @cache
