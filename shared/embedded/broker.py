@@ -22,6 +22,7 @@ from pathlib import Path
 
 # A group's first members wait this long for more; the mock's default is 3 s.
 REBALANCE_DELAY_MS = 50
+FORGOTTEN_PAUSE = 0.5  # seconds
 
 
 class Cluster:
@@ -90,6 +91,13 @@ def knocking(bootstrap: str) -> Iterator[None]:
         thread.join()
 
 
+def end_when_forgotten(state: Path) -> None:
+    """End with the file that says where we are: nobody could find us any more, nor stop us."""
+    while state.exists():
+        time.sleep(FORGOTTEN_PAUSE)
+    os._exit(0)
+
+
 def main() -> None:
     library, folder = sys.argv[1], Path(sys.argv[2])
     # Kept open for life: of two starts that do not know of one another only one gets a broker.
@@ -105,6 +113,8 @@ def main() -> None:
         cluster.create(json.loads(wanted.read_text(encoding="utf-8")))
         told = {**began, "bootstrap": cluster.bootstrap, "topics": cluster.topics}
         _write(state, {**told, "refused": cluster.refused})
+        if threading.active_count() == 1:
+            threading.Thread(target=end_when_forgotten, args=[state], daemon=True).start()
         if signal.sigwait(signals) != signal.SIGHUP:
             break
     state.unlink(missing_ok=True)

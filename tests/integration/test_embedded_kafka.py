@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.embedded.kafka import Kafka, running_kafka, start_kafka, stop_kafka
-from shared.embedded.processes import StartFailed
+from shared.embedded.processes import StartFailed, is_alive
 
 TOPICS = {"answers": 12}
 
@@ -102,6 +102,16 @@ async def test_a_topic_that_is_there_with_other_partitions_is_named(var: Path) -
     with pytest.raises(StartFailed, match="made-by-asking"):
         await asyncio.to_thread(start_kafka, var, {"made-by-asking": 12})
     assert (await asyncio.to_thread(start_kafka, var, {"other": 1})).log == first.log
+
+
+def test_a_broker_ends_with_its_folder(var: Path) -> None:
+    kafka = start_kafka(var, TOPICS)
+    (var / "kafka.json").unlink()
+
+    deadline = time.monotonic() + 10
+    while is_alive(kafka.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_stopping_may_be_repeated(var: Path) -> None:
