@@ -12,6 +12,7 @@ from services.alerts.domain.terms import Policy
 
 LEARNING_ANSWERS = 200.0
 PRIOR_ANSWERS = 10.0
+KEPT_ANSWERS = 10.0  # what the old normal still weighs beside an accepted one
 
 
 class Closed(StrEnum):
@@ -78,6 +79,9 @@ def end(rows: FleetState, which: Flags, *, accepted: bool) -> None:
     if not which.any():
         return
     if accepted:
+        kept = np.minimum(1.0, KEPT_ANSWERS / (rows.baseline_detractors + rows.baseline_others))
+        rows.baseline_detractors *= np.where(which, kept, 1.0)
+        rows.baseline_others *= np.where(which, kept, 1.0)
         release(rows, which)
     else:
         drop(rows, which)
