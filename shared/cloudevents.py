@@ -112,10 +112,12 @@ def _binary_attributes(headers: Mapping[str, str]) -> dict[str, str]:
 def _json(body: bytes) -> Any:
     try:
         return _JSON.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if isinstance(error, msgspec.DecodeError):
-            raise refused_json(error) from None
-        raise Refused(Reason.BAD_JSON, "the value is not JSON") from None
+    except UnicodeDecodeError:
+        raise Refused(Reason.BAD_UTF8, "the value is not UTF-8") from None
+    except RecursionError:
+        raise Refused(Reason.TOO_LARGE, "the value is nested too deeply") from None
+    except msgspec.DecodeError as error:
+        raise refused_json(error) from None
 
 
 def _text(envelope: Mapping[str, Any], name: str) -> str:

@@ -1,0 +1,122 @@
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from shared.errors import Reason, Refused
+from shared.events import SurveyResponse, decode_record, decoder
+from shared.stream.deadletter import KEPT_BYTES, PoisonGauge, dead_letter
+from shared.stream.records import KafkaUnavailable, Record
+from shared.stream.verdict import Verdict, judge
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def record(value: bytes | None) -> Record:
+    return Record("survey-responses", 3, 7, b"key", value, (("trace", b"x"),), 0)
+
+
+def wrapped(error: Exception) -> DBAPIError:
+    outer = DBAPIError("SELECT", {}, error)
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (asyncpg.ConnectionDoesNotExistError("gone"), Verdict.WEATHER),
+        (asyncpg.DeadlockDetectedError("x"), Verdict.WEATHER),
+        (asyncpg.DiskFullError("x"), Verdict.WEATHER),
+        (asyncpg.AdminShutdownError("x"), Verdict.WEATHER),
+        (asyncpg.UndefinedTableError("not migrated"), Verdict.WEATHER),
+        (asyncpg.InterfaceError("connection is closed"), Verdict.WEATHER),
+        (ConnectionRefusedError(), Verdict.WEATHER),
+        (TimeoutError(), Verdict.WEATHER),
+        (KafkaUnavailable("away"), Verdict.WEATHER),
+        (asyncpg.NotNullViolationError("x"), Verdict.DATA),
+        (asyncpg.CharacterNotInRepertoireError("NUL"), Verdict.DATA),
+        (ZeroDivisionError(), Verdict.BUG),
+        (KeyError("x"), Verdict.BUG),
+    ],
+)
+def test_weather_is_not_poison(error: Exception, verdict: Verdict) -> None:
+    assert judge(error) is verdict
+    assert judge(wrapped(error)) in (verdict, Verdict.BUG)
+    if isinstance(error, asyncpg.PostgresError):
+        assert judge(wrapped(error)) is verdict
+
+
+def test_a_dead_letter_keeps_the_record_and_says_why() -> None:
+    refused = Refused(Reason.MISSING_FIELD, "id is missing", "id")
+
+    letter = dead_letter(record(b"{}"), refused, service="scoring", now=NOW)
+
+    headers = dict(letter.headers)
+    assert (letter.topic, letter.key, letter.value) == ("dead-letters", b"key", b"{}")
+    assert headers == {
+        "trace": b"x",
+        "earshot-topic": b"survey-responses",
+        "earshot-partition": b"3",
+        "earshot-offset": b"7",
+        "earshot-service": b"scoring",
+        "earshot-reason": b"missing-field",
+        "earshot-detail": b"id is missing",
+        "earshot-failed-at": b"2026-11-21T00:00:00.000000Z",
+    }
+
+
+def test_a_long_value_is_cut_and_says_how_long_it_was() -> None:
+    value = b"x" * (KEPT_BYTES + 1)
+
+    letter = dead_letter(record(value), Refused(Reason.TOO_LARGE, ""), service="s", now=NOW)
+
+    assert len(letter.value or b"") == KEPT_BYTES
+    assert dict(letter.headers)["earshot-truncated-from"] == b"%d" % len(value)
+
+
+def test_a_topic_that_is_mostly_poison_trips_and_one_good_record_resets_it() -> None:
+    gauge = PoisonGauge()
+    for _ in range(100):
+        gauge.note("t", poison=True)
+        gauge.note("u", poison=False)
+    assert gauge.tripped == set()
+
+    gauge.note("t", poison=True)
+    assert gauge.tripped == {"t"}
+
+    gauge.note("t", poison=False)
+    assert gauge.tripped == set()
+
+
+RESPONSE = (
+    b'{"id":"r-1","submission_id":"r-1","metric":"nps","scale":[0,10],"answers":{"score":9},'
+    b'"answered_at":"2026-11-21T10:00:00Z","received_at":"2026-11-21T10:00:00Z","new_field":1}'
+)
+
+
+def test_readers_ignore_unknown_fields() -> None:
+    assert decode_record(decoder(SurveyResponse), RESPONSE).answers.score == 9
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "field"),
+    [
+        (None, Reason.BAD_JSON, ""),
+        (b"\xff{", Reason.BAD_JSON, ""),
+        (RESPONSE.replace(b'"r-1"', b'"\xff"'), Reason.BAD_UTF8, ""),
+        (RESPONSE.replace(b'"metric":"nps",', b""), Reason.MISSING_FIELD, "metric"),
+        (RESPONSE.replace(b'{"score":9}', b"{}"), Reason.MISSING_FIELD, "answers.score"),
+        (RESPONSE.replace(b":9}", b':"9"}'), Reason.WRONG_TYPE, "answers.score"),
+        (RESPONSE.replace(b"2026-11-21T10:00:00Z", b"later"), Reason.WRONG_TYPE, "answered_at"),
+    ],
+)
+def test_required_fields_are_strict_and_named(
+    value: bytes | None, reason: Reason, field: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        decode_record(decoder(SurveyResponse), value)
+
+    assert (refused.value.reason, refused.value.field) == (reason, field)
+    assert '"9"' not in refused.value.detail

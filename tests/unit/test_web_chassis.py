@@ -1,0 +1,173 @@
+"""The chassis in process: problems, limits, unknown parameters, health, keys."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, Query, Request
+from prometheus_client import CollectorRegistry
+
+from shared.errors import FieldFault, Invalid, Unavailable
+from shared.keys import KeyFile, new_key, require_scope
+from shared.stream.pipeline import Health
+from shared.web import Parts, build_web, decode_cursor, encode_cursor, page_of
+
+FAULT = FieldFault("answers.score", "out-of-range", "11", "a whole number from 0 to 10")
+
+
+def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.AsyncClient:
+    router = APIRouter()
+
+    @router.get("/v1/things")
+    async def things(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, int]:
+        return {"limit": limit}
+
+    @router.get("/v1/closed", dependencies=[Depends(require_scope("scores:read"))])
+    async def closed() -> dict[str, str]:
+        return {}
+
+    @router.get("/v1/faults/{kind}")
+    async def faults(kind: str) -> None:
+        if kind == "invalid":
+            raise Invalid.of([FAULT])
+        if kind == "later":
+            raise Unavailable("Kafka is away", retry_after_s=7)
+        raise ZeroDivisionError
+
+    @router.post("/v1/echo")
+    async def echo(request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+    app = build_web(
+        "test",
+        routers=[router],
+        parts=parts or Parts(),
+        registry=CollectorRegistry(),
+        keys=keys or KeyFile(None),
+    )
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+async def test_a_fault_names_field_value_and_what_is_accepted() -> None:
+    reply = await build().get("/v1/faults/invalid")
+
+    assert reply.status_code == 422
+    assert reply.headers["content-type"] == "application/problem+json"
+    body = reply.json()
+    assert body["title"] == "Unprocessable Content"
+    assert body["errors"] == [FAULT.to_json()]
+    assert "answers.score" in body["detail"]
+
+
+async def test_later_says_when() -> None:
+    reply = await build().get("/v1/faults/later")
+
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "7")
+
+
+async def test_a_bug_is_a_500_that_tells_nothing_of_itself() -> None:
+    reply = await build().get("/v1/faults/bug")
+
+    assert reply.status_code == 500
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert "Zero" not in reply.text
+
+
+async def test_an_unknown_parameter_is_refused_with_the_nearest_known() -> None:
+    reply = await build().get("/v1/things?limt=3")
+
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["accepted"] == "did you mean limit?"
+
+
+@pytest.mark.parametrize("value", ["0", "501", "many"])
+async def test_a_parameter_out_of_range_is_refused(value: str) -> None:
+    reply = await build().get(f"/v1/things?limit={value}")
+
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["field"] == "limit"
+
+
+async def test_a_body_over_the_limit_is_refused_declared_or_not() -> None:
+    async def endless():
+        for _ in range(70):
+            yield b"x" * 1024
+
+    client = build()
+
+    assert (await client.post("/v1/echo", content=b"x" * 65_536)).json() == {"bytes": 65_536}
+    assert (await client.post("/v1/echo", content=b"x" * 65_537)).status_code == 413
+    assert (await client.post("/v1/echo", content=endless())).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/things/"])
+async def test_what_does_not_exist_is_a_problem_too(path: str) -> None:
+    reply = await build().get(path)
+
+    assert (reply.status_code, reply.json()["title"]) == (404, "Not Found")
+
+
+async def test_readiness_names_each_part_and_only_needed_parts_decide() -> None:
+    async def away() -> str | None:
+        return "connection refused"
+
+    async def fine() -> str | None:
+        return None
+
+    named = await build(Parts(needed={"database": fine}, named={"mail": away})).get("/readyz")
+    needed = await build(Parts(needed={"database": away})).get("/readyz")
+
+    assert (named.status_code, named.json()["parts"]["mail"]) == (200, "connection refused")
+    assert (needed.status_code, needed.json()["status"]) == (503, "not ready")
+
+
+async def test_liveness_is_the_loop_turning() -> None:
+    loop = Health()
+    client = build(Parts(loops=[loop]))
+    assert (await client.get("/healthz")).status_code == 200
+
+    loop.turned_at -= 61
+
+    assert (await client.get("/healthz")).status_code == 503
+
+
+async def test_metrics_count_by_route_never_by_path() -> None:
+    client = build()
+    await client.get("/v1/faults/invalid")
+
+    text = (await client.get("/metrics")).text
+
+    assert (
+        'earshot_http_requests_total{code="422",method="GET",route="/v1/faults/{kind}"} 1' in text
+    )
+    assert "faults/invalid" not in text
+
+
+async def test_a_key_is_asked_for_where_there_is_a_file(tmp_path: Path) -> None:
+    text, digest = new_key("ops")
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps([{"id": "ops", "sha256": digest, "scopes": ["alerts:read"]}]))
+    client = build(keys=KeyFile(path))
+
+    without = await client.get("/v1/closed")
+    lacking = await client.get("/v1/closed", headers={"authorization": f"Bearer {text}"})
+
+    assert (without.status_code, lacking.status_code) == (401, 403)
+    assert "scores:read" in lacking.json()["detail"]
+    assert (await build().get("/v1/closed")).status_code == 200
+
+
+def test_a_page_ends_where_nothing_follows() -> None:
+    page = page_of([1, 2, 3], 2, lambda row: [row])
+
+    assert (page.items, decode_cursor(page.next or "", 1)) == ([1, 2], [2])
+    assert page_of([1, 2], 2, lambda row: [row]).next is None
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", encode_cursor([1, 2]), ""])
+def test_a_foreign_cursor_is_refused(cursor: str) -> None:
+    with pytest.raises(Invalid):
+        decode_cursor(cursor, 1)
