@@ -94,6 +94,22 @@ class Client:
     async def scores(self, **params: Any) -> Any:
         return await self.get("scoring", "/v1/scores", params)
 
+    async def survey_token(self, customer_id: str) -> str | None:
+        """The token of the customer's newest survey link, as soon as the survey was sent."""
+        page = await self.get("trigger", "/v1/invitations", {"customer_id": customer_id})
+        if not page["items"]:
+            return None
+        one = await self.get("trigger", f"/v1/invitations/{page['items'][0]['id']}", {})
+        link: str | None = one.get("link")
+        return link.rsplit("/", 1)[-1] if link else None
+
+    async def answer(self, token: str, score: int) -> bool:
+        """Answer a survey by its token; say whether it was taken."""
+        reply = await self._http.post(
+            f"{self.url('ingest')}/v1/responses", json={"token": token, "answers": {"score": score}}
+        )
+        return reply.status_code == httpx.codes.ACCEPTED
+
     async def alerts(self) -> list[dict[str, Any]]:
         """Every alert, oldest first."""
         found: list[dict[str, Any]] = []
