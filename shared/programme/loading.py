@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from shared.programme.checks import Draft, crosscheck
 from shared.programme.complaints import complaints
 from shared.programme.faults import NotAccepted, ProgrammeError, ProgrammeFault
-from shared.programme.models import AlertPolicy, Programme, Segmentation, Survey, Trigger
+from shared.programme.models import AlertPolicy, Channel, Programme, Segmentation, Survey, Trigger
 from shared.programme.sources import Source, read_source
 from shared.programme.surveys import NAME, NAME_ACCEPTED, Written
 
@@ -30,6 +30,7 @@ class Head(Written):
     languages: tuple[str, ...] = Field(min_length=1, description="a list such as [en, de]")
     timezone: str = "UTC"
     constants: Mapping[str, str] = Field(default_factory=dict)
+    consent_required: tuple[Channel, ...] = ()  # channels that need a yes; silence is a no
 
     @field_validator("languages")
     @classmethod

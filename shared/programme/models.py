@@ -144,6 +144,7 @@ class Programme(Written):
     languages: tuple[str, ...]
     timezone: str
     constants: Mapping[str, str]
+    consent_required: tuple[Channel, ...] = ()
     surveys: Mapping[str, Survey]
     triggers: Mapping[str, Trigger]
     segments: Segmentation

@@ -1,0 +1,113 @@
+"""`GET /v1/decisions` explains what became of events; `POST /v1/preview` what would."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from services.trigger.domain.decisions import candidates, decide
+from services.trigger.domain.occasions import PREFIXES, read_occasion
+from services.trigger.domain.reasons import Reason
+from services.trigger.domain.records import survey_decision
+from services.trigger.store.outbox import read_decision
+from services.trigger.store.queries import Queries
+from shared.cloudevents import read_event
+from shared.errors import BadJson, FieldFault, Invalid, Refused
+from shared.errors import Reason as Fault
+from shared.events import Event, SurveyDecision
+from shared.keys import require_scope
+from shared.programme.models import Programme
+from shared.web import Page, decode_cursor, page_of
+from shared.web.app import json_response
+from shared.web.pages import Cursor, Limit
+
+_SHOWN: Final = (
+    *("source", "event_id", "event_type", "event_time", "customer_id", "subject_id", "touchpoint"),
+    *("segments", "trigger", "survey", "decision", "reason", "sentence", "invitation_id"),
+    *("decided_at", "programme"),
+)
+_NOT_JSON: Final = {Fault.BAD_JSON, Fault.BAD_UTF8}
+Text = Annotated[str | None, Query(min_length=1, max_length=500)]
+
+
+def build_decisions(
+    queries: Queries,
+    programme: Programme,
+    channels: frozenset[str],
+    clock: Callable[[], datetime],
+) -> APIRouter:
+    """The ledger, and the preview of one event."""
+    router = APIRouter(tags=["decisions"])
+
+    @router.get(
+        "/v1/decisions",
+        summary="What became of events, and why",
+        dependencies=[Depends(require_scope("decisions:read"))],
+    )
+    async def decisions(
+        *,
+        event_id: Text = None,
+        customer_id: Text = None,
+        trigger: Text = None,
+        reason: Annotated[Reason | None, Query()] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        named = {"event_id": event_id, "customer_id": customer_id, "trigger": trigger}
+        where = {name: value for name, value in (named | {"reason": reason}).items() if value}
+        rows = await queries.decisions(where, _place(cursor), limit)
+        page = page_of(rows, limit, lambda row: (row["seq"],))
+        items = [_shown(read_decision(row)) for row in page.items]
+        return json_response(Page(items=items, next=page.next))
+
+    @router.post(
+        "/v1/preview",
+        summary="What would become of an event now; nothing is sent or stored",
+        dependencies=[Depends(require_scope("preview"))],
+    )
+    async def preview(request: Request) -> Response:
+        event = _event(request.headers, await request.body())
+        try:
+            occasion = read_occasion(event, programme.segments.paths)
+        except Refused as error:
+            raise _explained(error) from None
+        facts = await queries.facts(occasion.customer_id, candidates(occasion, programme), channels)
+        decided = decide(event, facts, programme, clock())
+        items = [_shown(survey_decision(decision, preview=True)) for decision in decided]
+        return json_response(Page(items=items))
+
+    return router
+
+
+def _place(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    (place,) = decode_cursor(cursor, 1)
+    if not isinstance(place, int):
+        raise Invalid.of([FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")])
+    return place
+
+
+def _shown(decision: SurveyDecision) -> dict[str, Any]:
+    plain = msgspec.structs.asdict(decision)
+    return {name: plain[name] for name in _SHOWN}
+
+
+def _event(headers: Mapping[str, str], body: bytes) -> Event:
+    try:
+        event = read_event(headers.get("content-type"), headers, body)
+    except Refused as error:
+        raise _explained(error) from None
+    if not event.type.startswith(PREFIXES):
+        accepted = " or ".join(f"{prefix}<word>" for prefix in PREFIXES)
+        raise Invalid.of([FieldFault("type", "out-of-range", event.type, accepted)])
+    return event
+
+
+def _explained(refused: Refused) -> Exception:
+    if refused.reason in _NOT_JSON:
+        return BadJson(refused.detail)
+    fault = FieldFault(refused.field or "body", refused.reason, None, refused.detail)
+    return Invalid(refused.detail, [fault])

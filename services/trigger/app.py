@@ -1,0 +1,181 @@
+"""Wires trigger: one consumer, the workers that send and tell, and the API."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.trigger.api import Suppressing, build_decisions, build_invitations, build_suppressions
+from services.trigger.consumer import TOPICS, Intake, build_decoders, build_handle
+from services.trigger.metrics import REGISTRY, STREAM
+from services.trigger.pages.couriers import MailCourier, WebhookCourier
+from services.trigger.pages.links import Links
+from services.trigger.pages.mail import Desk
+from services.trigger.settings import TriggerSettings
+from services.trigger.store.dispatch import DispatchStore
+from services.trigger.store.outbox import Outbox
+from services.trigger.store.queries import Queries
+from services.trigger.store.retention import Keeping
+from services.trigger.store.suppressions import SuppressionStore
+from services.trigger.worker.dispatch import Courier, Dispatch
+from services.trigger.worker.retention import run_retention
+from services.trigger.worker.telling import Telling
+from shared.broker import find_broker
+from shared.db import database_fault, open_engine
+from shared.events import Topic
+from shared.keys import KeyFile
+from shared.process import Service
+from shared.programme.loading import load_programme
+from shared.programme.models import Programme
+from shared.senders.email import EmlFolder
+from shared.senders.smtp import open_smtp
+from shared.senders.webhook import WebhookSender, open_client
+from shared.stream import Broker, Health, KafkaUnavailable, Pipeline, Producer, Source, consume
+from shared.stream.kafka import open_producer, open_room, open_source, topic_faults
+from shared.tokens import Tokens
+from shared.web import Check, Parts, build_web
+
+ROOM_S: Final = 25.0
+USES: Final = (*TOPICS, Topic.SURVEY_DECISIONS, Topic.SURVEY_INVITATIONS, Topic.DEAD_LETTERS)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What every part of the service stands on."""
+
+    settings: TriggerSettings
+    programme: Programme
+    engine: AsyncEngine
+    dispatch: Dispatch
+    links: Links
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """The channels that this deployment can send by."""
+        return frozenset(self.dispatch.couriers)
+
+    def wake(self) -> None:
+        """Something was stored: what is due is sent, what is new is told."""
+        self.dispatch.due.set()
+        self.dispatch.news.set()
+
+
+@asynccontextmanager
+async def open_service(settings: TriggerSettings) -> AsyncIterator[Service]:
+    """Trigger, ready to be served; closes what it opened."""
+    async with AsyncExitStack() as stack:
+        core = await open_core(settings, stack)
+        broker = await find_broker(settings)
+        room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
+        producer = await stack.enter_async_context(open_producer(broker, room=room))
+        source = await stack.enter_async_context(
+            open_source(broker, TOPICS, core.engine, STREAM, group="earshot-trigger")
+        )
+        yield build_service(core, broker, producer, source)
+
+
+async def open_core(settings: TriggerSettings, stack: AsyncExitStack) -> Core:
+    """Everything but Kafka."""
+    programme = load_programme(settings.programme, dedupe=settings.dedupe)
+    engine = await stack.enter_async_context(
+        open_engine(settings.database_for("trigger"), schema="trigger")
+    )
+    links = Links(settings.public_base, Tokens(settings.signing_keys))
+    couriers = await open_couriers(settings, Desk(programme, links, settings.mail_from), stack)
+    repeatable = {channel for channel, courier in couriers.items() if courier.repeatable}
+    store = DispatchStore(engine, repeatable=repeatable)
+    dispatch = Dispatch(store, couriers, clock, concurrency=settings.trigger_sends)
+    return Core(settings, programme, engine, dispatch, links)
+
+
+async def open_couriers(
+    settings: TriggerSettings, desk: Desk, stack: AsyncExitStack
+) -> dict[str, Courier]:
+    """One courier a channel; without a mail server mails become files."""
+    couriers: dict[str, Courier] = {}
+    if settings.mail_server is not None:
+        name = settings.mail_from.rpartition("@")[2]
+        smtp = await stack.enter_async_context(open_smtp(settings.mail_server, name=name))
+        couriers["email"] = MailCourier(smtp, desk, clock)
+    else:
+        couriers["email"] = MailCourier(EmlFolder(settings.var / "mail"), desk, clock)
+    if settings.destination is not None:
+        client = await stack.enter_async_context(open_client())
+        hook = WebhookSender(client, settings.destination, clock)
+        couriers["webhook"] = WebhookCourier(hook, desk, clock)
+    return couriers
+
+
+def build_service(core: Core, broker: Broker, producer: Producer, source: Source) -> Service:
+    """The web application and the workers, on opened parts."""
+    settings, engine, dispatch = core.settings, core.engine, core.dispatch
+    intake = Intake(core.programme, core.channels, producer, clock)
+    decoders, handle, health = build_decoders(core.programme), build_handle(intake), Health()
+    pipeline = Pipeline("trigger", engine, decoders, handle, producer, STREAM, core.wake)
+    telling = Telling(Outbox(engine), producer, clock, dispatch.news)
+    keeping = Keeping(settings.dedupe, settings.trigger_retention)
+
+    async def decide(stop: asyncio.Event) -> None:
+        await consume(source, pipeline, stop, health)
+
+    async def delete(stop: asyncio.Event) -> None:
+        await run_retention(engine, keeping, clock, stop)
+
+    web = build_trigger_web(core, health, _topics_check(broker))
+    workers = (decide, dispatch.run, telling.run, delete)
+    return Service("trigger", web, settings.host, settings.trigger_port, workers)
+
+
+def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
+    """The API; no customer ever sees it."""
+    queries = Queries(core.engine)
+    suppressing = Suppressing(SuppressionStore(core.engine), clock, core.wake)
+
+    async def database() -> str | None:
+        return await database_fault(core.engine)
+
+    async def consumer() -> str | None:
+        return health.fault()
+
+    async def senders() -> str | None:
+        return core.dispatch.fault
+
+    registry = CollectorRegistry()  # the chassis adds its own series, once per application
+    registry.register(REGISTRY)
+    return build_web(
+        "trigger",
+        routers=[
+            build_decisions(queries, core.programme, core.channels, clock),
+            build_invitations(queries, core.links.survey),
+            build_suppressions(suppressing),
+        ],
+        parts=Parts(
+            needed={"database": database, "topics": topics, "consumer": consumer},
+            named={"senders": senders},
+            loops=[health],
+        ),
+        registry=registry,
+        keys=KeyFile(core.settings.keys_file),
+    )
+
+
+def clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def _topics_check(broker: Broker) -> Check:
+    async def check() -> str | None:
+        try:
+            faults = await topic_faults(broker.bootstrap, USES, prefix=broker.prefix)
+        except KafkaUnavailable as error:
+            return f"Kafka is away: {error}"
+        return "; ".join(faults) or None
+
+    return check

@@ -1,0 +1,12 @@
+"""What the names in an invitation's texts stand for."""
+
+from shared.programme.surveys import Mail
+from shared.programme.views import EventView
+
+
+def mail_words(mail: Mail, view: EventView) -> dict[str, str]:
+    """The event's fields that the mail's texts name; an absent one is left out."""
+    texts = (text for text in (mail.subject, mail.intro, mail.button) if text is not None)
+    names = {name for text in texts for _, places in text.places() for name in places}
+    found = {name: view.values.get(name) for name in sorted(names)}
+    return {name: str(value) for name, value in found.items() if value not in (None, "")}

@@ -1,0 +1,73 @@
+"""Every series of this service, each with a sentence."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.stream.metrics import StreamMetrics
+
+REGISTRY = CollectorRegistry()
+STREAM = StreamMetrics(REGISTRY)
+
+DECISIONS = Counter(
+    "earshot_trigger_decisions",
+    "Decisions on events, by trigger, decision and reason.",
+    ["trigger", "decision", "reason"],
+    registry=REGISTRY,
+)
+DUPLICATES = Counter(
+    "earshot_trigger_duplicate_events",
+    "Events that had come before, by (source, id), and changed nothing.",
+    registry=REGISTRY,
+)
+FOREIGN = Counter(
+    "earshot_trigger_foreign_events",
+    "Events whose type is neither transaction.* nor support_call.*, passed over.",
+    registry=REGISTRY,
+)
+CONTACT_LIKE_IDS = Counter(
+    "earshot_trigger_contact_like_customer_ids",
+    "Events whose customer id looks like an e-mail address or a phone number.",
+    registry=REGISTRY,
+)
+UNKNOWN_OPTOUTS = Counter(
+    "earshot_trigger_unknown_optouts",
+    "Opt-outs that name an invitation that is not known here.",
+    registry=REGISTRY,
+)
+SENDS = Counter(
+    "earshot_trigger_sends",
+    "Tries to send, by channel and outcome: sent, later, failed or doubt.",
+    ["channel", "outcome"],
+    registry=REGISTRY,
+)
+SEND_SECONDS = Histogram(
+    "earshot_trigger_send_seconds",
+    "Duration of one try to send.",
+    ["channel"],
+    registry=REGISTRY,
+)
+DISPATCH_SECONDS = Histogram(
+    "earshot_trigger_dispatch_seconds",
+    "From when an invitation was due to when it was sent.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+    registry=REGISTRY,
+)
+ENDED = Counter(
+    "earshot_trigger_invitations_ended",
+    "Invitations that reached a state in which they stay, by state.",
+    ["status"],
+    registry=REGISTRY,
+)
+IN_FLIGHT = Gauge(
+    "earshot_trigger_sends_in_flight", "Sends under way in this process.", registry=REGISTRY
+)
+PUBLISHED = Counter(
+    "earshot_trigger_invitations_published",
+    "States of invitations published to survey-invitations.",
+    registry=REGISTRY,
+)
+DELETED = Counter(
+    "earshot_trigger_deleted_rows",
+    "Rows deleted because their time was over, by table.",
+    ["table"],
+    registry=REGISTRY,
+)

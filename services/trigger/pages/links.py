@@ -1,0 +1,26 @@
+"""The links in what is sent; they prove themselves."""
+
+from dataclasses import dataclass, field
+
+from services.trigger.domain.invitations import Invitation
+from shared.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Makes links on ingest's public address."""
+
+    base: str
+    tokens: Tokens = field(repr=False)
+
+    def survey(self, invitation: Invitation) -> str:
+        """The survey's page; opening it records nothing."""
+        token = self.tokens.survey(
+            invitation.id, invitation.survey, invitation.language, invitation.expires_at
+        )
+        return f"{self.base.rstrip('/')}/s/{token}"
+
+    def unsubscribe(self, invitation: Invitation) -> str:
+        """The page with the button, and the address of the RFC 8058 POST."""
+        token = self.tokens.unsubscribe(invitation.id, invitation.survey, invitation.language)
+        return f"{self.base.rstrip('/')}/u/{token}"

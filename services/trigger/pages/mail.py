@@ -1,0 +1,97 @@
+"""The invitation by mail: HTML with a row of numbers, and text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.trigger.domain.letters import Letter
+from services.trigger.pages.dates import write_moment, zone_or
+from services.trigger.pages.links import Links
+from shared.programme.chrome import chrome
+from shared.programme.models import Programme, Survey
+from shared.programme.texts import Texts, render
+from shared.senders import SendFailed
+from shared.senders.email import Mail
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every mail is written with."""
+
+    programme: Programme
+    links: Links
+    sender: str
+
+
+def find_survey(programme: Programme, letter: Letter) -> Survey:
+    """The letter's survey. Raises SendFailed where the programme no longer has it."""
+    survey = programme.surveys.get(letter.invitation.survey)
+    if survey is None:
+        raise SendFailed("the survey is no longer in the programme", permanent=True)
+    return survey
+
+
+def write_mail(letter: Letter, desk: Desk, now: datetime) -> Mail:
+    """The mail of one letter, in the customer's language. Raises SendFailed."""
+    if letter.email is None:
+        raise SendFailed("the customer's address is not known", permanent=True)
+    words = _words(letter, desk, find_survey(desk.programme, letter))
+    return Mail(
+        id=letter.id,
+        to=letter.email,
+        sender=desk.sender,
+        sender_name=desk.programme.brand,
+        subject=words["subject"],
+        text=_templates().get_template("mail.txt").render(words),
+        html=_templates().get_template("mail.html").render(words),
+        language=letter.invitation.language,
+        unsubscribe=words["unsubscribe"],
+        date=now,
+    )
+
+
+def _words(letter: Letter, desk: Desk, survey: Survey) -> dict[str, Any]:
+    invitation, programme = letter.invitation, desk.programme
+    language = invitation.language
+    zone = zone_or(letter.timezone, programme.zone)
+    names: Mapping[str, object] = {
+        **invitation.words,
+        **programme.words,
+        "until": write_moment(invitation.expires_at, language, zone),
+    }
+    texts = {key: render(text, names) for key, text in chrome(language).items()}
+
+    def own(text: Texts | None, usual: str) -> str:
+        return render(text.text(language), names) if text is not None else texts[usual]
+
+    return {
+        "texts": texts,
+        "language": language,
+        "brand": programme.brand,
+        "subject": own(survey.mail.subject, "mail_subject"),
+        "intro": own(survey.mail.intro, "mail_intro"),
+        "button": own(survey.mail.button, "mail_button"),
+        "question": render(survey.question.text(language), names),
+        "low": texts[f"{survey.metric}_low"],
+        "high": texts[f"{survey.metric}_high"],
+        "points": range(invitation.scale[0], invitation.scale[1] + 1),
+        "link": desk.links.survey(invitation),
+        "unsubscribe": desk.links.unsubscribe(invitation),
+    }
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

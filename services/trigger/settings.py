@@ -1,0 +1,79 @@
+"""What trigger can be told."""
+
+import re
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from shared.durations import Duration
+from shared.senders.smtp import MailServer
+from shared.senders.webhook import Destination
+from shared.settings import Settings
+
+
+class TriggerSettings(Settings):
+    """Trigger's settings."""
+
+    service: ClassVar[str] = "trigger"
+
+    trigger_port: int = Field(8003, ge=1, le=65535, description="port of trigger")
+    ingest_port: int = Field(8001, ge=1, le=65535, description="port of ingest")
+    token_keys: SecretStr = Field(
+        description="keys that sign links, oldest first, separated by commas or white space"
+    )
+    public_url: str = Field(
+        "", description="base of the links in mails; default: loopback with ingest's port"
+    )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="mail server, smtp://user:password@host:587 or smtps://…; "
+        "default: mails are written to mail/ under EARSHOT_VAR",
+    )
+    mail_from: str = Field(
+        "feedback@localhost",
+        pattern=r"^[!-~]+@[A-Za-z0-9.-]+$",
+        description="sender's address of the mails",
+    )
+    webhook_url: str = Field("", description="where invitations by webhook go")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="whsec_… by which webhooks are signed (Standard Webhooks)"
+    )
+    dedupe: Duration = Field(
+        timedelta(days=40), ge=timedelta(days=1), description="how long events are told apart"
+    )
+    trigger_retention: Duration = Field(
+        timedelta(days=400),
+        ge=timedelta(days=1),
+        description="how long decisions, invitations and contact data are kept",
+    )
+    trigger_sends: int = Field(64, ge=1, le=1000, description="how many sends at the same time")
+
+    @model_validator(mode="after")
+    def _senders(self) -> Self:
+        """Both addresses are read once here, so that a fault is told at the start."""
+        _ = self.mail_server, self.destination
+        return self
+
+    @property
+    def signing_keys(self) -> list[str]:
+        """The keys of links, oldest first."""
+        return [key for key in re.split(r"[\s,]+", self.token_keys.get_secret_value()) if key]
+
+    @property
+    def public_base(self) -> str:
+        """The base of links, without a slash at its end."""
+        return (self.public_url or f"http://127.0.0.1:{self.ingest_port}").rstrip("/")
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The mail server, if one is named."""
+        url = self.smtp_url.get_secret_value()
+        return MailServer.read(url) if url else None
+
+    @property
+    def destination(self) -> Destination | None:
+        """Where webhooks go, if anywhere."""
+        if not self.webhook_url:
+            return None
+        return Destination(self.webhook_url, self.webhook_secret.get_secret_value())

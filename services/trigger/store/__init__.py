@@ -1,0 +1,1 @@
+"""What trigger keeps: the only files with SQL."""

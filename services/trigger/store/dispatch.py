@@ -1,0 +1,154 @@
+"""Invitations on their way out: claimed, and settled.
+
+A claim is committed before anything is sent, and checks suppression in its own statement.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.trigger.domain.invitations import Status, Step
+from services.trigger.domain.letters import Letter
+from services.trigger.store.columns import columns, unnested
+from services.trigger.store.rows import read_letter
+from services.trigger.store.suppressions import OPEN_CHANNELS
+
+STALE_AFTER: Final = timedelta(seconds=30)
+
+# What is due becomes `sending`, or `cancelled` where no channel is left, or `expired`; the
+# decision in the ledger follows.
+_CLAIM: Final = text(f"""
+    WITH due AS (
+        SELECT i.id, i.expires_at <= :now AS late, {OPEN_CHANNELS} AS open FROM invitations i
+        WHERE i.status = 'scheduled' AND i.send_at <= :now
+        ORDER BY i.send_at LIMIT :most FOR UPDATE OF i SKIP LOCKED
+    ), taken AS (
+        UPDATE invitations i SET
+            status = CASE WHEN due.late THEN 'expired' WHEN due.open = '{{}}' THEN 'cancelled'
+                          ELSE 'sending' END,
+            channels = CASE WHEN due.open = '{{}}' THEN i.channels ELSE due.open END,
+            attempts = CASE WHEN due.open[1] = i.channels[1] THEN i.attempts ELSE 0 END,
+            published = i.published AND NOT due.late AND due.open = i.channels,
+            revision = i.revision + CASE WHEN due.late OR due.open <> i.channels THEN 1 ELSE 0 END,
+            claim = :claim, claimed_at = :now
+        FROM due WHERE i.id = due.id RETURNING i.*
+    ), told AS (
+        UPDATE decisions d SET decision = 'suppressed',
+            reason = CASE taken.status WHEN 'expired' THEN 'expired' ELSE 'opted-out' END
+        FROM taken WHERE d.invitation_id = taken.id AND taken.status <> 'sending'
+    )
+    SELECT taken.*, c.email, c.phone, c.locale, c.timezone
+    FROM taken LEFT JOIN contacts c USING (customer_id)
+""")  # noqa: S608
+# What stayed in `sending` is sent again where the receiver knows repeats; else nobody knows.
+_RETAKE: Final = text(f"""
+    WITH stale AS (
+        SELECT i.id, i.channels[1] = ANY({OPEN_CHANNELS}) AND (i.resend_on_doubt
+            OR i.channels[1] = ANY(CAST(:repeatable AS text[]))) AS again
+        FROM invitations i WHERE i.status = 'sending' AND i.claimed_at < :before
+        ORDER BY i.claimed_at LIMIT :most FOR UPDATE OF i SKIP LOCKED
+    ), taken AS (
+        UPDATE invitations i SET
+            status = CASE WHEN stale.again THEN 'sending' ELSE 'unknown' END,
+            revision = i.revision + CASE WHEN stale.again THEN 0 ELSE 1 END,
+            published = i.published AND stale.again,
+            invited_at = CASE WHEN stale.again THEN NULL ELSE i.claimed_at END,
+            detail = CASE WHEN stale.again THEN i.detail
+                          ELSE 'the sender stopped before it was known whether it had gone out' END,
+            claim = CASE WHEN stale.again THEN :claim ELSE i.claim END, claimed_at = :now
+        FROM stale WHERE i.id = stale.id RETURNING i.*
+    )
+    SELECT taken.*, c.email, c.phone, c.locale, c.timezone
+    FROM taken LEFT JOIN contacts c USING (customer_id)
+""")  # noqa: S608
+_SETTLED: Final = {
+    "id": "text",
+    "claim": "uuid",
+    "status": "text",
+    "channels": "text",
+    "attempts": "int",
+    "send_at": "timestamptz",
+    "detail": "text",
+}
+# Only the claim that sent may settle; one that was given up as `unknown` may still be known.
+_SETTLE: Final = text(f"""
+    WITH settled AS (
+        UPDATE invitations i SET
+            status = r.status, channels = string_to_array(r.channels, ','),
+            attempts = r.attempts, detail = r.detail,
+            send_at = CASE WHEN r.status = 'scheduled' THEN r.send_at ELSE i.send_at END,
+            invited_at = CASE WHEN r.status IN ('sent', 'unknown') THEN r.send_at END,
+            published = i.published AND r.status = 'scheduled'
+                AND string_to_array(r.channels, ',') = i.channels,
+            revision = i.revision + CASE WHEN r.status = 'scheduled'
+                AND string_to_array(r.channels, ',') = i.channels THEN 0 ELSE 1 END
+        FROM {unnested(_SETTLED)}
+        WHERE i.id = r.id AND i.claim = r.claim AND i.status IN ('sending', 'unknown')
+        RETURNING i.id, i.status
+    ), told AS (
+        UPDATE decisions d SET decision = 'suppressed', reason = 'channel-failed'
+        FROM settled WHERE d.invitation_id = settled.id AND settled.status = 'undeliverable'
+    )
+    SELECT status FROM settled
+""")  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim took: letters to be sent, and the states of those that ended instead."""
+
+    letters: Sequence[Letter]
+    ended: Sequence[Status]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of one letter after its try."""
+
+    letter: Letter
+    step: Step
+    detail: str | None
+
+
+class DispatchStore:
+    """The table `invitations` as the dispatch worker uses it; each call its own transaction."""
+
+    def __init__(self, engine: AsyncEngine, *, repeatable: AbstractSet[str]) -> None:
+        self._engine = engine
+        self._repeatable = sorted(repeatable)
+
+    async def claim(self, most: int, now: datetime) -> Claimed:
+        """Take what is due, at most so many; committed when this returns."""
+        return await self._take(_CLAIM, {"most": most, "now": now})
+
+    async def retake(self, most: int, now: datetime) -> Claimed:
+        """Take what a sender left behind half a minute ago."""
+        values = {"most": most, "now": now, "before": now - STALE_AFTER}
+        return await self._take(_RETAKE, values | {"repeatable": self._repeatable})
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Status]:
+        """Store what became of the letters that are still ours; their new states."""
+        rows = [
+            (
+                *(s.letter.id, s.letter.claim, s.step.status, ",".join(s.step.channels)),
+                *(s.step.attempts, s.step.send_at, s.detail),
+            )
+            for s in sorted(settlements, key=lambda s: s.letter.id)
+        ]
+        async with self._engine.begin() as connection:
+            states = await connection.execute(_SETTLE, columns(_SETTLED, rows))
+            return [Status(state) for state in states.scalars()]
+
+    async def _take(self, statement: TextClause, values: dict[str, Any]) -> Claimed:
+        async with self._engine.begin() as connection:
+            found = await connection.execute(statement, values | {"claim": uuid4()})
+            rows = found.mappings().all()
+        letters = [read_letter(row) for row in rows if row["status"] == Status.SENDING]
+        ended = [Status(row["status"]) for row in rows if row["status"] != Status.SENDING]
+        return Claimed(letters, ended)

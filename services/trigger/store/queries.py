@@ -1,0 +1,70 @@
+"""What the API reads: newest first, page by page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.trigger.domain.guards import Facts
+from services.trigger.domain.suppressions import EVERY_CHANNEL
+from services.trigger.store.ledger import SqlLedger
+from services.trigger.tables import decisions, invitations
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Reads of the ledger and of invitations."""
+
+    engine: AsyncEngine
+
+    async def decisions(
+        self, where: Mapping[str, str], before: int | None, limit: int
+    ) -> Sequence[sa.RowMapping]:
+        """Rows of the ledger, newest first, one more than `limit` where there are more."""
+        query = sa.select(decisions).order_by(decisions.c.seq.desc()).limit(limit + 1)
+        query = query.where(*(decisions.c[name] == value for name, value in where.items()))
+        if before is not None:
+            query = query.where(decisions.c.seq < before)
+        return await self._rows(query)
+
+    async def invitations(
+        self,
+        where: Mapping[str, str],
+        channel: str | None,
+        before: tuple[datetime, str] | None,
+        limit: int,
+    ) -> Sequence[sa.RowMapping]:
+        """Invitations, newest first, one more than `limit` where there are more."""
+        table = invitations.c
+        query = sa.select(invitations).order_by(table.created_at.desc(), table.id.desc())
+        query = query.where(*(table[name] == value for name, value in where.items()))
+        if channel is not None:
+            query = query.where(table.channels[1] == channel)
+        if before is not None:
+            query = query.where(sa.tuple_(table.created_at, table.id) < sa.tuple_(*before))
+        return await self._rows(query.limit(limit + 1))
+
+    async def invitation(self, invitation_id: str) -> sa.RowMapping | None:
+        """One invitation, or None."""
+        query = sa.select(invitations).where(invitations.c.id == invitation_id)
+        return next(iter(await self._rows(query)), None)
+
+    async def facts(
+        self, customer_id: str | None, candidates: Sequence[str], channels: frozenset[str]
+    ) -> Facts:
+        """The facts for a preview: read, not locked."""
+        async with self.engine.connect() as connection:
+            ledger = SqlLedger(connection)
+            asked = await ledger.asked(candidates)
+            known = await ledger.suppressed([customer_id] if customer_id is not None else [])
+        suppressed = known.get(customer_id or "", frozenset())
+        all_of_them = EVERY_CHANNEL in suppressed
+        return Facts(channels, asked, channels if all_of_them else suppressed)
+
+    async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+        async with self.engine.connect() as connection:
+            rows: Sequence[sa.RowMapping] = (await connection.execute(query)).mappings().all()
+            return rows

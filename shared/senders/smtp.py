@@ -1,0 +1,141 @@
+"""Mail by SMTP: a few connections kept open, every wait bounded."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from shared.senders import SendFailed, SendInDoubt
+from shared.senders.email import Mail, ascii_address, build_message
+
+ACCEPTED: Final = "smtp://[user:password@]host[:port] (STARTTLS) or smtps://… (TLS at once)"
+_WAIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed over. With a user the connection must be encrypted."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def read(cls, url: str) -> Self:
+        """Read `smtp://user:password@host:587` or `smtps://…`. Raises ValueError."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            raise ValueError(f"the mail server's address is not {ACCEPTED}")
+        tls = parts.scheme == "smtps"
+        default = 465 if tls else (587 if parts.username else 25)
+        return cls(
+            host=parts.hostname,
+            port=parts.port or default,
+            tls=tls,
+            user=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password or "") if parts.username else None,
+        )
+
+    def client(self, name: str) -> aiosmtplib.SMTP:
+        """A client that is not yet connected; `name` is how it greets the server."""
+        return aiosmtplib.SMTP(
+            hostname=self.host,
+            port=self.port,
+            username=self.user,
+            password=self.password,
+            local_hostname=name,
+            timeout=_WAIT_S,
+            use_tls=self.tls,
+            start_tls=None if self.user is None and not self.tls else not self.tls,
+        )
+
+
+class SmtpSender:
+    """Hands mails to a server. Not repeatable: a server does not know a Message-ID again."""
+
+    repeatable: Final = False
+
+    def __init__(self, server: MailServer, *, connections: int = 4, name: str) -> None:
+        self._clients: asyncio.LifoQueue[aiosmtplib.SMTP] = asyncio.LifoQueue()
+        for _ in range(connections):
+            self._clients.put_nowait(server.client(name))
+
+    async def send(self, message: Mail) -> None:
+        """Return once the server has taken the mail.
+
+        Raises SendFailed (for good where the server refuses this customer or this mail), and
+        SendInDoubt when the connection ended between the mail's last line and the answer.
+        """
+        body = build_message(message, eight_bit=False)
+        client = await self._clients.get()
+        try:
+            await _connect(client)
+            await _offer(client, message)
+            await _hand_over(client, body)
+        except BaseException:
+            client.close()
+            raise
+        finally:
+            self._clients.put_nowait(client)
+
+    def close(self) -> None:
+        """Let go of all connections that are not in use."""
+        while not self._clients.empty():
+            self._clients.get_nowait().close()
+
+
+@asynccontextmanager
+async def open_smtp(server: MailServer, *, name: str) -> AsyncIterator[SmtpSender]:
+    """A sender whose connections are closed at the end."""
+    sender = SmtpSender(server, name=name)
+    try:
+        yield sender
+    finally:
+        sender.close()
+
+
+async def _connect(client: aiosmtplib.SMTP) -> None:
+    """Connect, or keep the connection if it still lives."""
+    try:
+        if client.is_connected:
+            try:
+                await client.noop()
+            except aiosmtplib.SMTPException:
+                client.close()
+            else:
+                return
+        await client.connect()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        detail = f"the mail server could not be used: {type(error).__name__}"
+        raise SendFailed(detail, permanent=False) from error
+
+
+async def _offer(client: aiosmtplib.SMTP, mail: Mail) -> None:
+    """Name sender and recipient; a 5xx about the recipient is for good."""
+    try:
+        await client.mail(mail.sender)
+        await client.rcpt(ascii_address(mail.to))
+    except aiosmtplib.SMTPRecipientRefused as error:
+        detail = f"the mail server refused the recipient ({error.code})"
+        raise SendFailed(detail, permanent=error.code >= 500) from error
+    except (aiosmtplib.SMTPException, OSError) as error:
+        detail = f"the mail server did not take the sender: {type(error).__name__}"
+        raise SendFailed(detail, permanent=False) from error
+
+
+async def _hand_over(client: aiosmtplib.SMTP, body: bytes) -> None:
+    """Send the mail itself; without an answer nobody knows."""
+    try:
+        await client.data(body)
+    except aiosmtplib.SMTPDataError as error:
+        detail = f"the mail server refused the mail ({error.code})"
+        raise SendFailed(detail, permanent=error.code >= 500) from error
+    except (aiosmtplib.SMTPException, OSError) as error:
+        detail = f"the mail server did not answer: {type(error).__name__}"
+        raise SendInDoubt(detail) from error

@@ -1,0 +1,102 @@
+"""Signed webhooks as Standard Webhooks describes them (standardwebhooks.com, version 1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import httpx
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+
+from shared.senders import SendFailed
+
+_READ_AT_MOST: Final = 64 * 1024
+_GONE_FOR_GOOD: Final = frozenset(range(300, 500)) - {408, 425, 429}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where signed webhooks go. `secret` reads `whsec_<base64>`."""
+
+    url: str
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError that says what is accepted."""
+        url = httpx.URL(self.url)
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError("a webhook's address begins with https:// or http:// and names a host")
+        try:
+            Webhook(self.secret)
+        except (ValueError, RuntimeError, EmptyWebhookSecretError) as error:
+            raise ValueError("a webhook's secret is whsec_ and base64") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message. `id` is the receiver's idempotency key and the same at every try."""
+
+    id: str
+    body: bytes
+    content_type: str = "application/json"
+
+
+def open_client(*, timeout_s: float = 15.0, connections: int = 32) -> httpx.AsyncClient:
+    """A client for webhooks: no redirects, no proxies from the environment, every wait bounded."""
+    return httpx.AsyncClient(
+        timeout=timeout_s,
+        follow_redirects=False,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=connections),
+        headers={"User-Agent": "Earshot"},
+    )
+
+
+class WebhookSender:
+    """Posts signed messages to one destination."""
+
+    repeatable: Final = True
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        destination: Destination,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._url = destination.url
+        self._signer = Webhook(destination.secret)
+        self._clock = clock
+
+    async def send(self, message: Delivery) -> None:
+        """Post it; any 2xx is success.
+
+        Raises SendFailed: for good on 3xx and 4xx, for now on 408, 425, 429, 5xx, time-out and no
+        connection. The receiver knows repeats by `webhook-id`, so a time-out may be tried again.
+        """
+        now = self._clock()
+        headers = {
+            "content-type": message.content_type,
+            "webhook-id": message.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._signer.sign(message.id, now, message.body.decode()),
+        }
+        try:
+            status = await self._post(message.body, headers)
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            detail = f"the webhook could not be reached: {type(error).__name__}"
+            raise SendFailed(detail, permanent=False) from error
+        if not 200 <= status < 300:
+            detail = f"the webhook answered {status}"
+            raise SendFailed(detail, permanent=status in _GONE_FOR_GOOD)
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> int:
+        request = self._client.stream("POST", self._url, content=body, headers=headers)
+        async with request as response:
+            size = 0
+            async for chunk in response.aiter_raw():  # read, so that the connection is kept
+                size += len(chunk)
+                if size > _READ_AT_MOST:
+                    break
+            return response.status_code
