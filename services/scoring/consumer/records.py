@@ -1,0 +1,192 @@
+"""Replies and invitations as they come from Kafka, read strictly."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from services.scoring.domain.answers import Asking, Reply, Truth
+from shared.errors import Reason, Refused
+from shared.events import (
+    SurveyInvitation,
+    SurveyResponse,
+    Topic,
+    decode_record,
+    decoder,
+)
+from shared.programme.metrics import UnknownMetric, accepted_metrics, find_metric
+from shared.segments import clean_value
+from shared.stream.pipeline import Decode
+from shared.stream.records import Record
+
+_SMALL: Final = 2_000  # bytes: no text of a record this small is too long for a key
+_LONGEST_NAME: Final = 200
+_LONGEST_TEXT: Final = 20_000
+_MOST_REASONS: Final = 50
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_METRIC: Final = f"metric and scale are none of {accepted_metrics()}"
+_RESPONSES = decoder(SurveyResponse)
+_INVITATIONS = decoder(SurveyInvitation)
+_CONTENT = msgspec.json.Encoder(order="deterministic")
+_clean = lru_cache(maxsize=65_536)(clean_value)
+
+
+def build_decoders(touchpoint_dimensions: Sequence[str]) -> dict[str, Decode]:
+    """A decoder a topic. `touchpoint_dimensions` take an answer's own touchpoint as value."""
+
+    def read_response(record: Record) -> Truth:
+        response = decode_record(_RESPONSES, _text_of(record))
+        if len(record.value or b"") > _SMALL:
+            _check_sizes(response)
+        segments = _segments(response.segments)
+        if response.touchpoint is not None and (place := _clean(response.touchpoint)):
+            segments |= dict.fromkeys(touchpoint_dimensions, place)
+        return _reply(response, segments)
+
+    def read_invitation(record: Record) -> Truth:
+        invitation = decode_record(_INVITATIONS, _text_of(record))
+        if len(record.value or b"") > _SMALL:
+            _check_sizes(invitation)
+        return _asking(invitation)
+
+    return {Topic.SURVEY_RESPONSES: read_response, Topic.SURVEY_INVITATIONS: read_invitation}
+
+
+def _reply(response: SurveyResponse, segments: dict[str, str]) -> Truth:
+    answered_at = _moment("answered_at", response.answered_at)
+    answers = response.answers
+    invited = response.invitation_id is not None
+    key = _key(response.invitation_id or response.id)
+    _check_score(response)
+    content = (
+        response.submission_id,
+        response.survey,
+        response.metric,
+        response.scale,
+        answers,
+        segments,
+        response.touchpoint,
+        response.customer_id,
+        response.language,
+        response.channel,
+        invited,
+    )
+    reply = Reply(
+        answered_at=answered_at,
+        digest=sha256(_CONTENT.encode(content)).hexdigest()[:8],
+        invited=invited,
+        survey=response.survey,
+        metric=response.metric,
+        scale=response.scale[1],
+        score=answers.score,
+        segments=segments,
+        touchpoint=response.touchpoint,
+        customer_id=response.customer_id,
+        reasons=answers.reasons,
+        comment=answers.comment,
+        language=response.language,
+        channel=response.channel,
+        submission_id=None if response.submission_id == key else response.submission_id,
+        received_at=_moment("received_at", response.received_at),
+    )
+    return Truth(key, reply)
+
+
+def _asking(invitation: SurveyInvitation) -> Truth:
+    try:
+        find_metric(invitation.metric, invitation.scale)
+    except UnknownMetric:
+        raise Refused(Reason.OUT_OF_RANGE, _METRIC, "metric") from None
+    if not 0 <= invitation.revision < 2**31:
+        raise Refused(Reason.OUT_OF_RANGE, "revision is not from 0 to 2147483647", "revision")
+    asking = Asking(
+        revision=invitation.revision,
+        status=invitation.status,
+        asked_survey=invitation.survey,
+        kind=invitation.kind,
+        asked_metric=invitation.metric,
+        asked_scale=invitation.scale[1],
+        asked_segments=_segments(invitation.segments),
+        asked_touchpoint=invitation.touchpoint,
+        asked_customer_id=invitation.customer_id,
+        event_at=_moment("event.time", invitation.event.time),
+        invited_at=_moment("invited_at", invitation.invited_at),
+    )
+    return Truth(_key(invitation.id), asking=asking)
+
+
+def _check_score(response: SurveyResponse) -> None:
+    try:
+        find_metric(response.metric, response.scale)
+    except UnknownMetric:
+        raise Refused(Reason.OUT_OF_RANGE, _METRIC, "metric") from None
+    low, high = response.scale
+    if not low <= response.answers.score <= high:
+        detail = f"answers.score is not a whole number from {low} to {high}"
+        raise Refused(Reason.OUT_OF_RANGE, detail, "answers.score")
+
+
+def _key(name: str) -> str:
+    if not name:
+        raise Refused(Reason.OUT_OF_RANGE, "id is empty", "id")
+    return name
+
+
+def _moment(field: str, moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise Refused(Reason.WRONG_TYPE, f"{field} has no offset from UTC", field)
+    if not _FIRST <= moment < _LAST:
+        raise Refused(Reason.OUT_OF_RANGE, f"{field} is not from 1970 to 2199", field)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+def _segments(brought: dict[str, str]) -> dict[str, str]:
+    return {
+        key: value
+        for name, text in brought.items()
+        if (key := _clean(name)) and (value := _clean(text))
+    }
+
+
+def _check_sizes(record: SurveyResponse | SurveyInvitation) -> None:
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, str) and len(value) > _LONGEST_NAME:
+            raise Refused(Reason.TOO_LARGE, f"{name} is over {_LONGEST_NAME} characters", name)
+    if isinstance(record, SurveyResponse):
+        _check_answers(record)
+
+
+def _check_answers(record: SurveyResponse) -> None:
+    if len(record.answers.comment or "") > _LONGEST_TEXT:
+        detail = f"answers.comment is over {_LONGEST_TEXT} characters"
+        raise Refused(Reason.TOO_LARGE, detail, "answers.comment")
+    reasons = record.answers.reasons
+    if len(reasons) > _MOST_REASONS or any(len(reason) > _LONGEST_NAME for reason in reasons):
+        detail = f"answers.reasons: at most {_MOST_REASONS}, of {_LONGEST_NAME} characters each"
+        raise Refused(Reason.TOO_LARGE, detail, "answers.reasons")
+
+
+def _text_of(record: Record) -> bytes | None:
+    r"""Return the value; without control characters, where an escape such as \u0000 has one."""
+    value = record.value
+    if value is None or b"\\u00" not in value:
+        return value
+    try:
+        return json.dumps(_printable(json.loads(value))).encode()
+    except ValueError:
+        return value  # the decoder says what is wrong
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return "".join(letter for letter in value if letter >= " " or letter in "\t\n")
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,64 @@
+"""What is counted: the layout that every replica follows, and the recount when it changes.
+
+The row is locked for share by each batch and for update by a change, so a rolling deployment never
+counts by two layouts at once: whoever brings a new one recounts, all others follow the row.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from services.scoring.domain.answers import Change, Truth
+from services.scoring.domain.cells import Layout
+from services.scoring.store.rows import read_truth
+from services.scoring.tables import ASKING, REPLY, read_as
+
+_CHUNK = 5_000
+_READ = "SELECT paths::text, pairs::text FROM layout"
+_WRITE = "UPDATE layout SET paths = $1::text::jsonb, pairs = $2::text::jsonb"
+_ALL = (
+    f"SELECT id, {', '.join(map(read_as, (*REPLY, *ASKING)))} FROM answers"  # noqa: S608
+    " WHERE id > $1 ORDER BY id LIMIT $2"
+)
+# An answer kept its touchpoint in a field of its own; as a dimension it stands with the others.
+_TOUCH = (
+    "UPDATE answers SET segments = segments || jsonb_build_object($1::text, touchpoint)"
+    " WHERE touchpoint IS NOT NULL AND revision IS NULL AND NOT segments ? $1"
+)
+
+
+async def read_layout(connection: asyncpg.Connection, lock: str = "") -> Layout:
+    """The layout now counted by; `lock` such as `FOR SHARE`."""
+    paths, pairs = await connection.fetchrow(f"{_READ} {lock}")
+    return Layout(
+        dict(msgspec.json.decode(paths, type=list[tuple[str, str | None]])),
+        msgspec.json.decode(pairs, type=tuple[tuple[str, str], ...]),
+    )
+
+
+async def write_layout(connection: asyncpg.Connection, layout: Layout) -> None:
+    """Change the layout and forget the counts; the caller recounts in the same transaction."""
+    await connection.execute(_WRITE, _text(list(layout.paths.items())), _text(layout.pairs))
+    await connection.execute("DELETE FROM counts")
+    for name, path in layout.paths.items():
+        if path == "touchpoint":
+            await connection.execute(_TOUCH, name)
+
+
+async def all_answers(connection: asyncpg.Connection) -> AsyncIterator[list[Change]]:
+    """Every answer as if it had just come, in chunks."""
+    last = ""
+    while rows := await connection.fetch(_ALL, last, _CHUNK):
+        last = rows[-1][0]
+        yield [Change(None, _truth(row)) for row in rows]
+
+
+def _truth(row: Any) -> Truth:
+    end = 1 + len(REPLY)
+    return read_truth(row[0], row[1:end], row[end:])
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,80 @@
+"""The table `answers`: one statement a batch, for both sides, sorted by id.
+
+Sorted in one statement, two batches never wait for one another in a circle. The row that comes
+back tells what the answer was and what it is.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from services.scoring.domain.answers import Change, Truth
+from services.scoring.store.rows import asking_columns, read_truth, reply_columns
+from services.scoring.tables import ASKING, REPLY, read_as, write_as
+
+_NEWER = {
+    "reply": (
+        "excluded.answered_at IS NOT NULL AND (a.answered_at IS NULL"
+        " OR (excluded.answered_at, excluded.digest) > (a.answered_at, a.digest))"
+    ),
+    "asking": "excluded.revision IS NOT NULL AND coalesce(excluded.revision > a.revision, true)",
+}
+_SIDES = {"reply": REPLY, "asking": ASKING}
+
+
+def _statement(sides: Sequence[str]) -> str:
+    columns = ("id", *(name for side in sides for name in _SIDES[side]))
+    arrays = ", ".join(write_as(i, name) for i, name in enumerate(columns, 1))
+    changes = ", ".join(
+        f"{name} = excluded.{name}"
+        if len(sides) == 1
+        else f"{name} = CASE WHEN {_NEWER[side]} THEN excluded.{name} ELSE a.{name} END"
+        for side in sides
+        for name in _SIDES[side]
+    )
+    newer = " OR ".join(f"({_NEWER[side]})" for side in sides)
+    known = ", ".join(
+        f"CASE WHEN old.id IS NOT NULL THEN {when}.{read_as(name)} END"
+        for when in ("old", "new")
+        for name in (*REPLY, *ASKING)
+    )
+    names = ", ".join(columns)
+    return (
+        f"INSERT INTO answers AS a ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
+        f" ON CONFLICT (id) DO UPDATE SET {changes} WHERE {newer}"
+        f" RETURNING new.id, old.id IS NOT NULL, {known}"
+    )
+
+
+_STATEMENTS: dict[tuple[str, ...], str] = {
+    sides: _statement(sides) for sides in (("reply",), ("asking",), ("reply", "asking"))
+}
+_READERS = {"reply": reply_columns, "asking": asking_columns}
+_REPLY_END = 2 + len(REPLY)
+_OLD_END = _REPLY_END + len(ASKING)
+_NEW_REPLY_END = _OLD_END + len(REPLY)
+
+
+async def record(connection: asyncpg.Connection, truths: Sequence[Truth]) -> list[Change]:
+    """Store the truths (one an id, sorted) and return what changed; repeats change nothing."""
+    sides = tuple(
+        side for side in _SIDES if any(getattr(truth, side) is not None for truth in truths)
+    )
+    if not sides:
+        return []
+    columns = [column for side in sides for column in _READERS[side](truths)]
+    rows = await connection.fetch(_STATEMENTS[sides], [t.id for t in truths], *columns)
+    if len(rows) == len(truths) and not any(row[1] for row in rows):
+        return [Change(None, truth) for truth in truths]
+    fresh = {truth.id: truth for truth in truths}
+    return [_change(row, fresh) for row in rows]
+
+
+def _change(row: Any, fresh: dict[str, Truth]) -> Change:
+    key: str = row[0]
+    if not row[1]:
+        return Change(None, fresh[key])
+    before = read_truth(key, row[2:_REPLY_END], row[_REPLY_END:_OLD_END])
+    after = read_truth(key, row[_OLD_END:_NEW_REPLY_END], row[_NEW_REPLY_END:])
+    return Change(before, after)
