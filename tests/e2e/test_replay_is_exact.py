@@ -1,0 +1,109 @@
+"""Real data through the public interfaces: every score equals an independent recount, exactly."""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.recount import Counts, recount, rows
+from tests.support.system import ROOT, System, open_system
+
+pytestmark = [pytest.mark.real_data, pytest.mark.system, pytest.mark.timeout(400)]
+
+SETS = {
+    "pwc_calls": (["agent", "topic", "resolved"], True),
+    "carpentries_nps": (["touchpoint", "site", "when_taken", "pace"], False),
+    "airline_tweets": (["airline", "reason", "timezone"], False),
+    "olist": (["state", "category", "status", "seller_state"], True),
+}
+
+
+def programme_for(folder: Path, dimensions: Sequence[str]) -> Path:
+    folder.mkdir()
+    for path in (ROOT / "programme").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    lines = ["dimensions:", *(f"  {name}: {{}}" for name in dimensions), "pairs: []", ""]
+    (folder / "segments.yaml").write_text("\n".join(lines))
+    return folder
+
+
+def replay(system: System, data: Path, name: str) -> subprocess.Popen[bytes]:
+    dimensions, events = SETS[name]
+    arguments = ["--responses", str(data / name / "responses.csv.gz")]
+    if events:
+        arguments += ["--events", str(data / name / "events.csv.gz")]
+    with (system.var / "replay.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "services", "replay", *arguments]
+            + ["--dimensions", ",".join(dimensions)],
+            cwd=ROOT, env=system.environment, stdout=log, stderr=log,
+        )  # fmt: skip
+
+
+async def finished(process: subprocess.Popen[bytes]) -> int:
+    while process.poll() is None:
+        await asyncio.sleep(0.05)
+    return process.returncode
+
+
+async def scored(system: System, metric: str, by: str) -> dict[tuple[str, ...], Counts]:
+    found: dict[tuple[str, ...], Counts] = {}
+    params = {"metric": metric, "from": "2000-01-01T00:00:00Z", "limit": "500"}
+    if by:
+        params["by"] = by
+    while True:
+        page = await system.get("scoring", "/v1/scores", **params)
+        for group in page["groups"]:
+            counts = group["counts"]
+            values = tuple(group["segment"][name] for name in by.split(",") if name)
+            if group["n"]:
+                found[values] = (counts["promoters"], counts["passives"], counts["detractors"])
+        if page["next"] is None:
+            return found
+        params["cursor"] = page["next"]
+
+
+async def assert_exact(system: System, data: Path, name: str) -> None:
+    dimensions, _ = SETS[name]
+    counted = rows(data / name / "responses.csv.gz")
+    for metric in {row["metric"] for row in counted}:
+        for by in ("", *dimensions, f"{dimensions[0]},{dimensions[1]}"):
+            expected = recount(counted, metric, [part for part in by.split(",") if part])
+            assert await scored(system, metric, by) == expected, (metric, by)
+
+
+@pytest.mark.parametrize("name", ["pwc_calls", "carpentries_nps", "airline_tweets", "olist"])
+async def test_every_score_equals_the_recount_also_after_a_second_replay(
+    name: str, real_data: Path, tmp_path: Path
+) -> None:
+    programme = programme_for(tmp_path / "programme", SETS[name][0])
+    async with open_system(tmp_path / "var", EARSHOT_PROGRAMME=str(programme)) as system:
+        await system.start()
+        assert await finished(replay(system, real_data, name)) == 0, system.log()[-2000:]
+        await assert_exact(system, real_data, name)
+
+        if name in ("pwc_calls", "carpentries_nps"):
+            assert await finished(replay(system, real_data, name)) == 0
+            await assert_exact(system, real_data, name)
+
+
+async def test_kill_9_ten_times_in_the_middle_loses_and_doubles_nothing(
+    real_data: Path, tmp_path: Path
+) -> None:
+    name = "pwc_calls"
+    luck = random.Random(5)
+    programme = programme_for(tmp_path / "programme", SETS[name][0])
+    async with open_system(tmp_path / "var", EARSHOT_PROGRAMME=str(programme)) as system:
+        await system.start()
+        playing = replay(system, real_data, name)
+        for _ in range(int(os.environ.get("EARSHOT_TEST_KILLS", "4"))):
+            await asyncio.sleep(luck.uniform(0.2, 1.2))
+            system.kill()
+            await system.start()
+        assert await finished(playing) == 0, (system.var / "replay.log").read_text()
+        await assert_exact(system, real_data, name)
