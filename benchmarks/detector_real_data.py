@@ -271,7 +271,9 @@ def check_airlines(played: Replay) -> Iterator[Check]:
     ends = [a.closed_h for a in played.alarms if a.stream == delta and a.opened_h < hour(start)]
     gone = bool(ends) and max(ends) <= hour(end)
     came = f"{new} new; earlier ones ended {', '.join(map(stamp, ends)) or '(none)'}"
-    yield Check("4", "Delta in the burst of praise: none new, open one resolves", came, gone and not new)
+    yield Check(
+        "4", "Delta in the burst of praise: none new, open one resolves", came, gone and not new
+    )
     american = sum(a.stream == (*ALL, "airline=American") for a in played.alarms)
     yield Check("5", "American: no alert", f"{american}", american == 0)
     first, last = hour("2015-02-17T00:00:00Z"), hour("2015-02-21T05:00:00Z")

@@ -9,7 +9,7 @@ import pytest
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.evidence import beta_binomial
 from services.alerts.domain.state import FleetState
-from services.alerts.domain.terms import Policy
+from services.alerts.domain.terms import FleetTerms, Policy
 
 START_H = 480_000.0
 RATES = (0.10, 0.30, 0.55)
@@ -58,7 +58,9 @@ COLUMNS = (
 
 
 def play(count: int) -> tuple[FleetState, list[tuple[int, str, int]]]:
-    detector = Detector(Policy(evidence_answers=0, evidence_detractors=0))
+    detector = Detector(
+        Policy(evidence_answers=0, evidence_detractors=0), FleetTerms(learning=False)
+    )
     detector.budget.day = 10**9
     detector.budget.log_thresholds = np.log(np.full(3, 1000.0))
     fleet = FleetState.empty(len(RATES))

@@ -5,41 +5,26 @@ Pure: what it knows is in the `FleetState` and the `Budget` that are passed in o
 as an argument, in hours of event time since the epoch.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Self
 
 import numpy as np
 
 from services.alerts.domain.budget import LEVELS, Budget
-from services.alerts.domain.columns import Flags, Floats, Ints
+from services.alerts.domain.columns import Floats, Ints
+from services.alerts.domain.dispersion import Dispersion, learn_fleet, note_blocks
 from services.alerts.domain.evidence import turn_day, weigh
 from services.alerts.domain.excursion import settle, walk, walk_rises
-from services.alerts.domain.frame import Frame, Minute, build_frame, welcome
-from services.alerts.domain.lifecycle import Closed, at_best, begin, best_component, end, watch
+from services.alerts.domain.frame import Minute, build_frame, welcome
+from services.alerts.domain.judgement import Judgement, measure, with_alerts
+from services.alerts.domain.lifecycle import begin, end, watch
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.terms import FleetTerms, Policy
 
+__all__ = ["Detector", "Judgement"]
+
 LOWEST_RATE, HIGHEST_RATE = 0.005, 0.98
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What a minute says of each touched stream, in the order of `index`.
-
-    For a stream with an open alert `onset_h`, `answers`, `detractors` and `rise` are the alert's
-    (since it began); else those of the best-fitting alternative's excursion. Counts are raw.
-    """
-
-    log_evidence: Floats  # log of the e-value, in hours of budget
-    log_threshold: Floats
-    fired: Flags  # open an alert: threshold, rise and evidence gates passed, none open
-    rise: Floats  # share
-    baseline_rate: Floats
-    baseline_mass: Floats  # pseudo-answers behind it
-    onset_h: Floats
-    answers: Floats
-    detractors: Floats
-    closed: tuple[Closed | None, ...]  # the open alert ended with this minute
-    charged: Floats  # hours of alarm budget
 
 
 class Detector:
@@ -55,6 +40,20 @@ class Detector:
         self.policy = policy
         self.terms = terms or FleetTerms()
         self.budget = budget or Budget()
+        self.dispersion = Dispersion(fleet=self.terms.dispersion)
+
+    def to_record(self) -> dict[str, Any]:
+        """Give what is remembered beside the streams, as plain values for JSON."""
+        return {"budget": self.budget.to_record(), "dispersion": asdict(self.dispersion)}
+
+    @classmethod
+    def from_record(
+        cls, record: Mapping[str, Any], policy: Policy, terms: FleetTerms | None = None
+    ) -> Self:
+        """Take back what `to_record` gave."""
+        detector = cls(policy, terms, Budget.from_record(record["budget"]))
+        detector.dispersion = Dispersion(**record["dispersion"])
+        return detector
 
     def step(
         self,
@@ -72,6 +71,7 @@ class Detector:
         """
         minute = Minute(answers=answers, detractors=detractors, now_h=now_h, tick_h=tick_h)
         if self.budget.is_new_day(minute.middle_h):
+            self._learn(fleet, minute)
             self.budget.turn(minute.middle_h, _streams(fleet), self.policy)
         rows, judgement = self._judge(fleet, index, minute)
         fleet.store(index, rows)
@@ -87,7 +87,11 @@ class Detector:
         now_h: float,
         tick_h: float,
     ) -> Judgement:
-        """Judge a minute that is still open as `step` would, and remember nothing."""
+        """Judge a minute that is still open as `step` would, and remember nothing.
+
+        An alarm that it raises stands: after that minute's `step`, `open` its stream even if the
+        rest of the minute took it back.
+        """
         minute = Minute(answers=answers, detractors=detractors, now_h=now_h, tick_h=tick_h)
         return self._judge(fleet, index, minute)[1]
 
@@ -111,57 +115,36 @@ class Detector:
         rows = fleet.rows(index)
         if np.isnan(rows.last_at).any():
             welcome(rows, minute, self._parents(fleet, rows.parent))
-        dispersion = self.terms.dispersion_of(index)
+        dispersion = self._dispersion(rows)
         frame = build_frame(rows, minute, dispersion, self.policy, self.terms)
+        note_blocks(rows, minute, frame.elapsed)
         turn_day(rows, frame, minute)
         charged = weigh(rows, frame, self.policy)
         walk(rows, frame)
         walk_rises(rows, frame)
-        judgement = self._measure(rows, frame, charged, self._thresholds(fleet, minute)[rows.level])
+        thresholds = self._thresholds(fleet, minute)[rows.level]
+        judgement = measure(rows, frame, charged, thresholds, self.policy)
         settle(rows, frame, self.policy.patience)
         if frame.open.any():
             recovered, accepted = watch(rows, frame, self.policy)
-            judgement = _with_alerts(judgement, rows, frame.open, recovered, accepted)
+            judgement = with_alerts(judgement, rows, frame.open, recovered, accepted)
             end(rows, recovered, accepted=False)
             end(rows, accepted, accepted=True)
         return rows, judgement
+
+    def _learn(self, fleet: FleetState, minute: Minute) -> None:
+        if self.terms.learning:
+            self.dispersion = learn_fleet(fleet, minute.began_h, self.terms)
+
+    def _dispersion(self, rows: FleetState) -> Floats:
+        if self.terms.learning:
+            return self.dispersion.of(rows)
+        return np.full(len(rows), self.terms.dispersion)
 
     def _thresholds(self, fleet: FleetState, minute: Minute) -> Floats:
         if self.budget.is_new_day(minute.middle_h):
             return self.budget.divide(minute.middle_h, _streams(fleet), self.policy)
         return self.budget.log_thresholds
-
-    def _measure(
-        self, rows: FleetState, frame: Frame, charged: Floats, thresholds: Floats
-    ) -> Judgement:
-        best = best_component(rows)
-        share = at_best(rows.rise_detractors, best) / np.maximum(
-            at_best(rows.rise_answers, best), 1e-9
-        )
-        answers = at_best(rows.rise_raw_answers, best)
-        detractors = at_best(rows.rise_raw_detractors, best)
-        with np.errstate(divide="ignore"):
-            log_evidence = np.log(rows.evidence.mean(axis=0))
-        fired = (
-            ~frame.open
-            & (log_evidence >= thresholds)
-            & (share - frame.rate >= self.policy.rise_gate * self.policy.smallest_rise)
-            & (answers >= self.policy.evidence_answers)
-            & (detractors >= self.policy.evidence_detractors)
-        )
-        return Judgement(
-            log_evidence=log_evidence,
-            log_threshold=thresholds,
-            fired=fired,
-            rise=share - frame.rate,
-            baseline_rate=frame.rate,
-            baseline_mass=frame.mass,
-            onset_h=at_best(rows.rise_since, best),
-            answers=answers,
-            detractors=detractors,
-            closed=(None,) * len(rows),
-            charged=charged,
-        )
 
     def _parents(self, fleet: FleetState, parent: Ints) -> tuple[Floats, Floats]:
         """Give rate and strength to start at: the parent's baseline, no surer than it is itself."""
@@ -179,21 +162,3 @@ class Detector:
 
 def _streams(fleet: FleetState) -> Ints:
     return np.bincount(fleet.level[fleet.seen > 0], minlength=LEVELS)
-
-
-def _with_alerts(
-    judgement: Judgement, rows: FleetState, is_open: Flags, recovered: Flags, accepted: Flags
-) -> Judgement:
-    raw = rows.alert_raw_detractors / np.maximum(rows.alert_raw_answers, 1.0)
-    ends = zip(recovered.tolist(), accepted.tolist(), strict=True)
-    return replace(
-        judgement,
-        rise=np.where(is_open, raw - rows.frozen_rate, judgement.rise),
-        baseline_rate=np.where(is_open, rows.frozen_rate, judgement.baseline_rate),
-        onset_h=np.where(is_open, rows.began_at, judgement.onset_h),
-        answers=np.where(is_open, rows.alert_raw_answers, judgement.answers),
-        detractors=np.where(is_open, rows.alert_raw_detractors, judgement.detractors),
-        closed=tuple(
-            Closed.RECOVERED if good else Closed.ACCEPTED if old else None for good, old in ends
-        ),
-    )

@@ -39,6 +39,7 @@ class Frame:
     answers: Floats  # effective
     detractors: Floats  # effective
     excess: Floats  # detractors without what the season explains, from 0 to answers
+    dispersion: Floats
     raw_answers: Floats
     raw_detractors: Floats
     now_h: float
@@ -105,6 +106,7 @@ def build_frame(
         answers=answers,
         detractors=detractors,
         excess=np.clip(detractors - answers * (present - rate), 0, answers),
+        dispersion=dispersion,
         raw_answers=minute.answers,
         raw_detractors=minute.detractors,
         now_h=minute.now_h,

@@ -38,6 +38,13 @@ class FleetState:
     first_at = Column(np.nan)
     last_at = Column(np.nan)
     seen = Column()  # raw answers in all
+    block_answers = Column()  # raw, of the block being filled
+    block_detractors = Column()
+    first_answers = Column()  # raw, of the full block that waits to be compared
+    first_detractors = Column()
+    pairs = Column()  # of blocks compared, fading
+    pair_spread = Column()  # seen between them
+    pair_expected = Column()  # of a binomial
     opened_at = Column(np.nan)  # NaN: no alert is open
     began_at = Column(np.nan)
     frozen_rate = Column()  # the baseline when the alert opened

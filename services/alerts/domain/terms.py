@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.alerts.domain.columns import Floats, Ints
+from services.alerts.domain.columns import Floats
 from services.alerts.domain.state import COMPONENTS
 
 # Alternatives: the smallest shift worth noticing on the logit scale, times these.
@@ -37,13 +37,13 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetTerms:
-    """How much streams vary without anything being wrong. Defaults until learned from the fleet.
+    """How much streams vary without anything being wrong.
 
     Standard deviations on the logit scale; drift in logit² per hour.
     """
 
-    dispersion: float = 1.5  # variance of counts over binomial; real shares: 1.4 to 6
-    dispersions: Floats | None = None  # the same by stream, where it is known
+    dispersion: float = 1.5  # variance of counts over binomial, where nothing is learned yet
+    learning: bool = True  # of the dispersion, from the answers; the other terms stand as given
     day_wobble: float = 0.15
     flicker: float = 0.10  # from one update to the next
     drift: float = 2e-5
@@ -52,11 +52,6 @@ class FleetTerms:
     first_rate: float = 0.2  # where there is no parent to start from
     first_strength: float = 2.0
     parent_strength: float = 10.0
-
-    def dispersion_of(self, index: Ints) -> Floats:
-        if self.dispersions is None:
-            return np.full(len(index), self.dispersion)
-        return self.dispersions[index]
 
     def offset_at(self, at_h: float) -> float:
         """Season at that hour, on the logit scale. The epoch's first day was a Thursday."""
