@@ -1,0 +1,142 @@
+"""Events, programmes and a ledger in memory for trigger's tests."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from services.trigger.domain.decisions import Decision
+from services.trigger.domain.invitations import Invitation
+from services.trigger.domain.letters import Letter
+from services.trigger.domain.occasions import read_occasion
+from services.trigger.domain.suppressions import Suppression
+from services.trigger.handlers import Arrival, Booking, EventKey
+from services.trigger.pages.links import Links
+from services.trigger.pages.mail import Desk as MailDesk
+from shared.events import Event
+from shared.programme.loading import load_programme
+from shared.programme.models import Programme
+from shared.senders import SendFailed
+from shared.tokens import Tokens
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+CHANNELS = frozenset({"email", "webhook"})
+TOKENS = Tokens(["0123456789abcdef0123456789abcdef"])
+
+
+@cache
+def shipped() -> Programme:
+    return load_programme(ROOT / "programme")
+
+
+def programme(*, trigger: Mapping[str, Any] | None = None, **changes: Any) -> Programme:
+    """The shipped programme; `trigger` changes after-call, the rest the programme itself."""
+    base = shipped()
+    fields = {name: getattr(base, name) for name in Programme.model_fields}
+    if trigger:
+        after_call = base.triggers["after-call"].model_copy(update=dict(trigger))
+        fields["triggers"] = {**base.triggers, "after-call": after_call}
+    return Programme(**{**fields, **changes})
+
+
+def call_ended(number: int = 1, *, at: datetime = NOW, **data: Any) -> Event:
+    """A call that `after-call` asks about; keyword arguments change parts of its data."""
+    contents: dict[str, Any] = {
+        "customer": {
+            "id": "c-1",
+            "email": "ann@example.org",
+            "locale": "de-DE",
+            "consent": {"email": True},
+        },
+        "call": {"id": f"call-{number}", "queue": "billing", "agent": "a-7", "talk_s": 120},
+        "touchpoint": "support-call",
+        "segments": {"region": "EU", "product": "shoes"},
+    }
+    for name, part in data.items():
+        both = isinstance(part, dict) and isinstance(contents.get(name), dict)
+        contents[name] = {**contents[name], **part} if both else part
+    return Event(
+        id=f"evt-{number}", source="/calls", type="support_call.ended", time=at, data=contents
+    )
+
+
+def arrival(event: Event, traceparent: str | None = None) -> Arrival:
+    return Arrival(read_occasion(event, shipped().segments.paths), traceparent)
+
+
+def mail_desk(**changes: Any) -> MailDesk:
+    links = Links("http://127.0.0.1:8001", TOKENS)
+    return MailDesk(programme(**changes), links, "feedback@shop.example")
+
+
+class MemoryLedger:
+    """`handlers.Ledger` in dictionaries; passes the contract tests of the real one."""
+
+    def __init__(self) -> None:
+        self.events: set[EventKey] = set()
+        self.invitations: dict[str, Invitation] = {}
+        self.decisions: dict[tuple[str, str, str], Decision] = {}
+        self.closed: dict[str, set[str]] = defaultdict(set)
+        self.locked: list[str] = []
+
+    async def lock(self, customers: Sequence[str], now: datetime) -> None:
+        assert list(customers) == sorted(set(customers))
+        self.locked += customers
+
+    async def remember(self, events: Sequence[EventKey], now: datetime) -> AbstractSet[EventKey]:
+        fresh = set(events) - self.events
+        self.events |= fresh
+        return fresh
+
+    async def asked(self, invitations: Sequence[str]) -> AbstractSet[str]:
+        return set(invitations) & set(self.invitations)
+
+    async def suppressed(self, customers: Sequence[str]) -> Mapping[str, AbstractSet[str]]:
+        return {c: self.closed[c] for c in customers if c in self.closed}
+
+    async def book(self, bookings: Sequence[Booking], now: datetime) -> None:
+        for booking in bookings:
+            self.invitations.setdefault(booking.invitation.id, booking.invitation)
+
+    async def record(self, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            key = (decision.event.id, decision.event.source, decision.trigger or "")
+            self.decisions.setdefault(key, decision)
+
+    async def customers_of(self, invitations: Sequence[str]) -> Mapping[str, str]:
+        known = self.invitations
+        return {i: known[i].customer_id for i in invitations if i in known}
+
+    async def suppress(self, suppressions: Sequence[Suppression]) -> None:
+        for suppression in suppressions:
+            self.closed[suppression.customer_id] |= set(suppression.rows)
+
+
+class Recorder:
+    """A courier that keeps what it is given, and fails as it is told."""
+
+    def __init__(self, *, repeatable: bool = True) -> None:
+        self.repeatable = repeatable
+        self.letters: list[Letter] = []
+        self.faults: list[Exception] = []
+
+    async def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
+        if self.faults:
+            raise self.faults.pop(0)
+
+    @property
+    def ids(self) -> list[str]:
+        return [letter.id for letter in self.letters]
+
+
+def later(**spans: float) -> datetime:
+    return NOW + timedelta(**spans)
+
+
+def refused(*, permanent: bool) -> SendFailed:
+    return SendFailed("refused", permanent=permanent)
