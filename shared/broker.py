@@ -1,13 +1,14 @@
 """Which Kafka the settings mean, and the id of its log."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 
 from shared.process import CannotStart
 from shared.settings import Settings
-from shared.stream.kafka import cluster_id
+from shared.stream.kafka import cluster_id, topic_faults
 from shared.stream.records import Broker, KafkaUnavailable
 
 _log = structlog.get_logger()
@@ -33,3 +34,16 @@ async def find_broker(settings: Settings) -> Broker:
     return Broker(
         settings.kafka_bootstrap, log, settings.kafka_topic_prefix, settings.kafka_embedded
     )
+
+
+def topics_check(broker: Broker, topics: Sequence[str]) -> Callable[[], Awaitable[str | None]]:
+    """A part of `/readyz`: names the topics that are missing or too small, or says Kafka is away."""
+
+    async def check() -> str | None:
+        try:
+            faults = await topic_faults(broker.bootstrap, topics, prefix=broker.prefix)
+        except KafkaUnavailable as error:
+            return f"Kafka is away: {error}"
+        return "; ".join(faults) or None
+
+    return check

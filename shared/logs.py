@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 
 _LONGEST: Final = 300
-_QUIET: Final = ("aiokafka", "httpx", "httpcore", "alembic", "sqlalchemy", "uvicorn.access")
+_QUIET: Final = ("aiokafka", "httpx", "httpcore", "alembic", "sqlalchemy", "uvicorn")
 
 
 def _shorten(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
