@@ -37,7 +37,7 @@ async def find_broker(settings: Settings) -> Broker:
 
 
 def topics_check(broker: Broker, topics: Sequence[str]) -> Callable[[], Awaitable[str | None]]:
-    """A part of `/readyz`: names the topics that are missing or too small, or says Kafka is away."""
+    """A part of `/readyz`: names topics missing or too small, or says Kafka is away."""
 
     async def check() -> str | None:
         try:

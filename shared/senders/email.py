@@ -14,6 +14,8 @@ from typing import Final
 from shared.senders import SendFailed
 
 _LONGEST_LINE: Final = 900  # bytes; RFC 5322 allows 998
+# Folded at 78, the unsubscribe link would become encoded words, which no mail provider follows.
+_POLICY: Final = SMTP.clone(max_line_length=_LONGEST_LINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ def build_message(mail: Mail, *, eight_bit: bool) -> bytes:
     Headers cannot be injected: line ends in names and subject become spaces, and an address that
     is not one raises SendFailed for good.
     """
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     domain = mail.sender.rpartition("@")[2]
     message["From"] = Address(_one_line(mail.sender_name), addr_spec=mail.sender)
     message["To"] = Address(addr_spec=ascii_address(mail.to))
