@@ -2,7 +2,10 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.stream.metrics import StreamMetrics
+
 REGISTRY = CollectorRegistry()  # one per service: one process runs all four
+STREAM = StreamMetrics(REGISTRY)
 
 ANSWERS = Counter(
     "earshot_scoring_answers",

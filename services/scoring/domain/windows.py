@@ -1,8 +1,9 @@
 """Windows `[start, end)` and how they are counted: whole hours from counts, edges from answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from zoneinfo import ZoneInfo
 
 from services.scoring.domain.cells import hour_of
@@ -13,7 +14,6 @@ NAMED: dict[str, timedelta] = {
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
 }
-BUCKETS = ("1h", "1d", "1w", "1mo", "1q")
 BUCKETS_AT_MOST = 2_000
 
 
@@ -78,23 +78,31 @@ class TooManyBuckets(ValueError):
 def buckets_of(window: Window, bucket: str, zone: ZoneInfo) -> list[Window]:
     """The window cut at the calendar's edges in `zone`; the first and last may be shorter.
 
-    Raises TooManyBuckets before it builds more than 2,000.
+    `bucket` is 1h, 1d, 1w, 1mo or 1q. Raises TooManyBuckets before it builds more than 2,000.
     """
     found: list[Window] = []
     start = window.start
-    edge = _floor(window.start.astimezone(zone), bucket)
-    while start < window.end:
-        edge = _next(edge, bucket)
-        end = min(edge.replace(tzinfo=zone).astimezone(UTC), window.end)
-        if bucket == "1h":
-            end = min(_moment(hour_of(start) + 1), window.end)
-        if end <= start:
-            continue  # the clock was put back: this edge has passed
+    for edge in _edges(window.start, bucket, zone):
+        if edge <= start:
+            continue  # the clock was put back, or midnight does not exist on this day
+        end = min(edge, window.end)
         found.append(Window(start, end))
         if len(found) > BUCKETS_AT_MOST:
             raise TooManyBuckets(f"more than {BUCKETS_AT_MOST} buckets of {bucket}")
+        if end == window.end:
+            break
         start = end
     return found
+
+
+def _edges(start: datetime, bucket: str, zone: ZoneInfo) -> Iterator[datetime]:
+    """The calendar's edges after `start`, for ever."""
+    if bucket == "1h":
+        yield from (_moment(hour_of(start) + passed) for passed in count(1))
+    edge = _floor(start.astimezone(zone), bucket)
+    while True:
+        edge = _next(edge, bucket)
+        yield edge.replace(tzinfo=zone).astimezone(UTC)
 
 
 def _floor(local: datetime, bucket: str) -> datetime:

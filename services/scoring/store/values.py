@@ -32,6 +32,10 @@ _ADMIT = """
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('earshot-scoring-values'))"
 _SIZES = "SELECT dimension, count(*) FROM dimension_values GROUP BY dimension"
+_FULL = (
+    "SELECT dimension FROM dimension_values WHERE dimension = ANY($1::text[])"
+    " GROUP BY dimension HAVING count(*) >= $2"
+)
 
 
 async def known_values(connection: asyncpg.Connection, wanted: Collection[Value]) -> set[Value]:
@@ -57,3 +61,13 @@ async def admit_values(
 async def value_counts(connection: asyncpg.Connection) -> Mapping[str, int]:
     """How many values each dimension has."""
     return {row[0]: row[1] for row in await connection.fetch(_SIZES)}
+
+
+async def full_among(
+    connection: asyncpg.Connection, dimensions: Collection[str], at_most: int
+) -> set[str]:
+    """Those of the dimensions that have no room for a further value."""
+    if not dimensions:
+        return set()
+    rows = await connection.fetch(_FULL, list(dimensions), at_most)
+    return {row[0] for row in rows}

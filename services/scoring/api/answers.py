@@ -1,0 +1,96 @@
+"""`GET /v1/responses` and `GET /v1/segments`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from services.scoring.api.parameters import Cut, MetricName, Span
+from services.scoring.api.reading import Reading
+from services.scoring.domain.cells import Layout
+from services.scoring.store.dimensions import list_values
+from services.scoring.store.listing import Listed, Search, list_answers
+from services.scoring.store.values import full_among
+from shared.errors import FieldFault, Invalid
+from shared.keys import require_scope
+from shared.web import Page, decode_cursor, page_of
+from shared.web.app import json_response
+from shared.web.pages import Cursor, Limit
+
+
+@dataclass
+class Narrow:
+    """Which of the answers."""
+
+    metric: Annotated[MetricName | None, Query(description="all, if not told")] = None
+    klass: Annotated[Literal["detractor", "passive", "promoter"] | None, Query(alias="class")] = (
+        None
+    )
+    reason: Annotated[str | None, Query(max_length=200)] = None
+    q: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="text in the comment")
+    ] = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+    def read_cursor(self) -> tuple[datetime, str, datetime] | None:
+        """The last answer of the page before, and its `as_of`. Raises Invalid."""
+        if self.cursor is None:
+            return None
+        at, key, as_of = decode_cursor(self.cursor, 3)
+        try:
+            return datetime.fromisoformat(at), str(key), datetime.fromisoformat(as_of)
+        except (TypeError, ValueError):
+            fault = FieldFault("cursor", "wrong-type", self.cursor, "`next` of a page before")
+            raise Invalid.of([fault]) from None
+
+
+def build_answers(reading: Reading) -> APIRouter:
+    """The routes for the answers themselves and for what there is to ask about."""
+    router = APIRouter(tags=["answers"])
+
+    @router.get(
+        "/v1/responses",
+        summary="The answers behind a score, newest first",
+        dependencies=[Depends(require_scope("responses:read"))],
+    )
+    async def responses(
+        span: Annotated[Span, Depends()],
+        cut: Annotated[Cut, Depends()],
+        narrow: Annotated[Narrow, Depends()],
+    ) -> Response:
+        cursor = narrow.read_cursor()
+        as_of = span.as_of or (cursor[2] if cursor else reading.now())
+        search = Search(
+            window=span.read(as_of),
+            metric=narrow.metric,
+            survey=cut.survey,
+            where=cut.read_where(reading),
+            klass=narrow.klass,
+            reason=narrow.reason,
+            text=narrow.q,
+            on_event=span.time == "event",
+            after=cursor[:2] if cursor else None,
+            limit=narrow.limit + 1,
+        )
+        async with reading.snapshot() as connection:
+            found = await list_answers(connection, search)
+
+        def place(last: Listed) -> tuple[str, str, str]:
+            return last.answered_at.isoformat(), last.id, as_of.isoformat()
+
+        return json_response(page_of(found, narrow.limit, place))
+
+    @router.get(
+        "/v1/segments",
+        summary="The dimensions and the values they take",
+        dependencies=[Depends(require_scope("scores:read"))],
+    )
+    async def segments() -> Response:
+        names = Layout(reading.dimensions).dimensions
+        async with reading.snapshot() as connection:
+            full = await full_among(connection, names, reading.values_at_most)
+            return json_response(Page(items=await list_values(connection, names, full)))
+
+    return router

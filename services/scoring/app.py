@@ -1,0 +1,165 @@
+"""Wires scoring: one consumer, the layout's keeper, and the API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.api import Reading, build_routers
+from services.scoring.consumer import build_decoders, build_handler
+from services.scoring.domain.cells import Layout
+from services.scoring.metrics import REGISTRY, STREAM
+from services.scoring.settings import ScoringSettings
+from services.scoring.store import Book, full_dimensions
+from services.scoring.worker import keep_layout
+from shared.broker import find_broker
+from shared.db import database_fault, open_engine
+from shared.events import Topic
+from shared.keys import KeyFile
+from shared.process import Service
+from shared.programme.loading import load_programme
+from shared.programme.models import Programme
+from shared.stream import Broker, Health, KafkaUnavailable, Pipeline, Producer, Source, consume
+from shared.stream.kafka import open_producer, open_room, open_source, topic_faults
+from shared.web import Check, Parts, build_web
+
+ROOM_S: Final = 25.0
+TOPICS: Final = (Topic.SURVEY_RESPONSES, Topic.SURVEY_INVITATIONS)
+USES: Final = (*TOPICS, Topic.SCORED_RESPONSES, Topic.DEAD_LETTERS)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What every part of the service stands on."""
+
+    settings: ScoringSettings
+    programme: Programme
+    engine: AsyncEngine
+
+    @property
+    def layout(self) -> Layout:
+        """What the programme wants counted."""
+        segments = self.programme.segments
+        return Layout(dict(segments.paths), segments.pairs)
+
+
+@asynccontextmanager
+async def open_service(settings: ScoringSettings) -> AsyncIterator[Service]:
+    """Scoring, ready to be served; closes what it opened."""
+    programme = load_programme(settings.programme)
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(
+            open_engine(settings.database_for("scoring"), schema="scoring")
+        )
+        broker = await find_broker(settings)
+        room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
+        producer = await stack.enter_async_context(open_producer(broker, room=room))
+        source = await stack.enter_async_context(
+            open_source(broker, TOPICS, engine, STREAM, group="earshot-scoring")
+        )
+        yield build_service(Core(settings, programme, engine), broker, producer, source)
+
+
+def build_service(core: Core, broker: Broker, producer: Producer, source: Source) -> Service:
+    """The web application and the workers, on opened parts."""
+    settings, engine, layout = core.settings, core.engine, core.layout
+    health, closing = Health(), asyncio.Event()
+    surveys = core.programme.surveys
+    touchpoints = [name for name, path in layout.paths.items() if path == "touchpoint"]
+
+    def kind_of(survey: str) -> str | None:
+        return str(surveys[survey].kind) if survey in surveys else None
+
+    book = Book(values_at_most=settings.scoring_values)
+    pipeline = Pipeline(
+        service="scoring",
+        engine=engine,
+        decode=build_decoders(touchpoints),
+        handle=build_handler(book, producer, kind_of, clock),
+        producer=producer,
+        metrics=STREAM,
+    )
+
+    async def score(stop: asyncio.Event) -> None:
+        await consume(source, pipeline, stop, health)
+
+    async def lay_out(stop: asyncio.Event) -> None:
+        await keep_layout(engine, layout, settings.scoring_values, stop)
+        closing.set()
+
+    web = build_scoring_web(core, health, _topics_check(broker), behind(source), closing)
+    return Service("scoring", web, settings.host, settings.scoring_port, (score, lay_out))
+
+
+def build_scoring_web(
+    core: Core, health: Health, topics: Check, lag_s: Callable[[], float], closing: asyncio.Event
+) -> FastAPI:
+    """The API; no customer ever sees it."""
+    reading = Reading(
+        engine=core.engine,
+        dimensions=core.layout.paths,
+        timezone=core.programme.timezone,
+        now=clock,
+        behind=lag_s,
+        sufficient=core.settings.scoring_sufficient,
+        values_at_most=core.settings.scoring_values,
+    )
+
+    async def database() -> str | None:
+        return await database_fault(core.engine)
+
+    async def consumer() -> str | None:
+        return health.fault()
+
+    async def dimensions() -> str | None:
+        full = await full_dimensions(core.engine, core.settings.scoring_values)
+        return f"full, further values count as other: {', '.join(full)}" if full else None
+
+    registry = CollectorRegistry()  # the chassis adds its own series, once per application
+    registry.register(REGISTRY)
+    return build_web(
+        "scoring",
+        routers=build_routers(reading, closing),
+        parts=Parts(
+            needed={"database": database, "topics": topics, "consumer": consumer},
+            named={"dimensions": dimensions},
+            loops=[health],
+        ),
+        registry=registry,
+        keys=KeyFile(core.settings.keys_file),
+    )
+
+
+def behind(source: Source) -> Callable[[], float]:
+    """Seconds from the newest record settled to now; 0 where nothing waits."""
+
+    def lag_s() -> float:
+        if not any(source.lag().values()):
+            return 0.0
+        if not source.newest_ms:
+            return 0.0
+        return max(0.0, clock().timestamp() - source.newest_ms / 1000)
+
+    return lag_s
+
+
+def clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def _topics_check(broker: Broker) -> Check:
+    async def check() -> str | None:
+        try:
+            faults = await topic_faults(broker.bootstrap, USES, prefix=broker.prefix)
+        except KafkaUnavailable as error:
+            return f"Kafka is away: {error}"
+        return "; ".join(faults) or None
+
+    return check

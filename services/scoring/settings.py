@@ -1,0 +1,26 @@
+"""What scoring can be told."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.scoring.domain.cells import VALUES_AT_MOST
+from services.scoring.domain.scores import SUFFICIENT
+from shared.settings import Settings
+
+
+class ScoringSettings(Settings):
+    """Scoring's settings."""
+
+    service: ClassVar[str] = "scoring"
+
+    scoring_port: int = Field(8002, ge=1, le=65535, description="port of scoring")
+    scoring_sufficient: int = Field(
+        SUFFICIENT, ge=1, description="answers from which on a score is called sufficient"
+    )
+    scoring_values: int = Field(
+        VALUES_AT_MOST,
+        ge=1,
+        le=VALUES_AT_MOST,
+        description="values of one dimension; later ones count as other. Never lower it",
+    )

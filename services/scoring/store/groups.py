@@ -1,0 +1,124 @@
+"""Questions answered: whole hours from the running counts, ragged edges from the answers.
+
+All statements of one question share one snapshot, so the parts fit together to the last answer.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from services.scoring.domain.answers import LOWEST, SENT
+from services.scoring.domain.cells import ANSWERED, INVITED, VALUES_AT_MOST, WIDTH
+from services.scoring.domain.questions import Group, Question, Row, Segment, gather
+from services.scoring.domain.windows import Cuts, Window, cut
+from services.scoring.store.layout import read_layout
+from services.scoring.store.slices import (
+    Arguments,
+    by_columns,
+    dimension_columns,
+    edges_of,
+    filters,
+    grouped,
+)
+from services.scoring.store.values import full_among
+from services.scoring.tables import SUMS
+
+
+async def read_groups(
+    connection: asyncpg.Connection,
+    question: Question,
+    windows: Sequence[Window],
+    *,
+    values_at_most: int = VALUES_AT_MOST,
+) -> dict[Segment, dict[int, Group]]:
+    """Groups by segment and number of the window; the caller holds one snapshot.
+
+    The windows are contiguous and rise.
+    """
+    counted = not question.on_event and question.slice in (await read_layout(connection)).slices
+    cuts = cut(windows, whole_hours=counted)
+    rows: list[Row] = []
+    if cuts.hours and cuts.hours[0] < cuts.hours[-1]:
+        rows += await _from_counts(connection, question, cuts)
+    if cuts.edges:
+        full = await full_among(connection, question.dimensions, values_at_most)
+        rows += await _from_answers(connection, question, cuts, full)
+        rows += await _from_invitations(connection, question, cuts, full)
+    return gather(question.metric, rows)
+
+
+async def _from_counts(connection: asyncpg.Connection, question: Question, cuts: Cuts) -> list[Row]:
+    told = Arguments()
+    dimensions = [f"s.values[{n}] AS d{n - 1}" for n in range(1, len(question.dimensions) + 1)]
+    place = f"width_bucket(c.hour, {told.add(cuts.hours, 'int[]')}) AS place"
+    first, after = told.add(cuts.hours[0], "int"), told.add(cuts.hours[-1], "int")
+    inner = (
+        f"SELECT {', '.join([place, 's.scale', *dimensions, *(f'c.{name}' for name in SUMS)])}"  # noqa: S608
+        " FROM series s JOIN counts c ON c.series = s.id"
+        f" WHERE s.slice = {told.add(question.slice)} AND s.metric = {told.add(question.metric)}"
+        f" AND c.hour >= {first} AND c.hour < {after}"
+    )
+    if question.survey is not None:
+        inner += f" AND s.survey = {told.add(question.survey)}"
+    keys = ["place", "scale", *by_columns(question)]
+    sums = ", ".join(f"sum({name})::bigint" for name in SUMS)
+    where = filters(question, told)
+    found = await grouped(connection, told, inner, keys, sums, where)
+    width = len(keys)
+    # an even place is the hour between two windows: its edges come from the answers
+    return [(row[0] // 2, tuple(row[2:width]), row[1], row[width:]) for row in found if row[0] % 2]
+
+
+async def _from_answers(
+    connection: asyncpg.Connection, question: Question, cuts: Cuts, full: set[str]
+) -> list[Row]:
+    told = Arguments()
+    within = "a.answered_at >= e.start AND a.answered_at < e.finish"
+    if question.on_event:
+        within = (
+            "a.asked_event_at >= e.start AND a.asked_event_at < e.finish"
+            f" OR a.asked_event_at IS NULL AND {within}"
+        )
+    columns = ["e.number", "a.scale", "a.score"]
+    columns += dimension_columns(question, told, "a.segments", full)
+    inner = (
+        f"SELECT {', '.join(columns)} FROM {edges_of(cuts, told)} JOIN scored a ON {within}"  # noqa: S608
+        f" WHERE a.metric = {told.add(question.metric)}"
+    )
+    if question.survey is not None:
+        inner += f" AND a.survey = {told.add(question.survey)}"
+    keys = ["number", "scale", "score", *by_columns(question)]
+    found = await grouped(connection, told, inner, keys, "count(*)", filters(question, told))
+    lowest = LOWEST.get(question.metric, 1)
+    rows: list[Row] = []
+    for number, scale, score, *segment, count in found:
+        sums = [0] * WIDTH
+        sums[score - lowest] = count
+        rows.append((number, tuple(segment), scale, sums))
+    return rows
+
+
+async def _from_invitations(
+    connection: asyncpg.Connection, question: Question, cuts: Cuts, full: set[str]
+) -> list[Row]:
+    told = Arguments()
+    at = "a.event_at" if question.on_event else "a.invited_at"
+    columns = ["e.number", "a.asked_scale AS scale", "a.answered_at"]
+    columns += dimension_columns(question, told, "a.asked_segments", full)
+    inner = (
+        f"SELECT {', '.join(columns)} FROM {edges_of(cuts, told)}"  # noqa: S608
+        f" JOIN answers a ON {at} >= e.start AND {at} < e.finish"
+        f" WHERE a.status = '{SENT}' AND a.asked_metric = {told.add(question.metric)}"
+    )
+    if question.survey is not None:
+        inner += f" AND a.asked_survey = {told.add(question.survey)}"
+    keys = ["number", "scale", *by_columns(question)]
+    counted = "count(*), count(answered_at)"
+    rows: list[Row] = []
+    for number, scale, *segment, invited, answered in await grouped(
+        connection, told, inner, keys, counted, filters(question, told)
+    ):
+        sums = [0] * WIDTH
+        sums[INVITED], sums[ANSWERED] = invited, answered
+        rows.append((number, tuple(segment), scale, sums))
+    return rows

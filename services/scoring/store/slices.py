@@ -1,0 +1,84 @@
+"""The SQL of a slice taken from the answers themselves: dimensions as d0, d1, d2."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from services.scoring.domain.questions import Question
+from services.scoring.domain.windows import Cuts
+
+
+class Arguments:
+    """Collects the parameters of a statement; `add` gives each its place."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def add(self, value: Any, kind: str = "text") -> str:
+        """Return the placeholder of this value, such as `$3::text`."""
+        self.values.append(value)
+        return f"${len(self.values)}::{kind}"
+
+
+def dimension_columns(
+    question: Question, told: Arguments, segments: str, full: set[str]
+) -> list[str]:
+    """One column a dimension; a value beyond a full dimension's counts as `other`, as in counts."""
+    return [
+        f"{_value(name, told, segments, full)} AS d{place}"
+        for place, name in enumerate(question.dimensions)
+    ]
+
+
+def _value(name: str, told: Arguments, segments: str, full: set[str]) -> str:
+    dimension = told.add(name)
+    value = f"{segments} ->> {dimension}"
+    if name not in full:
+        return value
+    return (
+        f"CASE WHEN {value} IS NULL OR EXISTS (SELECT FROM dimension_values v"
+        f" WHERE v.dimension = {dimension} AND v.value = {value})"
+        f" THEN {value} ELSE 'other' END"
+    )
+
+
+def filters(question: Question, told: Arguments) -> str:
+    """Which rows belong to the slice: every dimension has a value, and the ones asked for."""
+    found = [f"d{place} IS NOT NULL" for place in range(len(question.dimensions))]
+    for name, value in question.where:
+        found.append(f"d{question.dimensions.index(name)} = {told.add(value)}")
+    return " AND ".join(found) or "true"
+
+
+def by_columns(question: Question) -> list[str]:
+    """The columns by which it is grouped."""
+    return [f"d{question.dimensions.index(name)}" for name in question.by]
+
+
+def edges_of(cuts: Cuts, told: Arguments) -> str:
+    """Return the spans that only answers can tell, as a table e(number, start, finish)."""
+    numbers, starts, ends = zip(*cuts.edges, strict=True)
+    arrays = (
+        told.add(numbers, "int[]"),
+        told.add(starts, "timestamptz[]"),
+        told.add(ends, "timestamptz[]"),
+    )
+    return f"unnest({', '.join(arrays)}) AS e(number, start, finish)"
+
+
+async def grouped(
+    connection: asyncpg.Connection,
+    told: Arguments,
+    inner: str,
+    keys: Sequence[str],
+    sums: str,
+    where: str,
+) -> list[Any]:
+    """Fetch `keys` and then `sums`, grouped by the keys."""
+    named = ", ".join(keys)
+    found: list[Any] = await connection.fetch(
+        f"SELECT {named}, {sums} FROM ({inner}) AS i WHERE {where} GROUP BY {named}",  # noqa: S608
+        *told.values,
+    )
+    return found
