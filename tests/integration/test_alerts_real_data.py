@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.detector_real_data import SETS, Setup, check, replay
+from benchmarks.detector_real_data import check
+from benchmarks.detector_replay import replay
+from benchmarks.detector_sets import SETS, Setup
 
 pytestmark = [
     pytest.mark.real_data,
