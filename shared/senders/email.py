@@ -14,8 +14,6 @@ from typing import Final
 from shared.senders import SendFailed
 
 _LONGEST_LINE: Final = 900  # bytes; RFC 5322 allows 998
-# Folded at 78, the unsubscribe link would become encoded words, which no mail provider follows.
-_POLICY: Final = SMTP.clone(max_line_length=_LONGEST_LINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +38,13 @@ def build_message(mail: Mail, *, eight_bit: bool) -> bytes:
     Headers cannot be injected: line ends in names and subject become spaces, and an address that
     is not one raises SendFailed for good.
     """
-    message = EmailMessage(policy=_POLICY)
+    message = EmailMessage(policy=SMTP)
     domain = mail.sender.rpartition("@")[2]
     message["From"] = Address(_one_line(mail.sender_name), addr_spec=mail.sender)
     message["To"] = Address(addr_spec=ascii_address(mail.to))
     message["Subject"] = _one_line(mail.subject)
     message["Date"] = mail.date
     message["Message-ID"] = f"<{mail.id}@{domain}>"
-    message["List-Unsubscribe"] = f"<{mail.unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text, charset="utf-8", cte=_encoding(mail.text, eight_bit=eight_bit))
@@ -56,7 +53,8 @@ def build_message(mail: Mail, *, eight_bit: bool) -> bytes:
     )
     for part in message.walk():
         part["Content-Language"] = mail.language
-    return message.as_bytes()
+    # The library folds a long link into encoded words, which no mail provider follows.
+    return f"List-Unsubscribe: <{_one_line(mail.unsubscribe)}>\r\n".encode() + message.as_bytes()
 
 
 def ascii_address(text: str) -> str:
