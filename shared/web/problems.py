@@ -15,6 +15,7 @@ from shared.errors import BadJson, EarshotError, FieldFault, Invalid
 _log = structlog.get_logger()
 PROBLEM = "application/problem+json"
 _SOURCES = {"body", "query", "path", "header"}
+_RANGES = ("greater_than", "less_than", "too_long", "too_short", "literal", "enum")
 
 
 def problem_response(error: EarshotError) -> Response:
@@ -69,13 +70,31 @@ def from_validation(errors: Sequence[Any]) -> EarshotError:
 
 def _fault(error: Any) -> FieldFault:
     location = [str(part) for part in error["loc"] if part not in _SOURCES]
-    kind = str(error["type"])
+    name, kind = ".".join(location), str(error["type"])
     if kind == "missing":
-        return FieldFault(".".join(location), "missing-field", None, "a value is needed")
+        return FieldFault(name, "missing-field", None, "a value is needed")
     if kind == "extra_forbidden":
-        return FieldFault(".".join(location), "unknown-field", location[-1], "no such field")
-    ranges = ("greater_than", "less_than", "too_long", "too_short", "literal", "enum")
-    code = "out-of-range" if any(word in kind for word in ranges) else "wrong-type"
+        return FieldFault(name, "unknown-field", location[-1], "no such field")
+    code = "out-of-range" if any(word in kind for word in _RANGES) else "wrong-type"
     shown = error.get("input")
     text = shown if isinstance(shown, str) else repr(shown)
-    return FieldFault(".".join(location), code, text[:100], str(error["msg"]))
+    return FieldFault(name, code, text[:100], _accepted(kind, error))
+
+
+def _accepted(kind: str, error: Any) -> str:
+    """What would have been taken, in plain words; pydantic's own where we have none."""
+    context = error.get("ctx") or {}
+    if "expected" in context:
+        return str(context["expected"]).replace("'", "")
+    known = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "datetime": "RFC 3339 with offset, such as 2026-11-21T10:00:00Z",
+        "timezone": "RFC 3339 with offset, such as 2026-11-21T10:00:00Z",
+        "string_type": "a text",
+    }
+    for start, words in known.items():
+        if kind.startswith(start):
+            return words
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
