@@ -1,0 +1,266 @@
+"""The system as a user meets it: started by one command, asked, answered, killed, started again."""
+
+import asyncio
+import email
+import email.policy
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.embedded.system import running
+from tests.support.system import ROOT, System, open_system
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+LINK = re.compile(r"http://127\.0\.0\.1:\d+(/[su]/[\w.-]+)")
+
+
+@pytest.fixture
+async def system(tmp_path: Path) -> AsyncIterator[System]:
+    async with open_system(tmp_path / "var") as system:
+        await system.start()
+        yield system
+
+
+def call_ended(number: int, **customer: str) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": f"evt-{number}",
+        "source": "/test",
+        "type": "support_call.ended",
+        "time": datetime.now(UTC).isoformat(),
+        "data": {
+            "customer": {"id": f"c-{number}", "email": f"c{number}@example.org", **customer},
+            "call": {"id": f"call-{number}", "queue": "billing", "agent": "ana", "talk_s": 120},
+            "touchpoint": "support-call",
+            "segments": {"region": "EU"},
+        },
+    }
+
+
+async def mail_to(system: System, count: int = 1) -> list[email.message.EmailMessage]:
+    async with asyncio.timeout(10):
+        while len(paths := sorted((system.var / "mail").glob("*.eml"))) < count:
+            await asyncio.sleep(0.01)
+    policy = email.policy.default
+    return [email.message_from_bytes(path.read_bytes(), policy=policy) for path in paths]
+
+
+def link_in(message: email.message.EmailMessage) -> str:
+    text = message.get_body(("plain",))
+    assert text is not None
+    found = LINK.search(text.get_content())
+    assert found is not None
+    return found[1]
+
+
+async def group(system: System, **params: str) -> dict[str, Any]:
+    reply = await system.get("scoring", "/v1/scores", metric="csat", window="24h", **params)
+    return next(iter(reply["groups"]), {"n": 0, "invited": 0})
+
+
+async def until_group(system: System, within_s: float, n: int, **params: str) -> dict[str, Any]:
+    async with asyncio.timeout(within_s):
+        while (found := await group(system, **params))["n"] < n:
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def test_an_event_becomes_a_survey_an_answer_and_a_score(system: System) -> None:
+    assert (
+        await system.post("ingest", "/v1/events", call_ended(1, locale="ko"))
+    ).status_code == 202
+    (message,) = await mail_to(system)
+    page = f"{system.urls['ingest']}{link_in(message)}"
+    for _ in range(20):  # a mail scanner opens every link
+        assert (await system.http.get(page, params={"score": 1})).status_code == 200
+    await asyncio.sleep(0.5)
+    assert (await group(system))["n"] == 0
+
+    reply = await system.http.post(page, data={"score": "2"})
+
+    assert reply.status_code == 303
+    segment = {"by": "queue,agent"}
+    found = await until_group(system, 1.0, 1, **segment)
+    assert found["segment"] == {"queue": "billing", "agent": "ana"}
+    assert found["counts"] == {"promoters": 0, "passives": 0, "detractors": 1}
+    assert (found["invited"], found["response_rate"]) == (1, 1.0)
+
+    assert (await system.http.post(page, data={"score": "5"})).status_code == 303
+    async with asyncio.timeout(2):
+        while (await group(system, **segment))["counts"]["promoters"] != 1:
+            await asyncio.sleep(0.02)
+    assert (await group(system))["n"] == 1
+
+
+async def test_an_event_asks_once_whatever_is_repeated(system: System) -> None:
+    for _ in range(3):
+        await system.post("ingest", "/v1/events", call_ended(1))
+    again = call_ended(1) | {"id": "evt-other"}
+    await system.post("ingest", "/v1/events", again)
+    await mail_to(system)
+    async with asyncio.timeout(5):
+        while len((await system.get("trigger", "/v1/decisions"))["items"]) < 2:
+            await asyncio.sleep(0.02)
+
+    decisions = (await system.get("trigger", "/v1/decisions"))["items"]
+    assert sorted(item["reason"] for item in decisions) == ["asked", "asked-already"]
+    assert len(await mail_to(system)) == 1
+
+
+async def test_an_opt_out_by_one_click_stops_the_next_survey(system: System) -> None:
+    customer = {"id": "c-same"}
+    await system.post("ingest", "/v1/events", call_ended(1, **customer))
+    (message,) = await mail_to(system)
+    link = message["List-Unsubscribe"].strip("<>")
+    assert (await system.http.get(link)).status_code == 200  # a GET changes nothing
+
+    reply = await system.http.post(link, data={"List-Unsubscribe": "One-Click"})
+
+    assert reply.status_code == 200
+    await system.post("ingest", "/v1/events", call_ended(2, **customer))
+    async with asyncio.timeout(5):
+        while not (items := await decisions_of(system, "evt-2")):
+            await asyncio.sleep(0.02)
+    assert items[0]["reason"] == "opted-out"
+    assert len(await mail_to(system)) == 1
+
+
+async def decisions_of(system: System, event_id: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await system.get("trigger", "/v1/decisions", event_id=event_id))[
+        "items"
+    ]
+    return items
+
+
+async def test_poison_is_a_dead_letter_and_the_rest_is_counted(system: System) -> None:
+    poison = [
+        '{"id": "r-1"', '{"id": 7}', '{"id":"x","metric":"nps","answers":{"score":11}}',
+        '{"id":"x","metric":"nps","answers":{"score":"\\u0000"}}', '{"id":"x","metric":"nps"}',
+    ]  # fmt: skip
+    for body in poison:
+        reply = await system.http.post(
+            f"{system.urls['ingest']}/v1/responses", content=body.encode(),
+            headers={"content-type": "application/json"},
+        )  # fmt: skip
+        assert reply.status_code in (400, 422), body
+    lines = [{"id": "good", "metric": "csat", "answers": {"score": 4, "comment": "a\x00b"}}]
+    lines += [{"id": "bad", "metric": "csat", "answers": {"score": 9}}]
+    reply = await system.post("ingest", "/v1/responses/batch", lines)
+    assert [item["status"] for item in reply.json()["items"]] == ["accepted", "rejected"]
+    await send_raw(system, "survey-responses", [b"{", b"\xff", b'{"id":"y"}', b"x" * 300_000])
+
+    assert (await until_group(system, 5, 1))["n"] == 1
+    async with asyncio.timeout(10):
+        while "4 dead letters" not in (said := deadletters(system)):
+            await asyncio.sleep(0.2)
+    assert "missing-field" in said
+    assert "bad-json" in said
+    (item,) = (await system.get("scoring", "/v1/responses", metric="csat"))["items"]
+    assert item["comment"] == "ab"
+
+
+async def send_raw(system: System, topic: str, values: list[bytes]) -> None:
+    from shared.stream import Broker, Outgoing
+    from shared.stream.kafka import open_producer
+
+    found = running(system.var)
+    assert found is not None
+    async with open_producer(Broker(found.kafka_bootstrap, found.kafka_log)) as producer:
+        await producer.send([Outgoing(topic, b"k", value) for value in values])
+
+
+def deadletters(system: System) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "services", "deadletters"],
+        cwd=ROOT, env=system.environment, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+async def test_kill_9_leaves_nothing_that_stops_the_next_start(system: System) -> None:
+    body = {"id": "r-1", "metric": "csat", "answers": {"score": 4}}
+    assert (await system.post("ingest", "/v1/responses", body)).status_code == 202
+
+    system.kill()
+    await system.start()
+
+    assert (await until_group(system, 10, 1))["n"] == 1
+
+
+async def test_kill_9_of_postgresql_loses_nothing(system: System) -> None:
+    found = running(system.var)
+    assert found is not None
+    os.kill(found.postgres_pid, signal.SIGKILL)
+    for number in range(50):
+        body = {"id": f"r-{number}", "metric": "csat", "answers": {"score": 4}}
+        assert (await system.post("ingest", "/v1/responses", body)).status_code == 202
+
+    async with asyncio.timeout(60):
+        while not await system.ready():
+            await asyncio.sleep(0.1)
+    assert (await until_group(system, 20, 50))["n"] == 50
+
+
+async def test_sigterm_drains_and_the_next_start_finds_its_data(system: System) -> None:
+    body = {"id": "r-1", "metric": "csat", "answers": {"score": 4}}
+    assert (await system.post("ingest", "/v1/responses", body)).status_code == 202
+    started = time.monotonic()
+
+    assert system.terminate() == 0
+
+    assert time.monotonic() - started < 10
+    assert running(system.var) is None
+    await system.start()
+    assert (await until_group(system, 10, 1))["n"] == 1
+
+
+async def test_a_second_start_and_a_taken_port_are_told_clearly(
+    system: System, tmp_path: Path
+) -> None:
+    def start(**changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "services"], cwd=ROOT, env=system.environment | changes,
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+
+    second = start()
+    taken = start(EARSHOT_VAR=str(tmp_path / "other"))
+
+    assert (second.returncode, taken.returncode) == (2, 2)
+    assert "runs already" in second.stderr
+    assert "EARSHOT_INGEST_PORT" in taken.stderr
+    assert not (tmp_path / "other" / "postgres").exists()
+    assert await system.ready()
+
+
+async def test_a_service_alone_names_what_it_lacks(tmp_path: Path) -> None:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("EARSHOT_")}
+    for service in ("ingest", "scoring", "trigger", "alerts"):
+        done = subprocess.run(
+            [sys.executable, "-m", f"services.{service}"], cwd=ROOT,
+            env=clean | {"EARSHOT_VAR": str(tmp_path)},
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2, service
+        assert "EARSHOT_KAFKA_BOOTSTRAP" in done.stderr
+        assert "EARSHOT_DATABASE_URL" in done.stderr
+
+
+async def test_metrics_and_documents_are_served(system: System) -> None:
+    for service, url in system.urls.items():
+        metrics = await system.http.get(f"{url}/metrics")
+        document = await system.http.get(f"{url}/openapi.json")
+
+        assert f"earshot_{service}_" in metrics.text
+        assert json.loads(document.text)["paths"]
