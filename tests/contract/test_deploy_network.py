@@ -14,10 +14,9 @@ def selects(policy: Manifest, name: str) -> bool:
     labels = selector.get("matchLabels", {})
     if any(value != name for value in labels.values()):
         return False
-    return all(
-        (name in rule["values"]) is (rule["operator"] == "In")
-        for rule in selector.get("matchExpressions", [])
-    )
+    rules = selector.get("matchExpressions", [])
+    assert all(rule["operator"] == "In" for rule in rules)  # the only one that this reads
+    return all(name in rule["values"] for rule in rules)
 
 
 def allowed_ports(manifests: list[Manifest], name: str, direction: str) -> set[int]:
