@@ -52,8 +52,15 @@ class MailServer:
             local_hostname=name,
             timeout=_WAIT_S,
             use_tls=self.tls,
-            start_tls=None if self.user is None and not self.tls else not self.tls,
+            start_tls=self.starts_tls,
         )
+
+    @property
+    def starts_tls(self) -> bool | None:
+        """Whether STARTTLS is asked for: always with a user, else where the server offers it."""
+        if self.tls:
+            return False
+        return True if self.user is not None else None
 
 
 class SmtpSender:
@@ -62,9 +69,10 @@ class SmtpSender:
     repeatable: Final = False
 
     def __init__(self, server: MailServer, *, connections: int = 4, name: str) -> None:
-        self._clients: asyncio.LifoQueue[aiosmtplib.SMTP] = asyncio.LifoQueue()
-        for _ in range(connections):
-            self._clients.put_nowait(server.client(name))
+        self._clients = [server.client(name) for _ in range(connections)]
+        self._idle: asyncio.LifoQueue[aiosmtplib.SMTP] = asyncio.LifoQueue()
+        for client in self._clients:
+            self._idle.put_nowait(client)
 
     async def send(self, message: Mail) -> None:
         """Return once the server has taken the mail.
@@ -73,7 +81,7 @@ class SmtpSender:
         SendInDoubt when the connection ended between the mail's last line and the answer.
         """
         body = build_message(message, eight_bit=False)
-        client = await self._clients.get()
+        client = await self._idle.get()
         try:
             await _connect(client)
             await _offer(client, message)
@@ -82,12 +90,12 @@ class SmtpSender:
             client.close()
             raise
         finally:
-            self._clients.put_nowait(client)
+            self._idle.put_nowait(client)
 
     def close(self) -> None:
-        """Let go of all connections that are not in use."""
-        while not self._clients.empty():
-            self._clients.get_nowait().close()
+        """Let go of all connections."""
+        for client in self._clients:
+            client.close()
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Signed webhooks as Standard Webhooks describes them (standardwebhooks.com, version 1)."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,7 +50,7 @@ def open_client(*, timeout_s: float = 15.0, connections: int = 32) -> httpx.Asyn
         follow_redirects=False,
         trust_env=False,
         limits=httpx.Limits(max_connections=connections),
-        headers={"User-Agent": "Earshot"},
+        headers={"User-Agent": "Earshot", "Accept-Encoding": "identity"},
     )
 
 
@@ -84,7 +85,7 @@ class WebhookSender:
         }
         try:
             status = await self._post(message.body, headers)
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except httpx.HTTPError as error:
             detail = f"the webhook could not be reached: {type(error).__name__}"
             raise SendFailed(detail, permanent=False) from error
         if not 200 <= status < 300:
@@ -94,9 +95,15 @@ class WebhookSender:
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
         request = self._client.stream("POST", self._url, content=body, headers=headers)
         async with request as response:
-            size = 0
-            async for chunk in response.aiter_raw():  # read, so that the connection is kept
-                size += len(chunk)
-                if size > _READ_AT_MOST:
-                    break
+            with contextlib.suppress(httpx.HTTPError):  # the status says it all
+                await _read_some(response)
             return response.status_code
+
+
+async def _read_some(response: httpx.Response) -> None:
+    """Read a short body to its end, so that the connection is kept; leave a long one."""
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > _READ_AT_MOST:
+            return

@@ -217,9 +217,8 @@ async def test_a_sender_that_wakes_up_late_still_says_what_it_knows(smtp: Rig) -
     smtp.clock.now = later(seconds=31)
     await smtp.worker().once()
 
-    slow._launch(letters)
-    await asyncio.wait(slow._flying)
-    await slow.settle()
+    slow.launch(letters)
+    await slow.finish()
 
     assert await smtp.row("status, revision") == ("sent", 3)
 
@@ -329,9 +328,8 @@ async def test_a_send_under_way_is_seen_and_not_repeated_after_the_optout(rig: R
 
     assert await rig.suppressions.under_way("c-1")
     rig.mail.faults = [refused(permanent=False)]
-    worker._launch([letter])
-    await asyncio.wait(worker._flying)
-    await worker.settle()
+    worker.launch([letter])
+    await worker.finish()
     assert not await rig.suppressions.under_way("c-1")
 
     rig.clock.now = later(minutes=1)

@@ -73,7 +73,10 @@ async def test_events_of_one_batch_are_decided_in_the_order_of_their_times() -> 
 
     _, told = await run([[late, early]])
 
-    assert [(d.event_id, d.reason) for d in told] == [("evt-2", "asked"), ("evt-1", "asked-already")]
+    assert [(d.event_id, d.reason) for d in told] == [
+        ("evt-2", "asked"),
+        ("evt-1", "asked-already"),
+    ]
 
 
 async def test_an_optout_counts_before_the_events_of_its_batch() -> None:

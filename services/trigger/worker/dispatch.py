@@ -57,24 +57,26 @@ class Dispatch:
         while not stop.is_set():
             self.due.clear()
             try:
-                self._launch(await self._claim())
+                self.launch(await self._claim())
                 await first_of((self.due, stop), self._flying, LOOK_AGAIN_S)
                 await self.settle()
             except WEATHER as error:
                 _log.warning("dispatch waits for the database", error=type(error).__name__)
                 await first_of((stop,), (), LOOK_AGAIN_S)
-        if self._flying:
-            await asyncio.wait(self._flying, timeout=_DRAIN_S)
-            await self.settle()
+        await self.finish(_DRAIN_S)
 
     async def once(self) -> int:
         """Claim once, send what was claimed, settle it; how many letters there were."""
         letters = await self._claim()
-        self._launch(letters)
-        if self._flying:
-            await asyncio.wait(self._flying)
-        await self.settle()
+        self.launch(letters)
+        await self.finish()
         return len(letters)
+
+    async def finish(self, within_s: float | None = None) -> None:
+        """Wait for the sends under way and settle those that have ended."""
+        if self._flying:
+            await asyncio.wait(self._flying, timeout=within_s)
+        await self.settle()
 
     async def settle(self) -> None:
         """Store what became of the sends that have ended; without success they stay with us."""
@@ -106,7 +108,8 @@ class Dispatch:
             self.news.set()
         return claimed.letters
 
-    def _launch(self, letters: Sequence[Letter]) -> None:
+    def launch(self, letters: Sequence[Letter]) -> None:
+        """Begin to send letters that were claimed."""
         self._flying |= {asyncio.create_task(self._try(letter)) for letter in letters}
         IN_FLIGHT.set(len(self._flying))
 

@@ -1,0 +1,111 @@
+"""Signed webhooks: the receiver's own library accepts them, and every answer is understood."""
+
+import base64
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from shared.senders import SendFailed
+from shared.senders.webhook import Delivery, Destination, WebhookSender, open_client
+
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+DELIVERY = Delivery("i-1", '{"question":"ตอบ"}'.encode())
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+async def post(answer: Answer, delivery: Delivery = DELIVERY) -> None:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        destination = Destination("https://hooks.example/in", SECRET)
+        await WebhookSender(client, destination, lambda: datetime.now(UTC)).send(delivery)
+
+
+async def test_the_receivers_library_accepts_the_signature_and_nothing_changed() -> None:
+    seen: list[httpx.Request] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    await post(take)
+
+    (request,) = seen
+    verify = Webhook(SECRET).verify
+    assert verify(request.content, dict(request.headers)) == {"question": "ตอบ"}
+    assert request.headers["webhook-id"] == "i-1"
+    with pytest.raises(WebhookVerificationError):
+        verify(request.content + b" ", dict(request.headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent"),
+    [
+        (301, True),
+        (400, True),
+        (404, True),
+        (408, False),
+        (410, True),
+        (422, True),
+        (429, False),
+        (500, False),
+        (503, False),
+    ],
+)
+async def test_an_answer_says_whether_trying_again_helps(status: int, *, permanent: bool) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers={"location": "https://elsewhere.example"})
+
+    with pytest.raises(SendFailed) as caught:
+        await post(answer)
+
+    assert caught.value.permanent is permanent
+    assert str(status) in caught.value.detail
+
+
+async def test_no_connection_is_a_fault_for_now() -> None:
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(SendFailed) as caught:
+        await post(away)
+
+    assert not caught.value.permanent
+
+
+async def test_an_endless_answer_is_not_read_to_its_end() -> None:
+    class Endless(httpx.AsyncByteStream):
+        given = 0
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                self.given += 65_536
+                assert self.given < 1_000_000
+                yield b"x" * 65_536
+
+    await post(lambda _: httpx.Response(200, stream=Endless()))
+
+
+async def test_the_client_follows_nothing_and_trusts_no_environment() -> None:
+    async with open_client() as client:
+        assert not client.follow_redirects
+        assert not client.trust_env
+
+
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("ftp://hooks.example", SECRET),
+        ("hooks.example", SECRET),
+        ("https://hooks.example", ""),
+        ("https://hooks.example", "whsec_not base64!"),
+    ],
+)
+def test_a_destination_that_cannot_work_is_refused_at_once(url: str, secret: str) -> None:
+    with pytest.raises(ValueError, match="webhook"):
+        Destination(url, secret)
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert SECRET not in repr(Destination("https://hooks.example", SECRET))
