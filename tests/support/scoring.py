@@ -1,0 +1,95 @@
+"""Records as scoring meets them, and a ledger in memory."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from services.scoring.domain.answers import Change, Truth, merge, version_of
+from services.scoring.domain.cells import Cell, Layout, add_places, before_and_after
+from shared.events import Answers, EventRef, SurveyInvitation, SurveyResponse, encode
+from shared.stream.records import Record
+
+START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+LAYOUT = Layout(
+    {"region": None, "product": None, "channel": None, "touchpoint": "touchpoint"},
+    (("region", "product"),),
+)
+
+
+def response(key: str, score: int = 9, **changes: Any) -> SurveyResponse:
+    metric = changes.pop("metric", "nps")
+    scale = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}[metric]
+    answers = Answers(
+        score=score, reasons=changes.pop("reasons", ()), comment=changes.pop("comment", None)
+    )
+    fields = {
+        "id": key,
+        "submission_id": key,
+        "survey": "post-delivery",
+        "metric": metric,
+        "scale": scale,
+        "answers": answers,
+        "answered_at": START,
+        "received_at": START + timedelta(seconds=1),
+    }
+    return SurveyResponse(**(fields | changes))
+
+
+def invitation(key: str, revision: int = 2, **changes: Any) -> SurveyInvitation:
+    fields: dict[str, Any] = {
+        "id": key,
+        "revision": revision,
+        "status": "sent",
+        "survey": "post-delivery",
+        "kind": "transactional",
+        "metric": "nps",
+        "scale": (0, 10),
+        "trigger": "after-delivery",
+        "customer_id": "c-1",
+        "subject_id": "o-1",
+        "touchpoint": "delivery",
+        "event": EventRef(source="/shop", id="e-1", type="transaction.delivered", time=START),
+        "segments": {"region": "EU", "product": "shoes"},
+        "channel": "email",
+        "language": "de",
+        "invited_at": START,
+        "expires_at": START + timedelta(days=7),
+    }
+    return SurveyInvitation(**(fields | changes))
+
+
+def record(value: Any, offset: int = 0, partition: int = 0) -> Record:
+    topic = "survey-responses" if isinstance(value, SurveyResponse) else "survey-invitations"
+    return Record(topic, partition, offset, value.id.encode(), encode(value), (), 0)
+
+
+class MemoryLedger:
+    """What a ledger promises, without a database."""
+
+    def __init__(self, layout: Layout = LAYOUT) -> None:
+        self.truths: dict[str, Truth] = {}
+        self.cells: dict[Cell, list[int]] = {}
+        self._layout = layout
+
+    async def record(self, truths: Sequence[Truth]) -> Sequence[Change]:
+        changes = []
+        for truth in truths:
+            before = self.truths.get(truth.id)
+            after = truth if before is None else merge(before, truth)
+            if before != after:
+                self.truths[truth.id] = after
+                changes.append(Change(before, after))
+        return changes
+
+    async def count(self, changes: Sequence[Change]) -> None:
+        before, after = before_and_after(changes, self._layout.dimensions)
+        add_places(add_places(self.cells, after, self._layout), before, self._layout, -1)
+
+    @property
+    def filled(self) -> dict[Cell, list[int]]:
+        return {cell: sums for cell, sums in self.cells.items() if any(sums)}
+
+    @property
+    def versions(self) -> Counter[str | None]:
+        return Counter(version_of(truth) for truth in self.truths.values())
