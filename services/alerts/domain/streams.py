@@ -117,17 +117,17 @@ def gather(ticks: Iterable[tuple[Ints, int, int]]) -> tuple[Ints, Floats, Floats
     """Sum leaves into streams: distinct rows with answers, their answers and detractors."""
     parts: list[Ints] = []
     counts: list[tuple[int, int]] = []
-    for rows, answers, detractors in ticks:
+    for rows, *count in ticks:
         parts.append(rows)
-        counts.append((answers, detractors))
+        counts.append((count[0], count[1]))
     if not parts:
         return np.empty(0, np.intp), np.empty(0), np.empty(0)
     sizes = [len(rows) for rows in parts]
     index, places = np.unique(np.concatenate(parts), return_inverse=True)
     weights = np.repeat(np.array(counts, float), sizes, axis=0)
-    answers = np.bincount(places, weights[:, 0], len(index))
-    detractors = np.bincount(places, weights[:, 1], len(index))
-    return index, answers, detractors
+    totals = np.zeros((len(index), 2))
+    np.add.at(totals, places, weights)
+    return index, totals[:, 0], totals[:, 1]
 
 
 def within(leaf: str, segment: dict[str, str]) -> bool:

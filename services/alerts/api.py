@@ -1,0 +1,132 @@
+"""Alerts over HTTP: read, acknowledge, resolve, accept as the new normal."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.alerts.domain.alerts import Alert, Change, Over, State, Word
+from services.alerts.store.alerts import (
+    Place,
+    Ways,
+    find_alert,
+    list_alerts,
+    write_by_hand,
+)
+from services.alerts.store.position import read_position
+from shared.errors import Conflict, FieldFault, Invalid, NotFound
+from shared.keys import require_scope
+from shared.web import decode_cursor, page_of
+from shared.web.app import json_response
+from shared.web.pages import Cursor, Limit
+
+Decide = Callable[[Alert, Word, datetime], Alert]
+
+
+class Said(BaseModel):
+    """Who decides, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(min_length=1, max_length=200)
+    note: str | None = Field(None, max_length=2000)
+
+
+class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts, and the event time up to which alarms were looked for."""
+
+    items: list[Alert]
+    next: str | None
+    judged_to: datetime | None
+
+
+def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime]) -> APIRouter:
+    """The alerts; `ways` says who hears of what a person decides."""
+    router = APIRouter(tags=["alerts"])
+
+    @router.get(
+        "/v1/alerts",
+        summary="Alerts, the one that opened last first",
+        dependencies=[Depends(require_scope("alerts:read"))],
+    )
+    async def alerts(
+        *,
+        state: Annotated[State | None, Query()] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Response:
+        async with engine.begin() as connection:
+            position = await read_position(connection)
+            found = await list_alerts(connection, state, _place(cursor), limit + 1)
+        page = page_of(found, limit, lambda alert: (alert.opened_at.isoformat(), alert.id))
+        return json_response(
+            AlertPage(items=list(page.items), next=page.next, judged_to=position.judged_at)
+        )
+
+    @router.get(
+        "/v1/alerts/{alert_id}",
+        summary="One alert",
+        dependencies=[Depends(require_scope("alerts:read"))],
+    )
+    async def one(alert_id: str) -> Response:
+        async with engine.begin() as connection:
+            found = await find_alert(connection, alert_id)
+        return json_response(_known(found))
+
+    async def decide(alert_id: str, said: Said, change: Change, how: Decide) -> Response:
+        async with engine.begin() as connection:
+            alert = _known(await find_alert(connection, alert_id, lock=True))
+            position = await read_position(connection)
+            now = clock()
+            word = Word(by=_text(said.by), note=_text(said.note) if said.note else None, at=now)
+            try:
+                decided = how(alert, word, position.judged_at or now)
+            except Over as over:
+                raise Conflict(str(over)) from None
+            await write_by_hand(connection, decided, change, ways)
+        return json_response(decided)
+
+    writing: dict[str, Any] = {"dependencies": [Depends(require_scope("alerts:write"))]}
+
+    @router.post("/v1/alerts/{alert_id}/acknowledge", summary="Somebody looks", **writing)
+    async def acknowledge(alert_id: str, said: Said) -> Response:
+        return await decide(alert_id, said, Change.ACKNOWLEDGED, lambda a, w, _: a.acknowledge(w))
+
+    @router.post("/v1/alerts/{alert_id}/resolve", summary="It is over", **writing)
+    async def resolve(alert_id: str, said: Said) -> Response:
+        return await decide(
+            alert_id, said, Change.RESOLVED, lambda a, w, at: a.end(State.RESOLVED, at, w.at, w)
+        )
+
+    @router.post("/v1/alerts/{alert_id}/accept", summary="It is the new normal", **writing)
+    async def accept(alert_id: str, said: Said) -> Response:
+        return await decide(
+            alert_id, said, Change.ACCEPTED, lambda a, w, at: a.end(State.ACCEPTED, at, w.at, w)
+        )
+
+    return router
+
+
+def _known(alert: Alert | None) -> Alert:
+    if alert is None:
+        raise NotFound("there is no such alert")
+    return alert
+
+
+def _text(text: str) -> str:
+    return "".join(letter for letter in text if letter >= " " or letter in "\t\n")
+
+
+def _place(cursor: str | None) -> Place | None:
+    if cursor is None:
+        return None
+    moment, alert_id = decode_cursor(cursor, 2)
+    try:
+        return datetime.fromisoformat(moment), str(alert_id)
+    except (ValueError, TypeError):
+        fault = FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")
+        raise Invalid.of([fault]) from None

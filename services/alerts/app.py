@@ -1,0 +1,200 @@
+"""Wires alerts: one consumer that counts, one judge, those who tell, and the API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.alerts.api import build_router
+from services.alerts.consumer import GROUP, build_decoders, build_handler
+from services.alerts.domain.terms import Policy
+from services.alerts.metrics import REGISTRY, STREAM
+from services.alerts.settings import AlertsSettings
+from services.alerts.store.alerts import Ways
+from services.alerts.store.outbox import Outbox
+from services.alerts.worker.couriers import AlertmanagerCourier, Courier, WebhookCourier
+from services.alerts.worker.delivering import Delivering
+from services.alerts.worker.judge import Judge, Terms
+from services.alerts.worker.lookout import Lookout, Where
+from services.alerts.worker.publishing import Publishing
+from services.alerts.worker.retention import Retention
+from shared.broker import find_broker
+from shared.db import database_fault, open_engine
+from shared.events import Topic
+from shared.keys import KeyFile
+from shared.process import CannotStart, Service
+from shared.programme.loading import load_programme
+from shared.programme.models import AlertPolicy, Destination, Programme
+from shared.senders.alertmanager import AlertmanagerSender
+from shared.senders.webhook import Destination as SignedDestination
+from shared.senders.webhook import WebhookSender, open_client
+from shared.stream import Broker, Health, KafkaUnavailable, Pipeline, Producer, consume
+from shared.stream.kafka import KafkaSource, open_producer, open_source, topic_faults
+from shared.web import Check, Parts, build_web
+
+SETTLE_S: Final = 1.0  # longer than records take from scoring's commit to ours
+TOPICS: Final = (Topic.SCORED_RESPONSES, Topic.DETRACTOR_ALERTS, Topic.DEAD_LETTERS)
+
+
+@dataclass(frozen=True)
+class Core:
+    """What every part of the service stands on."""
+
+    settings: AlertsSettings
+    programme: Programme
+    engine: AsyncEngine
+    delivering: tuple[Delivering, ...]
+
+    @property
+    def ways(self) -> Ways:
+        return {one.name: one.courier.way for one in self.delivering}
+
+
+@asynccontextmanager
+async def open_service(settings: AlertsSettings) -> AsyncIterator[Service]:
+    """Alerts, ready to be served; closes what it opened."""
+    async with AsyncExitStack() as stack:
+        programme = load_programme(settings.programme)
+        url = settings.database_for("alerts")
+        engine = await stack.enter_async_context(open_engine(url, schema="alerts"))
+        client = await stack.enter_async_context(open_client())
+        outbox = Outbox(engine)
+        couriers = build_couriers(programme.alerts.destinations, settings, client)
+        delivering = tuple(Delivering(n, outbox, c, clock) for n, c in couriers.items())
+        broker = await find_broker(settings)
+        producer = await stack.enter_async_context(open_producer(broker))
+        source = await stack.enter_async_context(
+            open_source(broker, (Topic.SCORED_RESPONSES,), engine, STREAM, group=GROUP)
+        )
+        yield build_service(Core(settings, programme, engine, delivering), broker, producer, source)
+
+
+def build_couriers(
+    destinations: Mapping[str, Destination], settings: AlertsSettings, client: httpx.AsyncClient
+) -> dict[str, Courier]:
+    """One courier a destination. Raises CannotStart where the webhooks' secret is missing."""
+    couriers: dict[str, Courier] = {}
+    secret = settings.alerts_webhook_secret.get_secret_value()
+    for name, destination in destinations.items():
+        if destination.kind == "alertmanager":
+            manager = AlertmanagerSender(client, destination.url)
+            couriers[name] = AlertmanagerCourier(manager, settings.base, clock)
+            continue
+        try:
+            signed = SignedDestination(destination.url, secret)
+        except ValueError as error:
+            text = f"alerts.yaml: destinations.{name}: {error}: set EARSHOT_ALERTS_WEBHOOK_SECRET"
+            raise CannotStart(text) from None
+        couriers[name] = WebhookCourier(WebhookSender(client, signed, clock), clock)
+    return couriers
+
+
+def policy_of(policy: AlertPolicy) -> Policy:
+    """The operator's numbers as the detector takes them."""
+    return Policy(
+        false_alarms_per_week=policy.false_alarms_per_week,
+        smallest_rise=policy.smallest_rise / 100,
+        evidence_answers=policy.evidence.answers,
+        evidence_detractors=policy.evidence.detractors,
+    )
+
+
+def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
+    """The judge of this process; it judges when it is elected."""
+
+    async def ends() -> Mapping[int, int]:
+        found = await source.end_offsets(Topic.SCORED_RESPONSES)
+        return {home.number: end for home, end in found.items()}
+
+    where = Where(GROUP, broker.log, Topic.SCORED_RESPONSES)
+    lattice = core.programme.segments.lattice
+    terms = Terms(policy_of(core.programme.alerts), lattice, core.ways, clock)
+    return Judge(core.engine, Lookout(ends, where, settle_s=SETTLE_S), terms)
+
+
+def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaSource) -> Service:
+    """The web application and the workers, on opened parts."""
+    settings, engine, policy = core.settings, core.engine, core.programme.alerts
+    decoders = build_decoders(core.programme.segments.lattice, policy.cluster_by)
+    pipeline = Pipeline("alerts", engine, decoders, build_handler(broker.log), producer, STREAM)
+    counting = Health()
+    judge = build_judge(core, broker, source)
+    publishing = Publishing(Outbox(engine), producer)
+    retention = Retention(engine, settings.alerts_retention, clock)
+
+    async def count(stop: asyncio.Event) -> None:
+        await consume(source, pipeline, stop, counting)
+
+    tellers = [one.run for one in core.delivering]
+    web = build_alerts_web(core, counting, judge, publishing, _topics_check(broker))
+    workers = (count, judge.run, publishing.run, retention.run, *tellers)
+    return Service("alerts", web, settings.host, settings.alerts_port, workers)
+
+
+def build_alerts_web(
+    core: Core, counting: Health, judge: Judge, publishing: Publishing, topics: Check
+) -> FastAPI:
+    """The API, with what the service says of itself."""
+
+    async def database() -> str | None:
+        return await database_fault(core.engine)
+
+    async def dimensions() -> str | None:
+        full = judge.full_dimensions
+        return f"further values count as other: {', '.join(full)}" if full else None
+
+    registry = CollectorRegistry()  # the chassis adds its own series, once per application
+    registry.register(REGISTRY)
+    needed = {
+        "database": database,
+        "topics": topics,
+        "consumer": _fault_of(counting),
+        "judge": _fault_of(judge.health),
+        "publishing": _fault_of(publishing.health),
+    }
+    named = {f"destination {one.name}": _destination(one) for one in core.delivering}
+    loops = [counting, judge.health, publishing.health]
+    return build_web(
+        "alerts",
+        routers=[build_router(core.engine, core.ways, clock)],
+        parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
+        registry=registry,
+        keys=KeyFile(core.settings.keys_file),
+    )
+
+
+def clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def _fault_of(health: Health) -> Check:
+    async def check() -> str | None:
+        return health.fault()
+
+    return check
+
+
+def _destination(one: Delivering) -> Check:
+    async def check() -> str | None:
+        return one.fault
+
+    return check
+
+
+def _topics_check(broker: Broker) -> Check:
+    async def check() -> str | None:
+        try:
+            faults = await topic_faults(broker.bootstrap, TOPICS, prefix=broker.prefix)
+        except KafkaUnavailable as error:
+            return f"Kafka is away: {error}"
+        return "; ".join(faults) or None
+
+    return check

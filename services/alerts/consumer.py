@@ -1,0 +1,82 @@
+"""Kafka comes in: scored answers, read strictly, counted as evidence."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerts.domain.answers import Answer, Place, minute_of
+from services.alerts.handlers.answers import on_answers
+from services.alerts.store.ledger import SqlLedger
+from shared.errors import Reason, Refused
+from shared.events import ScoredResponse, Topic, decode_record, decoder
+from shared.programme.metrics import Klass
+from shared.segments import Lattice
+from shared.stream.pipeline import Decode, Handle
+from shared.stream.records import Decoded, Record
+
+GROUP: Final = "earshot-alerts"
+_SCORED: Final = decoder(ScoredResponse)
+_LONGEST_NAME: Final = 200
+_LONGEST_COMMENT: Final = 500
+_MOST_REASONS: Final = 20
+_FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def build_decoders(lattice: Lattice, cluster_by: str | None) -> dict[str, Decode]:
+    """The decoder of `scored-responses`; `cluster_by` names what answers come in clusters of."""
+
+    def read(record: Record) -> tuple[Answer, datetime]:
+        scored = decode_record(_SCORED, record.value)
+        _check(scored)
+        # nobody answers after the answer was scored: a wrong clock does not carry time away
+        answered_at = min(scored.answered_at, scored.scored_at)
+        place = Place(
+            minute_of(answered_at),
+            scored.metric,
+            scored.survey or "",
+            lattice.leaf(scored.segments),
+            scored.segments.get(cluster_by, "") if cluster_by else "",
+        )
+        answer = Answer(
+            scored.id,
+            scored.version,
+            place,
+            scored.klass == Klass.DETRACTOR,
+            scored.reasons[:_MOST_REASONS],
+            scored.comment[:_LONGEST_COMMENT] if scored.comment else None,
+        )
+        return answer, answered_at
+
+    return {Topic.SCORED_RESPONSES: read}
+
+
+def build_handler(log: str) -> Handle:
+    """Return what the loop calls with each batch; `log` is the id of Kafka's log."""
+
+    async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        newest: dict[int, datetime] = {}
+        for item in items:
+            number, (_, answered_at) = item.record.partition, item.value
+            newest[number] = max(newest.get(number, answered_at), answered_at)
+        await on_answers([item.value[0] for item in items], newest, SqlLedger(connection, log))
+
+    return handle
+
+
+def _check(scored: ScoredResponse) -> None:
+    if scored.klass not in set(Klass):
+        raise Refused(Reason.OUT_OF_RANGE, f"class is not one of {', '.join(Klass)}", "class")
+    for field in ("id", "version", "metric", "survey"):
+        value = getattr(scored, field)
+        if value is not None and len(value) > _LONGEST_NAME:
+            raise Refused(Reason.TOO_LARGE, f"{field} is over {_LONGEST_NAME} characters", field)
+    if not scored.id:
+        raise Refused(Reason.OUT_OF_RANGE, "id is empty", "id")
+    for field in ("answered_at", "scored_at"):
+        moment = getattr(scored, field)
+        if moment.tzinfo is None:
+            raise Refused(Reason.WRONG_TYPE, f"{field} has no offset from UTC", field)
+        if not _FIRST <= moment < _LAST:
+            raise Refused(Reason.OUT_OF_RANGE, f"{field} is not from 1970 to 2199", field)

@@ -1,0 +1,196 @@
+"""An alert, as the world sees it, and the ways in which it changes.
+
+Each change gives a new alert with the next revision; what a caller may not do raises `Over`.
+`began_at`, `opened_at` and `resolved_at` are event time, `raised_at` and `updated_at` wall clock.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from services.alerts.domain.estimates import Severity
+
+SCHEMA: Final = "detractor-alert/1"
+
+
+class State(StrEnum):
+    """Where an alert stands. Acknowledged is still open: somebody looks."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+
+    @property
+    def is_over(self) -> bool:
+        return self in {State.RESOLVED, State.ACCEPTED}
+
+
+class Change(StrEnum):
+    """What a revision is about."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+
+
+class Over(Exception):
+    """The alert has been closed already; `state` says how."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(f"the alert is {state} already")
+        self.state = state
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of detractors, 0 to 1; the interval is of the current one, 95 %."""
+
+    baseline: float
+    current: float
+    interval: tuple[float, float]
+
+
+class Rise(msgspec.Struct, frozen=True, kw_only=True):
+    """Percentage points, with their 95 % interval."""
+
+    points: float
+    interval: tuple[float, float]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """The e-value when the alert was raised, and what is promised of all alerts together."""
+
+    e_value: float
+    false_alarms_per_week: float
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment and its share of the excess detractors."""
+
+    segment: dict[str, str]
+    share: float
+
+
+class ReasonShare(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason's share among the detractors since the onset, and how that changed."""
+
+    reason: str
+    share: float
+    change: float
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person said of an alert."""
+
+    by: str
+    note: str | None
+    at: datetime
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How big it is: all numbers that grow while an alert is open."""
+
+    n: int
+    detractors: int
+    rates: Rates
+    rise: Rise
+    hurt_per_hour: float
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """What is behind it: the share explained, the reasons that grew, a few comments."""
+
+    explains: float
+    top_reasons: tuple[ReasonShare, ...] = ()
+    sample_comments: tuple[str, ...] = ()
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """The reply of `GET /v1/alerts/{id}`."""
+
+    id: str
+    state: State
+    revision: int
+    severity: Severity
+    metric: str
+    survey: str | None
+    segment: dict[str, str]
+    began_at: datetime
+    opened_at: datetime
+    raised_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None = None
+    n: int
+    detractors: int
+    detractor_rate: Rates
+    rise: Rise
+    hurt_per_hour: float
+    evidence: Evidence
+    explains: float
+    slices: tuple[Slice, ...]
+    also_raised: tuple[dict[str, str], ...] = ()
+    historic: bool = False
+    top_reasons: tuple[ReasonShare, ...] = ()
+    sample_comments: tuple[str, ...] = ()
+    acknowledged: Word | None = None
+    closed: Word | None = None
+
+    def sized(self, size: Size, severity: Severity) -> "Alert":
+        """The same with newer numbers; not yet a revision. Severity never falls."""
+        worst = min(self.severity, severity, key=list(Severity).index)
+        return msgspec.structs.replace(
+            self,
+            n=size.n,
+            detractors=size.detractors,
+            detractor_rate=size.rates,
+            rise=size.rise,
+            hurt_per_hour=size.hurt_per_hour,
+            severity=worst,
+        )
+
+    def explained(self, cause: Cause) -> "Alert":
+        """The same with what is behind it."""
+        return msgspec.structs.replace(
+            self,
+            explains=cause.explains,
+            slices=(Slice(segment=self.segment, share=cause.explains),),
+            top_reasons=cause.top_reasons,
+            sample_comments=cause.sample_comments,
+        )
+
+    def joined_by(self, segment: dict[str, str]) -> "Alert":
+        """The same with a further stream that crossed."""
+        if segment in self.also_raised or segment == self.segment:
+            return self
+        return msgspec.structs.replace(self, also_raised=(*self.also_raised, segment))
+
+    def revised(self, now: datetime) -> "Alert":
+        """The next revision."""
+        return msgspec.structs.replace(self, revision=self.revision + 1, updated_at=now)
+
+    def acknowledge(self, word: Word) -> "Alert":
+        """Somebody looks. Raises Over."""
+        self._need_open()
+        changed = msgspec.structs.replace(self, state=State.ACKNOWLEDGED, acknowledged=word)
+        return changed.revised(word.at)
+
+    def end(self, state: State, at: datetime, now: datetime, word: Word | None = None) -> "Alert":
+        """Close as `state` at that event time, by a person's `word` or by evidence. Raises Over."""
+        self._need_open()
+        ended = msgspec.structs.replace(
+            self, state=state, resolved_at=max(at, self.opened_at), closed=word
+        )
+        return ended.revised(now)
+
+    def record(self, change: Change) -> dict[str, Any]:
+        """What is published on detractor-alerts."""
+        body: dict[str, Any] = msgspec.to_builtins(self)
+        return {"schema": SCHEMA, **body, "change": str(change)}
+
+    def _need_open(self) -> None:
+        if self.state.is_over:
+            raise Over(self.state)

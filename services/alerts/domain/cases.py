@@ -1,0 +1,94 @@
+"""The alerts that are open, as the judge holds them.
+
+An alert holds streams of the fleet open: the one that raised it and those that crossed in the same
+excursion. It ends with the stream that raised it; what else it held starts afresh then, so that a
+slice that is still bad raises an alert of its own.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from services.alerts.domain.alerts import Alert, Change
+from services.alerts.domain.estimates import Severity
+from services.alerts.domain.streams import Line
+
+
+@dataclass(frozen=True)
+class Case:
+    """An alert, and what the judge must remember beside it.
+
+    `holds`: rows of the fleet, the one that raised it first. `pending`: those of them that crossed
+    in minute `opened_in` while that was open, so that the fleet does not know yet. `told_n`: the
+    alert's answers at its last revision. `raised_as`: the severity that its label keeps.
+    """
+
+    alert: Alert
+    holds: tuple[int, ...]
+    opened_in: int
+    told_n: int
+    raised_as: Severity
+    pending: tuple[int, ...] = ()
+
+    @property
+    def line(self) -> Line:
+        return Line(self.alert.metric, self.alert.survey or "")
+
+    def hold(self, row: int) -> "Case":
+        """Hold one more stream open."""
+        return replace(self, holds=(*self.holds, row))
+
+    def await_minute(self, row: int, minute: int) -> "Case":
+        """Remember that the fleet is to hold the stream open once the minute was judged."""
+        return replace(self, pending=(*self.pending, row), opened_in=minute)
+
+    def let_go(self, row: int) -> "Case":
+        """The stream ended by itself; the alert goes on."""
+        holds = tuple(held for held in self.holds if held != row)
+        return replace(self, holds=holds, pending=tuple(p for p in self.pending if p != row))
+
+
+@dataclass
+class Docket:
+    """All cases that are not settled, with what one turn did to them.
+
+    `ended_by_hand`: alerts that a person closed and whose streams the fleet still holds open.
+    """
+
+    cases: dict[str, Case] = field(default_factory=dict)
+    ended_by_hand: list[Case] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+    changes: list[tuple[Alert, Change]] = field(default_factory=list)
+    over: dict[str, Case] = field(default_factory=dict)
+
+    def of_row(self, row: int) -> Case | None:
+        """The open case that holds a stream."""
+        return next((case for case in self.cases.values() if row in case.holds), None)
+
+    def of_line(self, line: Line) -> list[Case]:
+        """The open cases of a line."""
+        return [case for case in self.cases.values() if case.line == line]
+
+    def put(self, case: Case, change: Change | None = None) -> None:
+        """Store a case as it is now; with a change it is a revision that is told."""
+        if change is not None:
+            case = replace(case, told_n=case.alert.n)
+            self.changes.append((case.alert, change))
+        self.touched.add(case.alert.id)
+        if case.alert.state.is_over:
+            self.cases.pop(case.alert.id, None)
+            self.over[case.alert.id] = case
+        else:
+            self.cases[case.alert.id] = case
+
+    def written(self) -> list[Case]:
+        """The cases to be stored."""
+        return [self.over.get(name) or self.cases[name] for name in sorted(self.touched)]
+
+
+def why_update(case: Case, before: Alert) -> str | None:
+    """Say why a grown alert is worth another message, or None.
+
+    A worse grade, or twice the answers: a few messages however long it lasts.
+    """
+    if case.alert.severity != before.severity:
+        return "severity"
+    return "grown" if case.alert.n >= 2 * max(case.told_n, 1) else None

@@ -1,0 +1,59 @@
+"""When to tell a destination, and when to give up."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+FIRING_FOR: Final = timedelta(minutes=5)  # an alert is believed so long after we last said it
+REPEAT: Final = timedelta(minutes=1)
+LEASE: Final = timedelta(seconds=60)  # a claim whose sender died may be taken after it
+GIVE_UP: Final = timedelta(hours=24)
+LONGEST_WAIT: Final = timedelta(minutes=5)
+
+
+class Way(StrEnum):
+    """What a destination wants: each change once, or the present truth again and again."""
+
+    EACH_CHANGE = "each-change"
+    WHILE_FIRING = "while-firing"
+
+
+class Outcome(StrEnum):
+    """What became of a delivery."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is next for a delivery."""
+
+    outcome: Outcome
+    next_at: datetime
+    attempts: int
+    detail: str | None = None
+
+
+def key_of(way: Way, alert_id: str, revision: int) -> str:
+    """What a destination knows a message by: stable over tries, and for one that fires over all."""
+    return f"{alert_id}:{revision}" if way is Way.EACH_CHANGE else alert_id
+
+
+def after_success(*, goes_on: bool, now: datetime) -> Step:
+    """Done, or to be said again in a minute while it fires."""
+    if goes_on:
+        return Step(Outcome.PENDING, now + REPEAT, 0)
+    return Step(Outcome.SENT, now, 0)
+
+
+def after_failure(
+    attempts: int, since: datetime, *, permanent: bool, detail: str, now: datetime
+) -> Step:
+    """Try again, doubling from 1 s to 5 min; dead when refused for good or after 24 hours."""
+    if permanent or now - since >= GIVE_UP:
+        return Step(Outcome.DEAD, now, attempts, detail)
+    wait = min(timedelta(seconds=2.0 ** min(attempts - 1, 20)), LONGEST_WAIT)
+    return Step(Outcome.PENDING, now + wait, attempts, detail)

@@ -1,0 +1,75 @@
+"""What one minute said, with the rows and the time that it is about."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from services.alerts.domain.alerts import Rates, Rise, Size
+from services.alerts.domain.columns import Ints
+from services.alerts.domain.estimates import estimate, hurt_per_hour
+from services.alerts.domain.judgement import Judgement
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A judgement of a minute; `at` is the event time up to which its answers were seen.
+
+    `provisional`: the minute is still open, and the fleet does not know of it.
+    """
+
+    index: Ints
+    judgement: Judgement
+    minute: int
+    at: datetime
+    provisional: bool = False
+
+    @property
+    def now_h(self) -> float:
+        return (self.minute + 1) / 60
+
+    def place(self, row: int) -> int | None:
+        """Where a row stands in the judgement."""
+        place = int(np.searchsorted(self.index, row))
+        return place if place < len(self.index) and self.index[place] == row else None
+
+    def row(self, i: int) -> int:
+        return int(self.index[i])
+
+    def fired(self) -> list[int]:
+        """Places that raise an alarm, the one furthest above its threshold first."""
+        said = self.judgement
+        fired = np.flatnonzero(said.fired)
+        margin = said.log_evidence[fired] - said.log_threshold[fired]
+        places: list[int] = fired[np.argsort(-margin, kind="stable")].tolist()
+        return places
+
+    def began_at(self, i: int) -> datetime:
+        return datetime.fromtimestamp(round(float(self.judgement.onset_h[i]) * 60) * 60, UTC)
+
+    def size(self, i: int) -> Size:
+        """The numbers of a stream's excursion, or of its alert since that began."""
+        said = self.judgement
+        answers, detractors = float(said.answers[i]), float(said.detractors[i])
+        rate = float(said.baseline_rate[i])
+        found = estimate(
+            detractors=detractors,
+            answers=answers,
+            baseline_rate=rate,
+            baseline_mass=float(said.baseline_mass[i]),
+            dispersion=float(said.dispersion[i]),
+        )
+        hurt = hurt_per_hour(
+            detractors=detractors,
+            answers=answers,
+            baseline_rate=rate,
+            hours=self.now_h - float(said.onset_h[i]),
+        )
+        rates = Rates(
+            baseline=found.baseline, current=found.current, interval=found.current_interval
+        )
+        rise = Rise(points=found.rise_points, interval=found.rise_interval)
+        return Size(
+            n=round(answers), detractors=round(detractors), rates=rates, rise=rise,
+            hurt_per_hour=hurt,
+        )  # fmt: skip

@@ -1,0 +1,82 @@
+"""An alert in words, as a good colleague would say it."""
+
+from datetime import datetime
+
+from services.alerts.domain.alerts import Alert, State
+
+
+def title(alert: Alert) -> str:
+    """One line: how bad, where, in which survey."""
+    rate = alert.detractor_rate
+    if alert.state is State.RESOLVED:
+        return f"Recovered: {where(alert)}, {asked(alert)}"
+    if alert.state is State.ACCEPTED:
+        return f"Accepted as normal: {where(alert)}, {asked(alert)}"
+    return (
+        f"{where(alert)}: {_percent(rate.current)} detractors where "
+        f"{_percent(rate.baseline)} is normal ({asked(alert)})"
+    )
+
+
+def story(alert: Alert, link: str) -> str:
+    """What, where, since when, how sure, how many customers, likely why, and where to look."""
+    rate, rise = alert.detractor_rate, alert.rise
+    low, high = rate.interval
+    sentences = [
+        (
+            f"Since {_time(alert.began_at)}, {alert.detractors} of {alert.n} customers "
+            f"({where(alert)}, {asked(alert)}) were detractors: {_percent(rate.current)}, "
+            f"95 % interval {_percent(low)} to {_percent(high)}, where {_percent(rate.baseline)} "
+            "is normal."
+        ),
+        (
+            f"That is a rise of {rise.points:.0f} points ({rise.interval[0]:.0f} to "
+            f"{rise.interval[1]:.0f}), about {_people(alert.hurt_per_hour)} unhappy customers more "
+            "than usual an hour."
+        ),
+        (
+            f"Evidence: e-value {alert.evidence.e_value:,.0f}; chance raises at most "
+            f"{alert.evidence.false_alarms_per_week:g} alerts a week over all segments together."
+        ),
+    ]
+    if alert.segment:
+        sentences.append(f"It explains {_percent(alert.explains)} of the rise in the survey.")
+    grown = [one for one in alert.top_reasons if one.change > 0]
+    if grown:
+        named = ", ".join(f"{one.reason} ({_percent(one.share)})" for one in grown[:3])
+        sentences.append(f"Reasons that grew: {named}.")
+    if alert.sample_comments:
+        sentences.append(f'Somebody wrote: "{alert.sample_comments[0]}"')
+    return " ".join([*sentences, _ending(alert), link]).strip()
+
+
+def where(alert: Alert) -> str:
+    """The segment in words."""
+    if not alert.segment:
+        return "all customers"
+    return ", ".join(f"{name} {value}" for name, value in alert.segment.items())
+
+
+def asked(alert: Alert) -> str:
+    """The survey and what it measures."""
+    return f"{alert.survey}, {alert.metric}" if alert.survey else alert.metric
+
+
+def _ending(alert: Alert) -> str:
+    if alert.resolved_at is None:
+        return f"Acknowledged by {alert.acknowledged.by}." if alert.acknowledged else ""
+    by = f" by {alert.closed.by}" if alert.closed else ""
+    verb = "Resolved" if alert.state is State.RESOLVED else "Accepted as the new normal"
+    return f"{verb}{by} at {_time(alert.resolved_at)}."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _people(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 2 else f"{rate:.1f}"

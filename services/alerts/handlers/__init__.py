@@ -1,0 +1,1 @@
+"""What happens: answers are counted, minutes are judged. Needs are Protocols."""

@@ -1,0 +1,67 @@
+"""Counting: a batch of answers becomes sums by minute and leaf, each answer once."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from services.alerts.domain.answers import (
+    Answer,
+    Change,
+    Place,
+    Tick,
+    bring_forward,
+    fold,
+    tally,
+)
+from services.alerts.metrics import ANSWERS, LATE, REPEATS, TOO_LATE
+
+
+class Ledger(Protocol):
+    """What counting needs remembered. Every call shares the caller's transaction."""
+
+    async def oldest_open(self) -> int:
+        """The oldest minute that takes evidence; it stays open until the transaction ends."""
+        ...
+
+    async def record(self, answers: Sequence[Answer], oldest_open: int) -> Sequence[Change]:
+        """Store answers, sorted by id. What was judged, repeats and older versions stay as is."""
+        ...
+
+    async def remember(self, changes: Sequence[Change]) -> None:
+        """Keep what detractors said, and forget what those said who are none any more."""
+        ...
+
+    async def add(self, ticks: Mapping[Place, Tick]) -> None:
+        """Add to the sums."""
+        ...
+
+    async def note(self, newest: Mapping[int, datetime]) -> None:
+        """Keep each partition's newest answer."""
+        ...
+
+
+async def on_answers(
+    answers: Iterable[Answer], newest: Mapping[int, datetime], ledger: Ledger
+) -> None:
+    """Count a batch. An answer counts with its first version, or the last before its judgement."""
+    folded = fold(answers)
+    oldest_open = await ledger.oldest_open()
+    timely = bring_forward(folded, oldest_open)
+    changes = await ledger.record(timely, oldest_open)
+    if changes:
+        await ledger.remember(changes)
+        await ledger.add(tally(changes))
+    await ledger.note(newest)
+    _observe(folded, timely, changes)
+
+
+def _observe(folded: Sequence[Answer], timely: Sequence[Answer], changes: Sequence[Change]) -> None:
+    minutes = {answer.id: answer.place.minute for answer in folded}
+    late = (change.answer for change in changes if change.before is None)
+    LATE.inc(sum(minutes[answer.id] != answer.place.minute for answer in late))
+    TOO_LATE.inc(len(folded) - len(timely))
+    REPEATS.inc(len(timely) - len(changes))
+    new = Counter(c.answer.place.metric for c in changes if c.before is None)
+    for metric, number in new.items():
+        ANSWERS.labels(metric).inc(number)

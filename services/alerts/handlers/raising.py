@@ -1,0 +1,122 @@
+"""Streams that cross raise alerts, or join one: one fault, one alert.
+
+A stream that crosses joins an open alert of its line when at least half of its excess detractors
+lie in that alert's segment: always for what lies inside it, and for a parent or a neighbour when it
+crossed because of it. Else it raises an alert of its own.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+
+from services.alerts.domain.alerts import Alert, Cause, Change, Evidence, State
+from services.alerts.domain.answers import DAY, minute_of
+from services.alerts.domain.cases import Case
+from services.alerts.domain.causes import (
+    JOINS_AT,
+    Expected,
+    explained_share,
+    grown_reasons,
+    sample,
+    share_inside,
+)
+from services.alerts.domain.estimates import severity
+from services.alerts.domain.findings import Finding
+from services.alerts.domain.streams import ALL, Line, Stream
+from services.alerts.handlers.bench import Bench
+from shared.segments import read_segment_key, segment_key
+
+HISTORIC_AFTER: Final = timedelta(hours=24)
+LARGEST_LOG: Final = 690.0
+REMARKS_NOW: Final = 2_000
+REMARKS_BEFORE: Final = 5_000
+BEFORE: Final = 28 * DAY
+
+
+async def raise_all(bench: Bench, finding: Finding) -> None:
+    """Take each stream that fired and is not held by an alert already."""
+    for i in finding.fired():
+        row = finding.row(i)
+        if bench.docket.of_row(row) is not None:
+            continue
+        stream = bench.catalogue.streams[row]
+        behind = await _case_behind(bench, stream, finding, i)
+        if behind is None:
+            case, change = await _raise(bench, stream, finding, i), Change.OPENED
+        else:
+            joined = behind.alert.joined_by(read_segment_key(stream.segment))
+            case, change = replace(behind, alert=joined).hold(row), None
+        if finding.provisional:
+            case = case.await_minute(row, finding.minute)
+        else:
+            bench.open(row, finding.now_h)
+        bench.docket.put(case, change)
+
+
+async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
+    """Find what is behind an alert, up to that minute."""
+    stream = Stream(Line(alert.metric, alert.survey or ""), segment_key(alert.segment))
+    first = minute_of(alert.began_at)
+    ticks = await bench.past.leaves(stream.line, first, minute)
+    now = await bench.past.remarks(stream, first, minute, REMARKS_NOW)
+    before = await bench.past.remarks(stream, first - BEFORE, first - 1, REMARKS_BEFORE)
+    slice_ = Expected(alert.segment, alert.detractor_rate.baseline)
+    everything = Expected({}, bench.normal_rate(Stream(stream.line, ALL), slice_.rate))
+    cause = Cause(
+        explains=round(explained_share(ticks, slice_, everything), 4),
+        top_reasons=grown_reasons(now, before),
+        sample_comments=sample(now),
+    )
+    return alert.explained(cause)
+
+
+async def _case_behind(bench: Bench, stream: Stream, finding: Finding, i: int) -> Case | None:
+    cases = bench.docket.of_line(stream.line)
+    if not cases:
+        return None
+    first = minute_of(finding.began_at(i))
+    ticks = await bench.past.leaves(stream.line, first, finding.minute)
+    rate = float(finding.judgement.baseline_rate[i])
+    crossed = Expected(read_segment_key(stream.segment), rate)
+    shares = [
+        share_inside(ticks, crossed, Expected(c.alert.segment, c.alert.detractor_rate.baseline))
+        for c in cases
+    ]
+    best = int(np.argmax(shares))
+    return cases[best] if shares[best] >= JOINS_AT else None
+
+
+async def _raise(bench: Bench, stream: Stream, finding: Finding, i: int) -> Case:
+    size, began_at = finding.size(i), finding.began_at(i)
+    opened_at = max(finding.at, began_at)
+    graded = severity(size.hurt_per_hour)
+    evidence = Evidence(
+        e_value=float(np.exp(min(finding.judgement.log_evidence[i], LARGEST_LOG))),
+        false_alarms_per_week=bench.detector.policy.false_alarms_per_week,
+    )
+    alert = Alert(
+        id=bench.draw_id(),
+        state=State.OPEN,
+        revision=1,
+        severity=graded,
+        metric=stream.line.metric,
+        survey=stream.line.survey or None,
+        segment=read_segment_key(stream.segment),
+        began_at=began_at,
+        opened_at=opened_at,
+        raised_at=bench.now,
+        updated_at=bench.now,
+        n=size.n,
+        detractors=size.detractors,
+        detractor_rate=size.rates,
+        rise=size.rise,
+        hurt_per_hour=size.hurt_per_hour,
+        evidence=evidence,
+        explains=0.0,
+        slices=(),
+        historic=bench.now - opened_at > HISTORIC_AFTER,
+    )
+    alert = await explain(bench, alert, finding.minute)
+    return Case(alert, (finding.row(i),), finding.minute, alert.n, graded)

@@ -1,0 +1,67 @@
+"""Every series of alerts, each with a sentence."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.stream.metrics import StreamMetrics
+
+REGISTRY = CollectorRegistry()
+STREAM = StreamMetrics(REGISTRY)
+
+ANSWERS = Counter(
+    "earshot_alerts_answers", "Answers counted as evidence, by metric.", ["metric"],
+    registry=REGISTRY,
+)  # fmt: skip
+REPEATS = Counter(
+    "earshot_alerts_repeats",
+    "Records that changed no evidence: repeats, and amendments of judged answers.",
+    registry=REGISTRY,
+)
+LATE = Counter(
+    "earshot_alerts_late_answers",
+    "Answers of a minute judged already, counted in the oldest open one.",
+    registry=REGISTRY,
+)
+TOO_LATE = Counter(
+    "earshot_alerts_too_late_answers",
+    "Answers over 30 days behind what was judged: scored, but no evidence.",
+    registry=REGISTRY,
+)
+ELECTED = Gauge("earshot_alerts_judge_elected", "1 in the process that judges.", registry=REGISTRY)
+JUDGED = Counter("earshot_alerts_judged_minutes", "Minutes with answers judged.", registry=REGISTRY)
+JUDGED_TO = Gauge(
+    "earshot_alerts_judged_to_timestamp_seconds",
+    "Event time up to which answers were judged, the open minute included.",
+    registry=REGISTRY,
+)
+TURN_SECONDS = Histogram("earshot_alerts_turn_seconds", "One turn of the judge.", registry=REGISTRY)
+STREAMS = Gauge("earshot_alerts_streams", "Streams that are watched.", registry=REGISTRY)
+FULL_DIMENSIONS = Gauge(
+    "earshot_alerts_full_dimensions",
+    "Dimensions with 10,000 values; further ones are watched together as other.",
+    registry=REGISTRY,
+)
+OPEN = Gauge("earshot_alerts_open", "Alerts open or acknowledged.", registry=REGISTRY)
+RAISED = Counter(
+    "earshot_alerts_raised",
+    "Alerts raised, by severity and whether historic.",
+    ["severity", "historic"],
+    registry=REGISTRY,
+)
+ENDED = Counter(
+    "earshot_alerts_ended", "Alerts ended by evidence, by state.", ["state"], registry=REGISTRY
+)
+PUBLISHED = Counter(
+    "earshot_alerts_published", "Records written to detractor-alerts.", registry=REGISTRY
+)
+DELIVERIES = Counter(
+    "earshot_alerts_deliveries",
+    "Tries to tell a destination, by outcome: sent, pending (again later) or dead.",
+    ["destination", "outcome"],
+    registry=REGISTRY,
+)
+DELETED = Counter(
+    "earshot_alerts_deleted_rows",
+    "Rows deleted because their time was over, by table.",
+    ["table"],
+    registry=REGISTRY,
+)

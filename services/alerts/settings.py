@@ -1,0 +1,33 @@
+"""What alerts can be told."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+
+from shared.durations import Duration
+from shared.settings import Settings
+
+
+class AlertsSettings(Settings):
+    """Alerts' settings."""
+
+    service: ClassVar[str] = "alerts"
+
+    alerts_port: int = Field(8004, ge=1, le=65535, description="port of alerts")
+    alerts_url: str = Field(
+        "", description="base of the links in messages; default: loopback with alerts' port"
+    )
+    alerts_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="whsec_… by which alerts' webhooks are signed"
+    )
+    alerts_retention: Duration = Field(
+        timedelta(days=400),
+        ge=timedelta(days=60),
+        description="how long counted answers, remarks and messages are kept",
+    )
+
+    @property
+    def base(self) -> str:
+        """The base of links, without a slash at its end."""
+        return (self.alerts_url or f"http://127.0.0.1:{self.alerts_port}").rstrip("/")

@@ -1,0 +1,1 @@
+"""Everything that alerts writes to PostgreSQL and reads from it."""

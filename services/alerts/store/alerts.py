@@ -1,0 +1,175 @@
+"""Alerts, every change of them, and who is to be told."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerts.domain.alerts import Alert, Change, State
+from services.alerts.domain.cases import Case, Docket
+from services.alerts.domain.deliveries import Way, key_of
+from services.alerts.domain.estimates import Severity
+from services.alerts.store.columns import columns, unnested
+
+Place = tuple[datetime, str]
+Ways = Mapping[str, Way]  # destination to what it wants
+
+_UNSETTLED: Final = sa.text("SELECT * FROM alerts WHERE NOT settled ORDER BY id FOR UPDATE")
+_BY_HAND_ANY: Final = sa.text("""
+    SELECT EXISTS (
+        SELECT FROM alerts WHERE NOT settled AND state IN ('resolved', 'accepted')
+    )
+""")
+_ONE: Final = sa.text("SELECT body FROM alerts WHERE id = :id")
+_ONE_LOCKED: Final = sa.text("SELECT body FROM alerts WHERE id = :id FOR UPDATE")
+_PUT: Final = sa.text("""
+    INSERT INTO alerts
+        (id, state, opened_at, revision, body, holds, pending, opened_in, told_n, raised_as,
+         settled)
+    VALUES (:id, :state, :opened_at, :revision, CAST(:body AS jsonb), CAST(:holds AS int[]),
+        CAST(:pending AS int[]), :opened_in, :told_n, :raised_as, :settled)
+    ON CONFLICT (id) DO UPDATE SET state = excluded.state, revision = excluded.revision,
+        body = excluded.body, holds = excluded.holds, pending = excluded.pending,
+        opened_in = excluded.opened_in, told_n = excluded.told_n, settled = excluded.settled
+""")
+_BY_HAND: Final = sa.text("""
+    UPDATE alerts SET state = :state, revision = :revision, body = CAST(:body AS jsonb)
+    WHERE id = :id
+""")
+_NOTE: Final = sa.text("""
+    INSERT INTO changes (alert_id, revision, change, at, record)
+    VALUES (:id, :revision, :change, :at, :record)
+""")
+_DELIVERY: Final = {
+    "destination": "text",
+    "key": "text",
+    "alert_id": "text",
+    "revision": "int",
+    "next_at": "timestamptz",
+}
+_TELL: Final = sa.text(f"""
+    INSERT INTO deliveries (destination, key, alert_id, revision, next_at, since, state)
+    SELECT destination, key, alert_id, revision, next_at, next_at, 'pending'
+    FROM {unnested(_DELIVERY)}
+    ON CONFLICT (destination, key) DO UPDATE SET revision = excluded.revision,
+        next_at = excluded.next_at, since = excluded.since, state = 'pending', attempts = 0
+""")  # noqa: S608
+_LIST: Final = """
+    SELECT body FROM alerts WHERE true {state} {after}
+    ORDER BY opened_at DESC, id DESC LIMIT :most
+"""
+
+
+async def read_docket(connection: AsyncConnection) -> Docket:
+    """Lock and read the cases that are not settled."""
+    docket = Docket()
+    for row in (await connection.execute(_UNSETTLED)).mappings():
+        case = Case(
+            read_alert(row["body"]),
+            tuple(row["holds"]),
+            row["opened_in"],
+            row["told_n"],
+            Severity(row["raised_as"]),
+            tuple(row["pending"]),
+        )
+        if case.alert.state.is_over:
+            docket.ended_by_hand.append(case)
+        else:
+            docket.cases[case.alert.id] = case
+    return docket
+
+
+async def was_closed_by_hand(connection: AsyncConnection) -> bool:
+    """Whether a person closed an alert that the fleet still holds open."""
+    return bool((await connection.execute(_BY_HAND_ANY)).scalar_one())
+
+
+async def write_docket(connection: AsyncConnection, docket: Docket, ways: Ways) -> None:
+    """Store the cases that changed, and what is to be told of them."""
+    cases = [_case_values(case) for case in docket.written()]
+    if cases:
+        await connection.execute(_PUT, cases)
+    for alert, change in docket.changes:
+        await _announce(connection, alert, change, ways)
+
+
+async def write_by_hand(
+    connection: AsyncConnection, alert: Alert, change: Change, ways: Ways
+) -> None:
+    """Store a person's change; the judge settles with the fleet at its next turn."""
+    values = {"id": alert.id, "state": alert.state, "revision": alert.revision}
+    await connection.execute(_BY_HAND, values | {"body": _text(alert)})
+    await _announce(connection, alert, change, ways)
+
+
+async def find_alert(
+    connection: AsyncConnection, alert_id: str, *, lock: bool = False
+) -> Alert | None:
+    """One alert; locked until the transaction ends if it is to be changed."""
+    found = await connection.execute(_ONE_LOCKED if lock else _ONE, {"id": alert_id})
+    body = found.scalar_one_or_none()
+    return None if body is None else read_alert(body)
+
+
+async def list_alerts(
+    connection: AsyncConnection, state: State | None, after: Place | None, most: int
+) -> Sequence[Alert]:
+    """Alerts by state, the one that opened last first."""
+    values: dict[str, Any] = {"most": most}
+    if state is not None:
+        values["state"] = state
+    if after is not None:
+        values |= {"opened_at": after[0], "id": after[1]}
+    statement = _LIST.format(
+        state="" if state is None else "AND state = :state",
+        after="" if after is None else "AND (opened_at, id) < (:opened_at, :id)",
+    )
+    found = await connection.execute(sa.text(statement), values)
+    return [read_alert(body) for body in found.scalars()]
+
+
+def read_alert(body: Any) -> Alert:
+    """The alert of a stored body."""
+    return msgspec.convert(body, Alert)
+
+
+async def _announce(connection: AsyncConnection, alert: Alert, change: Change, ways: Ways) -> None:
+    values = {
+        "id": alert.id,
+        "revision": alert.revision,
+        "change": change,
+        "at": alert.updated_at,
+        "record": msgspec.json.encode(alert.record(change)).decode(),
+    }
+    await connection.execute(_NOTE, values)
+    if alert.historic or not ways:
+        return
+    rows = [
+        (name, key_of(way, alert.id, alert.revision), alert.id, alert.revision, alert.updated_at)
+        for name, way in sorted(ways.items())
+    ]
+    await connection.execute(_TELL, columns(_DELIVERY, rows))
+
+
+def _case_values(case: Case) -> dict[str, Any]:
+    alert = case.alert
+    return {
+        "id": alert.id,
+        "state": alert.state,
+        "opened_at": alert.opened_at,
+        "revision": alert.revision,
+        "body": _text(alert),
+        "holds": list(case.holds),
+        "pending": list(case.pending),
+        "opened_in": case.opened_in,
+        "told_n": case.told_n,
+        "raised_as": case.raised_as,
+        "settled": alert.state.is_over,
+    }
+
+
+def _text(alert: Alert) -> str:
+    return msgspec.json.encode(alert).decode()

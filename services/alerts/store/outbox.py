@@ -1,0 +1,108 @@
+"""What the world has not been told yet: records for Kafka, messages for destinations."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.alerts.domain.alerts import Alert
+from services.alerts.domain.deliveries import LEASE, Step
+from services.alerts.domain.estimates import Severity
+from services.alerts.store.alerts import read_alert
+
+_UNPUBLISHED: Final = sa.text("""
+    SELECT seq, alert_id, record FROM changes WHERE NOT published
+    ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED
+""")
+_PUBLISHED: Final = sa.text(
+    "UPDATE changes SET published = true WHERE seq = ANY(CAST(:seqs AS bigint[]))"
+)
+# A claim is a lease: if its sender dies, the delivery is due again when the lease is over.
+_CLAIM: Final = sa.text("""
+    WITH due AS (
+        SELECT destination, key FROM deliveries
+        WHERE destination = :destination AND state = 'pending' AND next_at <= :now
+        ORDER BY next_at LIMIT :most FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE deliveries d SET next_at = :lease, attempts = d.attempts + 1
+        FROM due WHERE d.destination = due.destination AND d.key = due.key RETURNING d.*
+    )
+    SELECT t.key, t.revision, t.attempts, t.since, a.body, a.raised_as, c.record
+    FROM taken t JOIN alerts a ON a.id = t.alert_id
+    JOIN changes c ON c.alert_id = t.alert_id AND c.revision = t.revision
+    ORDER BY t.alert_id, t.revision
+""")
+# A change that came meanwhile has made the delivery due anew; then this says nothing about it.
+_SETTLE: Final = sa.text("""
+    UPDATE deliveries SET state = :state, next_at = :next_at, attempts = :attempts, detail = :detail
+    WHERE destination = :destination AND key = :key AND revision = :revision
+        AND state = 'pending'
+""")
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A delivery that is ours to try: the alert as it is, and the record of its revision."""
+
+    key: str
+    revision: int
+    attempts: int
+    since: datetime
+    alert: Alert
+    raised_as: Severity
+    record: str
+
+    @property
+    def fires_on(self) -> bool:
+        """Whether this is about an alert that is open, not about one of its changes."""
+        return self.key == self.alert.id and not self.alert.state.is_over
+
+
+class Outbox:
+    """Rows that wait to be told; each call its own transaction."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def unpublished(self, most: int) -> AsyncIterator[Sequence[tuple[str, str]]]:
+        """Yield alert ids and records; published when the block ends without an error."""
+        async with self._engine.begin() as connection:
+            rows = (await connection.execute(_UNPUBLISHED, {"most": most})).all()
+            yield [(row.alert_id, row.record) for row in rows]
+            if rows:
+                await connection.execute(_PUBLISHED, {"seqs": [row.seq for row in rows]})
+
+    async def claim(self, destination: str, most: int, now: datetime) -> Sequence[Claimed]:
+        """Take what is due to a destination; committed when this returns."""
+        values = {"destination": destination, "most": most, "now": now, "lease": now + LEASE}
+        async with self._engine.begin() as connection:
+            rows = (await connection.execute(_CLAIM, values)).all()
+        return [
+            Claimed(
+                row.key, row.revision, row.attempts, row.since,
+                read_alert(row.body), Severity(row.raised_as), row.record,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    async def settle(self, destination: str, steps: Sequence[tuple[Claimed, Step]]) -> None:
+        """Store what became of deliveries."""
+        values: list[dict[str, Any]] = [
+            {
+                "destination": destination,
+                "key": claimed.key,
+                "revision": claimed.revision,
+                "state": step.outcome,
+                "next_at": step.next_at,
+                "attempts": step.attempts,
+                "detail": step.detail,
+            }
+            for claimed, step in steps
+        ]
+        async with self._engine.begin() as connection:
+            await connection.execute(_SETTLE, values)

@@ -1,0 +1,124 @@
+"""How an alert is told to each kind of destination."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from services.alerts.domain.alerts import Alert
+from services.alerts.domain.deliveries import (
+    FIRING_FOR,
+    Outcome,
+    Step,
+    Way,
+    after_failure,
+    after_success,
+)
+from services.alerts.domain.estimates import Severity
+from services.alerts.domain.messages import story, title
+from services.alerts.store.outbox import Claimed
+from services.alerts.worker.turns import Clock
+from shared.senders import Sender, SendFailed
+from shared.senders.alertmanager import PostedAlert, label_name
+from shared.senders.webhook import Delivery
+
+_OWN_LABELS: Final = ("alertname", "metric", "survey", "severity")
+
+Settled = list[tuple[Claimed, Step]]
+
+
+class Courier(Protocol):
+    """Takes claimed deliveries to one destination and says what became of each."""
+
+    way: Way
+    most: int
+
+    async def deliver(self, claimed: Sequence[Claimed]) -> Settled: ...
+
+
+@dataclass
+class WebhookCourier:
+    """Each change once, as the record that is published; the id is alert and revision."""
+
+    sender: Sender[Delivery]
+    clock: Clock
+    way: Way = Way.EACH_CHANGE
+    most: int = 8
+
+    async def deliver(self, claimed: Sequence[Claimed]) -> Settled:
+        """Send all at the same time; a receiver orders them by revision."""
+        return list(await asyncio.gather(*map(self._deliver, claimed)))
+
+    async def _deliver(self, one: Claimed) -> tuple[Claimed, Step]:
+        message = Delivery(id=f"{one.alert.id}.{one.revision}", body=one.record.encode())
+        try:
+            await self.sender.send(message)
+        except SendFailed as failed:
+            return one, failure(one, failed, self.clock())
+        return one, after_success(goes_on=False, now=self.clock())
+
+
+@dataclass
+class AlertmanagerCourier:
+    """The present truth, said again each minute while an alert is open."""
+
+    sender: Sender[Sequence[PostedAlert]]
+    base: str  # of links
+    clock: Clock
+    way: Way = Way.WHILE_FIRING
+    most: int = 100
+
+    async def deliver(self, claimed: Sequence[Claimed]) -> Settled:
+        """Send all in one request; if it is refused, each alone, so that one spoils no other."""
+        now = self.clock()
+        try:
+            await self.sender.send([posted(c.alert, c.raised_as, self.base, now) for c in claimed])
+        except SendFailed as failed:
+            if failed.permanent and len(claimed) > 1:
+                return [pair for one in claimed for pair in await self.deliver([one])]
+            return [(one, failure(one, failed, self.clock())) for one in claimed]
+        return [
+            (one, after_success(goes_on=not one.alert.state.is_over, now=self.clock()))
+            for one in claimed
+        ]
+
+
+def failure(one: Claimed, failed: SendFailed, now: datetime) -> Step:
+    """What follows a failed try. An alert that still fires is tried for as long as it does."""
+    step = after_failure(
+        one.attempts, one.since, permanent=failed.permanent, detail=failed.detail, now=now
+    )
+    if step.outcome is Outcome.DEAD and not failed.permanent and one.fires_on:
+        return after_failure(one.attempts, now, permanent=False, detail=failed.detail, now=now)
+    return step
+
+
+def posted(alert: Alert, raised_as: Severity, base: str, now: datetime) -> PostedAlert:
+    """The alert for Alertmanager: a label set that never changes, numbers in annotations."""
+    link = f"{base}/v1/alerts/{alert.id}"
+    labels = {"alertname": "DetractorSpike", "metric": alert.metric, "severity": str(raised_as)}
+    if alert.survey:
+        labels["survey"] = alert.survey
+    labels |= {label_name(name, taken=_OWN_LABELS): v for name, v in alert.segment.items()}
+    rate, rise = alert.detractor_rate, alert.rise
+    annotations = {
+        "summary": title(alert),
+        "description": story(alert, link),
+        "alert_id": alert.id,
+        "answers": str(alert.n),
+        "detractors": str(alert.detractors),
+        "baseline": f"{rate.baseline:.3f}",
+        "current": f"{rate.current:.3f}",
+        "rise_points": f"{rise.points:.1f}",
+        "severity_now": str(alert.severity),
+        "link": link,
+    }
+    ends_at = alert.resolved_at if alert.resolved_at is not None else now + FIRING_FOR
+    return PostedAlert(
+        labels=labels,
+        annotations=annotations,
+        starts_at=alert.opened_at,
+        ends_at=min(ends_at, now) if alert.state.is_over else ends_at,
+        link=link,
+    )

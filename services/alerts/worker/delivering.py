@@ -1,0 +1,56 @@
+"""Telling people: each destination has a worker of its own, so a dead one delays nobody."""
+
+import asyncio
+
+import structlog
+
+from services.alerts.domain.deliveries import Outcome
+from services.alerts.metrics import DELIVERIES
+from services.alerts.store.outbox import Outbox
+from services.alerts.worker.couriers import Courier
+from services.alerts.worker.turns import Clock, take_turns
+from shared.stream.pipeline import Health
+
+_log = structlog.get_logger()
+
+
+class Delivering:
+    """Takes one destination's deliveries to it, tries again by itself, gives up by itself."""
+
+    def __init__(self, name: str, outbox: Outbox, courier: Courier, clock: Clock) -> None:
+        self.name = name
+        self.courier = courier
+        self._outbox = outbox
+        self._clock = clock
+        self.health = Health()
+        self.fault: str | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until stopped."""
+        name = f"delivering to {self.name}"
+        await take_turns(name, self.turn, stop, health=self.health, every_s=0.5)
+
+    async def turn(self) -> bool:
+        """Try what is due; say whether there may be more."""
+        claimed = await self._outbox.claim(self.name, self.courier.most, self._clock())
+        if not claimed:
+            return False
+        settled = await self.courier.deliver(claimed)
+        await self._outbox.settle(self.name, settled)
+        for one, step in settled:
+            outcome = Outcome.SENT if step.detail is None else step.outcome
+            DELIVERIES.labels(self.name, outcome).inc()
+            if outcome is Outcome.DEAD:
+                _log.error(
+                    "destination not told", destination=self.name, alert=one.alert.id,
+                    revision=one.revision, detail=step.detail,
+                )  # fmt: skip
+        self._note(settled[-1][1].detail)
+        return len(claimed) == self.courier.most
+
+    def _note(self, detail: str | None) -> None:
+        if detail is not None and self.fault is None:
+            _log.warning("destination fails; trying again", destination=self.name, detail=detail)
+        elif detail is None and self.fault is not None:
+            _log.info("destination told again", destination=self.name)
+        self.fault = detail
