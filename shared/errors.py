@@ -165,5 +165,6 @@ def unknown_name(field: str, name: str, known: Iterable[str]) -> FieldFault:
     """The fault for a name that does not exist, with the nearest that does."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    known_names = f"known: {', '.join(names)}" if names else "none is known here"
+    hint = f"did you mean {near[0]}?" if near else known_names
     return FieldFault(field, "unknown-field", name, hint)

@@ -123,7 +123,7 @@ class Client:
 
     async def need_dimensions(self, dimensions: Sequence[str]) -> None:
         """Raise Unreachable where the running programme lacks a dimension."""
-        page = await self.get("scoring", "/v1/segments", {"limit": 500})
+        page = await self.get("scoring", "/v1/segments", {})
         known = {item["dimension"] for item in page["items"]}
         missing = [name for name in dimensions if name not in known]
         if missing:
