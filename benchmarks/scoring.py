@@ -6,6 +6,7 @@ batch one transaction that moves its offsets. What is sent on is encoded and the
 """
 
 import argparse
+import asyncio
 import gc
 import random
 import shutil
@@ -15,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -27,9 +27,7 @@ from services.scoring.store import Book, adopt
 from shared.db import migrate, open_engine
 from shared.embedded.postgres import start_postgres, stop_postgres
 from shared.events import Answers, SurveyResponse, Topic, encode
-from shared.stream import Outgoing, Pipeline, Record, StreamMetrics
-from shared.stream.batch import decode_all, settle
-from shared.stream.deadletter import PoisonGauge
+from shared.stream import Outgoing, Pipeline, Record, StreamMetrics, consume
 from shared.stream.offsets import Offsets
 from shared.stream.records import Partition
 
@@ -100,16 +98,50 @@ def database(url: str | None) -> Iterator[str]:
         shutil.rmtree(var, ignore_errors=True)
 
 
+class Memory:
+    """A source that has fetched everything already."""
+
+    def __init__(self, batches: list[list[Record]], offsets: Offsets, stop: asyncio.Event) -> None:
+        self._batches = iter(batches)
+        self._stop = stop
+        self.offsets = offsets
+        self.next_of: dict[Partition, int] = {}
+        self.newest_ms = 0
+        self.placed = True
+
+    async def poll(self, wait_s: float) -> list[Record]:  # noqa: ARG002
+        batch = next(self._batches, [])
+        if not batch:
+            self._stop.set()
+        return batch
+
+    async def idle(self, wait_s: float) -> None:
+        raise RuntimeError(f"a benchmark has no weather, not even for {wait_s} s")
+
+    def commit_best_effort(self) -> None: ...
+
+    def lag(self) -> dict[Partition, int]:
+        return {}
+
+    def pause_topic(self, topic: str) -> None: ...
+
+    def resume_topic(self, topic: str) -> None: ...
+
+    def replace(self, home: Partition) -> None:
+        raise RuntimeError(f"{home} has another owner")
+
+    def rewind(self, home: Partition) -> None:
+        raise RuntimeError(f"{home} is poison")
+
+
 async def through_scoring(
     engine: AsyncEngine, batches: list[list[Record]], log: str
 ) -> tuple[float, int]:
     """Seconds for decode, record, count, encode and commit of all batches, and what was sent."""
-    producer = Dropped()
-    offsets = Offsets(engine, group="bench", log=log)
+    producer, stop = Dropped(), asyncio.Event()
+    source = Memory(batches, Offsets(engine, group="bench", log=log), stop)
     homes = [Partition(Topic.SURVEY_RESPONSES, number) for number in range(PARTITIONS)]
-    source = SimpleNamespace(
-        offsets=offsets, next_of=await offsets.start(dict.fromkeys(homes, 0)), newest_ms=0
-    )
+    source.next_of = await source.offsets.start(dict.fromkeys(homes, 0))
     pipeline = Pipeline(
         service="scoring",
         engine=engine,
@@ -120,11 +152,8 @@ async def through_scoring(
         producer=producer,
         metrics=StreamMetrics(CollectorRegistry()),
     )
-    poison = PoisonGauge()
     began = time.perf_counter()
-    for batch in batches:
-        items, _ = decode_all(batch, pipeline, poison, ())
-        await settle(items, source, pipeline)
+    await consume(source, pipeline, stop)
     return time.perf_counter() - began, producer.sent
 
 
