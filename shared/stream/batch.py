@@ -3,105 +3,108 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from shared.errors import Reason, Refused
-from shared.stream.deadletter import PoisonGauge, dead_letter
+from shared.stream.deadletter import dead_letter
 from shared.stream.offsets import Move
 from shared.stream.pipeline import Decode, Pipeline, Source
+from shared.stream.poison import PoisonGauge
 from shared.stream.records import Decoded, Partition, Record
 
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A record with what became of it: a value, or the reason why it is a dead letter."""
+@dataclass
+class Taken:
+    """What was decoded of a poll: a value, or the Refused that makes a dead letter of it.
 
-    record: Record
-    value: Any = None
-    refused: Refused | None = None
+    `left` are partitions not taken to their end; `tried` are tripped topics of which one was taken.
+    """
+
+    items: list[Decoded] = field(default_factory=list)
+    left: set[Partition] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
 
 
 def decode_all(
-    records: Sequence[Record], pipeline: Pipeline, poison: PoisonGauge, trickled: Collection[str]
-) -> tuple[list[Item], set[Partition]]:
-    """Decode in order. Of a topic that is mostly poison nothing is taken, or one where trickled.
-
-    Returns the items and the partitions that were not taken to their end.
-    """
-    items: list[Item] = []
-    left: set[Partition] = set()
-    allowed = dict.fromkeys(trickled, 1)
+    records: Sequence[Record], pipeline: Pipeline, poison: PoisonGauge, due: Collection[str]
+) -> Taken:
+    """Decode in order. Of a topic that is mostly poison nothing is taken, or one where due."""
+    taken, tripped = Taken(), poison.tripped
     for record in records:
-        if record.topic in poison.tripped:
-            if record.home in left or not allowed.get(record.topic):
-                left.add(record.home)
+        topic = record.topic
+        if topic in tripped:
+            if topic not in due or topic in taken.tried:
+                taken.left.add(record.home)
                 continue
-            allowed[record.topic] -= 1
-        item = _decode(record, pipeline.decode[record.topic])
-        poison.note(record.topic, poison=item.refused is not None)
-        items.append(item)
-    return items, left
+            taken.tried.add(topic)
+        value = _decode(record, pipeline.decode[topic])
+        poison.decoded(topic, poison=isinstance(value, Refused))
+        taken.items.append(Decoded(record, value))
+    return taken
 
 
-def _decode(record: Record, decode: Decode) -> Item:
+def _decode(record: Record, decode: Decode) -> Any:
     try:
-        return Item(record, decode(record))
+        return decode(record)
     except Refused as refused:
-        return Item(record, refused=refused)
+        return refused
     except Exception as error:  # noqa: BLE001 - a decoder's bug costs one record, not the batch
         _log.error(
             "decoder failed", topic=record.topic, partition=record.partition,
             offset=record.offset, exc_info=error,
         )  # fmt: skip
-        return Item(record, refused=Refused(Reason.BUG, f"{type(error).__name__} in the decoder"))
+        return Refused(Reason.BUG, f"{type(error).__name__} in the decoder")
 
 
-def halves(batch: Sequence[Item]) -> list[list[Item]]:
+def halves(batch: Sequence[Decoded]) -> list[list[Decoded]]:
     """Two batches in place of one; each partition stays in order across them."""
     middle = len(batch) // 2
     return [list(batch[:middle]), list(batch[middle:])]
 
 
-def _moves(batch: Sequence[Item], source: Source) -> list[Move]:
-    """One step per partition that is still ours, from its stored `next`."""
-    ends: dict[Partition, int] = {}
-    for item in batch:
-        ends[item.record.home] = item.record.offset + 1
-    return [
-        Move(home, source.next_of[home], end)
-        for home, end in sorted(ends.items())
-        if home in source.next_of
-    ]
+async def settle(batch: Sequence[Decoded], source: Source, pipeline: Pipeline) -> None:
+    """One transaction: offsets, the handler's work, dead letters, and only then the commit.
 
-
-async def settle(batch: Sequence[Item], source: Source, pipeline: Pipeline) -> None:
-    """One transaction: offsets, the handler's work, dead letters, and only then the commit."""
-    moves = _moves(batch, source)
+    Records of partitions that are no longer ours are left out; who owns them takes them.
+    """
+    lasts = {item.record[:2]: item.record for item in batch}  # (topic, partition): its last record
+    moves = _moves(lasts.values(), source)
     if not moves:
         return
     async with pipeline.engine.begin() as connection:
         moved = await source.offsets.move(connection, moves)
-        mine = [item for item in batch if item.record.home in moved]
-        good = [Decoded(item.record, item.value) for item in mine if item.refused is None]
+        whole = len(moved) == len(lasts)
+        mine = batch if whole else [item for item in batch if item.record[:2] in moved]
+        bad = [item for item in mine if isinstance(item.value, Refused)]
+        good = [item for item in mine if not isinstance(item.value, Refused)] if bad else mine
         if good:
             await pipeline.handle(good, connection)
-        now = datetime.now(UTC)
-        await pipeline.producer.send(
-            [
-                dead_letter(item.record, item.refused, service=pipeline.service, now=now)
-                for item in mine
-                if item.refused is not None
-            ]
-        )
+        if bad:
+            now = datetime.now(UTC)
+            await pipeline.producer.send(
+                [dead_letter(item.record, item.value, service=pipeline.service, now=now)
+                 for item in bad]
+            )  # fmt: skip
     _note_places(moves, moved, source)
-    source.newest_ms = max([source.newest_ms, *(item.record.timestamp_ms for item in mine)])
-    _count(batch, moved, pipeline)
+    times = [record.timestamp_ms for home, record in lasts.items() if home in moved]
+    source.newest_ms = max([source.newest_ms, *times])
+    _count(batch, bad, moved, pipeline)
+
+
+def _moves(lasts: Collection[Record], source: Source) -> list[Move]:
+    """One step per partition that is still ours, from its stored `next`."""
+    moves = []
+    for last in lasts:
+        stored = source.next_of.get(last.home)
+        if stored is not None and last.offset >= stored:
+            moves.append(Move(last.home, stored, last.offset + 1))
+    return sorted(moves, key=lambda move: move.home)
 
 
 def _note_places(moves: Sequence[Move], moved: set[Partition], source: Source) -> None:
@@ -112,13 +115,20 @@ def _note_places(moves: Sequence[Move], moved: set[Partition], source: Source) -
             source.next_of[move.home] = move.new
 
 
-def _count(batch: Sequence[Item], moved: set[Partition], pipeline: Pipeline) -> None:
-    outcomes: Counter[tuple[str, str]] = Counter()
-    for item in batch:
-        outcome = "ok" if item.refused is None else "dead-letter"
-        outcomes[item.record.topic, outcome if item.record.home in moved else "fenced"] += 1
-    for (topic, outcome), number in outcomes.items():
-        pipeline.metrics.records.labels(topic, outcome).inc(number)
-    fenced = {item.record.home for item in batch} - moved
-    pipeline.metrics.fenced.inc(len(fenced))
-    pipeline.metrics.last_progress.set(time.time())
+def _count(
+    batch: Sequence[Decoded], bad: Sequence[Decoded], moved: set[Partition], pipeline: Pipeline
+) -> None:
+    metrics = pipeline.metrics
+    dead = Counter(item.record.topic for item in bad)
+    fenced: Counter[str] = Counter()
+    homes = Counter(item.record[:2] for item in batch)
+    for home, number in homes.items():
+        if home not in moved:
+            fenced[home[0]] += number
+            metrics.fenced.inc()
+    for topic, number in Counter(item.record.topic for item in batch).items():
+        ok = number - dead[topic] - fenced[topic]
+        for outcome, count in (("ok", ok), ("dead-letter", dead[topic]), ("fenced", fenced[topic])):
+            if count:
+                metrics.records.labels(topic, outcome).inc(count)
+    metrics.last_progress.set(time.time())

@@ -76,6 +76,11 @@ class Offsets:
             await connection.execute(_START, values)
         return await self.read(firsts)
 
+    async def jump(self, move: Move) -> bool:
+        """Move one partition outside of any batch; False where another owner was there first."""
+        async with self._engine.begin() as connection:
+            return bool(await self.move(connection, [move]))
+
     async def move(self, connection: AsyncConnection, moves: Sequence[Move]) -> set[Partition]:
         """Compare and set; return the partitions that moved. The others are not ours."""
         values = {"olds": [move.old for move in moves], "news": [move.new for move in moves]}

@@ -17,15 +17,22 @@ Handle = Callable[[Sequence[Decoded], AsyncConnection], Awaitable[None]]
 
 
 class Source(Protocol):
-    """What the loop needs of Kafka; `shared.stream.kafka.KafkaSource` is the real one."""
+    """What the loop needs of Kafka; `shared.stream.kafka.KafkaSource` is the real one.
+
+    `next_of` has the stored `next` of every partition that is placed; `newest_ms` is the create
+    time of the newest settled record, 0 before the first.
+    """
 
     offsets: Offsets
     next_of: dict[Partition, int]
     newest_ms: int
 
+    @property
+    def placed(self) -> bool: ...
+
     async def poll(self, wait_s: float) -> list[Record]: ...
     async def idle(self, wait_s: float) -> None: ...
-    async def commit_best_effort(self) -> None: ...
+    def commit_best_effort(self) -> None: ...
     def lag(self) -> dict[Partition, int]: ...
     def pause_topic(self, topic: str) -> None: ...
     def resume_topic(self, topic: str) -> None: ...
@@ -65,7 +72,7 @@ class Health:
 
     def __init__(self) -> None:
         self.turned_at = time.monotonic()
-        self.weather: str | None = None
+        self.weather: str | None = None  # set until the consumer stands in its group
         self.paused: set[str] = set()
 
     def stuck(self, after_s: float = 60.0) -> bool:

@@ -40,16 +40,14 @@ class Record(NamedTuple):
         return Partition(self.topic, self.partition)
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A record and what its decoder made of it."""
 
     record: Record
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to be produced; `topic` without the deployment's prefix."""
 
     topic: str
@@ -60,3 +58,7 @@ class Outgoing:
 
 class KafkaUnavailable(Exception):
     """Kafka did not acknowledge in time. What was sent may still be written: ids decide."""
+
+
+class TooLargeForKafka(Exception):
+    """A record that Kafka does not take at any time: a fault of who made it, never weather."""

@@ -1,6 +1,7 @@
 """Weather, poison or bug: what an exception means for the batch it stopped.
 
 Weather   the world is away for a while: abort, wait, try the same batch again, for ever
+Slow      weather, but a smaller batch may pass: a statement or the driver ran out of its time
 Data      the database refuses a value (SQLSTATE 22, 23): halve the batch until one record is alone
 Bug       anything else: halve as well; the record that stands alone is a dead letter
 
@@ -21,6 +22,7 @@ from shared.stream.records import KafkaUnavailable
 
 class Verdict(StrEnum):
     WEATHER = "weather"
+    SLOW = "slow"
     DATA = "data"
     BUG = "bug"
 
@@ -33,6 +35,7 @@ class Verdict(StrEnum):
 # 53 resources, 55P03 lock, 57 operator intervention (shutdown, statement time-out), 58 system
 _WEATHER: Final = ("08", "25P03", "28", "3D", "3F", "40", "42", "53", "55P03", "57", "58", "XX")
 _DATA: Final = ("22", "23")
+_STATEMENT_TIMEOUT: Final = "57014"
 # asyncpg raises these without a SQLSTATE when the server died under a statement
 _LOST: Final = (InterfaceError, InternalClientError)
 
@@ -53,14 +56,30 @@ def judge(error: Exception) -> Verdict:
     """Say what to do with a batch that `error` stopped."""
     state = sqlstate_of(error)
     if state is not None:
-        if state.startswith(_WEATHER):
-            return Verdict.WEATHER
-        return Verdict.DATA if state.startswith(_DATA) else Verdict.BUG
+        return _of_state(state)
     if isinstance(error, DBAPIError):
-        lost = isinstance(getattr(error.orig, "__cause__", None), _LOST)
-        refused_value = isinstance(getattr(error.orig, "__cause__", None), ValueError)
-        if refused_value:
-            return Verdict.DATA
-        return Verdict.WEATHER if lost or error.connection_invalidated else Verdict.BUG
-    weather = (OSError, TimeoutError, PoolTimeout, KafkaUnavailable, *_LOST)
+        return _of_driver(error)
+    if isinstance(error, TimeoutError):
+        return Verdict.SLOW
+    weather = (OSError, PoolTimeout, KafkaUnavailable, *_LOST)
+    refused_value = isinstance(error, _LOST) and isinstance(error, ValueError)
+    if refused_value:
+        return Verdict.DATA
     return Verdict.WEATHER if isinstance(error, weather) else Verdict.BUG
+
+
+def _of_state(state: str) -> Verdict:
+    if state == _STATEMENT_TIMEOUT:
+        return Verdict.SLOW
+    if state.startswith(_WEATHER):
+        return Verdict.WEATHER
+    return Verdict.DATA if state.startswith(_DATA) else Verdict.BUG
+
+
+def _of_driver(error: DBAPIError) -> Verdict:
+    """No SQLSTATE: the driver refused a value before it sent it, or the connection is lost."""
+    cause = getattr(error.orig, "__cause__", None)
+    if isinstance(cause, ValueError):
+        return Verdict.DATA
+    lost = isinstance(cause, _LOST) or error.connection_invalidated
+    return Verdict.WEATHER if lost else Verdict.BUG

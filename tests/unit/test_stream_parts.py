@@ -6,7 +6,8 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.errors import Reason, Refused
 from shared.events import SurveyResponse, decode_record, decoder
-from shared.stream.deadletter import KEPT_BYTES, PoisonGauge, dead_letter
+from shared.stream.deadletter import KEPT_BYTES, dead_letter
+from shared.stream.poison import PoisonGauge
 from shared.stream.records import KafkaUnavailable, Record
 from shared.stream.verdict import Verdict, judge
 
@@ -33,7 +34,9 @@ def wrapped(error: Exception) -> DBAPIError:
         (asyncpg.UndefinedTableError("not migrated"), Verdict.WEATHER),
         (asyncpg.InterfaceError("connection is closed"), Verdict.WEATHER),
         (ConnectionRefusedError(), Verdict.WEATHER),
-        (TimeoutError(), Verdict.WEATHER),
+        (TimeoutError(), Verdict.SLOW),
+        (asyncpg.QueryCanceledError("statement timeout"), Verdict.SLOW),
+        (asyncpg.DataError("invalid input for query argument"), Verdict.DATA),
         (KafkaUnavailable("away"), Verdict.WEATHER),
         (asyncpg.NotNullViolationError("x"), Verdict.DATA),
         (asyncpg.CharacterNotInRepertoireError("NUL"), Verdict.DATA),
@@ -76,18 +79,39 @@ def test_a_long_value_is_cut_and_says_how_long_it_was() -> None:
     assert dict(letter.headers)["earshot-truncated-from"] == b"%d" % len(value)
 
 
-def test_a_topic_that_is_mostly_poison_trips_and_one_good_record_resets_it() -> None:
+def test_a_topic_of_which_most_is_refused_trips_and_is_cleared() -> None:
     gauge = PoisonGauge()
     for _ in range(100):
-        gauge.note("t", poison=True)
-        gauge.note("u", poison=False)
+        gauge.decoded("t", poison=True)
+        gauge.decoded("u", poison=False)
     assert gauge.tripped == set()
 
-    gauge.note("t", poison=True)
+    gauge.decoded("t", poison=True)
     assert gauge.tripped == {"t"}
 
-    gauge.note("t", poison=False)
+    gauge.clear("t")
     assert gauge.tripped == set()
+
+
+def test_what_left_the_window_of_200_no_longer_counts() -> None:
+    gauge = PoisonGauge()
+    for number in range(1_000):
+        gauge.decoded("t", poison=number % 2 == 0)
+
+    assert gauge.tripped == set()
+
+
+def test_records_that_decode_but_cannot_be_processed_trip_a_topic_too() -> None:
+    gauge = PoisonGauge()
+    good = [record(b"")._replace(topic="t")] * 300
+    gauge.handled(good)
+    for _ in range(100):
+        gauge.buried("t")
+    assert gauge.tripped == set()
+
+    gauge.buried("t")
+
+    assert gauge.tripped == {"t"}
 
 
 RESPONSE = (

@@ -1,6 +1,7 @@
 """Kafka, as the services know it. Only this package imports aiokafka."""
 
-from shared.stream.kafka.consumer import KafkaSource, open_source
+from shared.stream.kafka.consumer import KafkaSource
+from shared.stream.kafka.opening import open_source
 from shared.stream.kafka.producer import KafkaProducer, open_producer
 from shared.stream.kafka.reading import read_all
 from shared.stream.kafka.room import Room, open_room

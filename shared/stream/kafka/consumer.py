@@ -1,34 +1,24 @@
 """The consumer of a service: all its topics, placed by the database, never by Kafka.
 
-Rules kept here: the rebalance listener does no I/O; a partition is read from where the database
-says; an offset that the broker no longer has is counted, never skipped silently.
+It joins its group in the background: `poll` is bounded, whatever the broker does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import (
-    IllegalStateError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-)
-from sqlalchemy.ext.asyncio import AsyncEngine
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
-from shared.stream.kafka.guards import close_quietly, start_or_unavailable
+from shared.stream.kafka.client import Client, Fetched
+from shared.stream.kafka.commits import Commits
+from shared.stream.kafka.names import Names
+from shared.stream.kafka.places import Places, edges
 from shared.stream.metrics import StreamMetrics
-from shared.stream.offsets import Offsets
-from shared.stream.records import Broker, KafkaUnavailable, Partition, Record
+from shared.stream.records import KafkaUnavailable, Partition, Record
 
 _log = structlog.get_logger()
-_BOUND_S: Final = 5.0
-_COMMIT_S: Final = 2.0
-MAX_RECORDS: Final = 2_000
 
 
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -39,218 +29,136 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
     """
 
     def __init__(
-        self, consumer: Any, offsets: Offsets, metrics: StreamMetrics, *, prefix: str
+        self,
+        build: Callable[[], Any],
+        topics: Sequence[str],
+        places: Places,
+        metrics: StreamMetrics,
+        names: Names,
     ) -> None:
-        self._consumer = consumer
-        self.offsets = offsets
+        self._client = Client(build, [names.topic(topic) for topic in topics], self)
+        self._places = places
         self._metrics = metrics
-        self._prefix = prefix
-        self._paused: set[TopicPartition] = set()
-        self.next_of: dict[Partition, int] = {}
-        self.newest_ms = 0  # create time of the newest settled record
+        self._names = names
+        self._commits = Commits(names)
+        self.offsets = places.offsets
+        self.next_of = places.next_of
+        self.newest_ms = 0
+
+    @property
+    def placed(self) -> bool:
+        """Whether it stands in its group and all partitions that it was given are placed."""
+        return self._places.assigned and not self._places.parked
 
     # ------------------------------------------------------------------ rebalance: notes only
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        for tp in revoked:
-            self.next_of.pop(self._home(tp), None)
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        self._places.forget()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        homes = [self._names.home(tp) for tp in assigned]
         self._metrics.rebalances.inc()
-        self.next_of.clear()
-        self._paused.clear()
-        _log.info("partitions assigned", count=len(list(assigned)))
+        self._commits.forget()
+        self._places.take(self._client.raw, homes)
+        _log.info("partitions assigned", count=len(homes))
 
     # ------------------------------------------------------------------ reading
     async def poll(self, wait_s: float) -> list[Record]:
-        """Return up to 2,000 records, each partition's in order, none taken before."""
-        await self._place()
-        return self._fresh(await self._fetch(wait_s))
+        """Return up to 2,000 records, each partition's in order, none taken before.
+
+        Raises KafkaUnavailable, and what the database raises where places are read.
+        """
+        raw = await self._client.opened()
+        await self._places.settle(raw)
+        records = self._fresh(await self._fetch(wait_s))
+        if self._client.silent:
+            await self._look()
+        return records
 
     async def idle(self, wait_s: float) -> None:
         """Take nothing for a while and stay a member of the group."""
-        held = self._consumer.assignment()
-        self._pause(held)
+        raw = self._client.raw
+        if raw is None:
+            await asyncio.sleep(wait_s)
+            return
+        self._places.stop_all(raw)
         try:
-            for home in {self._home(tp) for tp in await self._fetch(wait_s)}:
-                self.replace(home)
+            for tp in await self._fetch(wait_s):
+                self.replace(self._names.home(tp))
         finally:
-            self._resume(held - self._paused)
+            self._places.let_run(raw)
 
     def pause_topic(self, topic: str) -> None:
-        mine = {tp for tp in self._consumer.assignment() if self._home(tp).topic == topic}
-        self._paused |= mine
-        self._pause(mine)
+        self._hold(self._places.held | {topic})
 
     def resume_topic(self, topic: str) -> None:
-        mine = {tp for tp in self._paused if self._home(tp).topic == topic}
-        self._paused -= mine
-        self._resume(mine & self._consumer.assignment())
+        self._hold(self._places.held - {topic})
+
+    def _hold(self, held: set[str]) -> None:
+        if held != self._places.held:
+            self._places.held = held
+            self._places.let_run(self._client.raw)
 
     def replace(self, home: Partition) -> None:
         """Forget where a partition stands: it is read from the database again."""
-        self.next_of.pop(home, None)
+        self._places.replace(self._client.raw, home)
 
     def rewind(self, home: Partition) -> None:
         """Fetch again from the stored `next`."""
-        if home in self.next_of:
-            self._seek(home, self.next_of[home])
+        self._places.rewind(self._client.raw, home)
 
     # ------------------------------------------------------------------ how far behind
     def lag(self) -> dict[Partition, int]:
-        """Records not yet settled, per placed partition."""
-        found = {}
-        for home, stored in self.next_of.items():
-            try:
-                end = self._consumer.highwater(self._tp(home))
-            except IllegalStateError:
-                continue
-            found[home] = max(0, (end or stored) - stored)
-        return found
+        """Records not yet settled, per placed partition; by what Kafka last said of its end."""
+        return self._places.lag(self._client.raw)
 
-    def behind_s(self, now: datetime) -> float:
-        """Seconds from the newest settled record to `now`; 0 where nothing waits."""
-        if not any(self.lag().values()) or self.newest_ms == 0:
-            return 0.0
-        return max(0.0, now.timestamp() - self.newest_ms / 1000)
+    def commit_best_effort(self) -> None:
+        """Tell Kafka where we stand, beside the loop."""
+        self._commits.tell(self._client.raw, self.next_of)
 
     async def end_offsets(self, topic: str) -> dict[Partition, int]:
-        """Where each partition of the topic ends now, whoever owns it."""
-        numbers = self._consumer.partitions_for_topic(f"{self._prefix}{topic}") or set()
-        homes = [Partition(topic, number) for number in sorted(numbers)]
-        return await self._edges(homes, self._consumer.end_offsets)
+        """Where each partition of the topic ends now, whoever owns it.
 
-    async def commit_best_effort(self) -> None:
-        """Tell Kafka where we stand: for lag dashboards and KEDA only."""
-        moves = {self._tp(home): offset for home, offset in self.next_of.items()}
-        mine = {tp: at for tp, at in moves.items() if tp in self._consumer.assignment()}
-        if not mine:
-            return
-        try:
-            async with asyncio.timeout(_COMMIT_S):
-                await self._consumer.commit(mine)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            _log.info("commit to kafka skipped", error=type(error).__name__)
+        Raises KafkaUnavailable.
+        """
+        raw = await self._client.opened()
+        numbers = raw.partitions_for_topic(self._names.topic(topic)) or ()
+        homes = [Partition(topic, number) for number in sorted(numbers)]
+        return await edges(raw.end_offsets, homes, self._names)
+
+    async def close(self) -> None:
+        """Leave the group; within seconds, whatever the broker does."""
+        await self._commits.finish()
+        await self._client.close()
 
     # ------------------------------------------------------------------ inside
-    async def _fetch(self, wait_s: float) -> Mapping[TopicPartition, Sequence[Any]]:
+    async def _fetch(self, wait_s: float) -> Fetched:
         try:
-            fetched: Mapping[TopicPartition, Sequence[Any]] = await self._consumer.getmany(
-                timeout_ms=int(wait_s * 1000), max_records=MAX_RECORDS
-            )
-        except NoOffsetForPartitionError:
-            return {}  # Kafka does not know where to begin; `_place` does
+            return await self._client.fetch(wait_s)
         except OffsetOutOfRangeError as error:
-            await self._skip_gap([self._home(tp) for tp in error.args[0]])
+            self._places.note_gone(self._names.home(tp) for tp in error.args[0])
             return {}
-        except KafkaError as error:
-            raise KafkaUnavailable(f"fetch: {type(error).__name__}: {error}") from error
-        return fetched
+        except KafkaUnavailable:
+            for home in self.next_of:  # aiokafka may have lost what it drained before it failed
+                self.rewind(home)
+            raise
 
-    def _fresh(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> list[Record]:
-        records = []
+    def _fresh(self, fetched: Fetched) -> list[Record]:
+        records: list[Record] = []
+        make = tuple.__new__
         for tp, batch in fetched.items():
-            home = self._home(tp)
+            topic, number = home = self._names.home(tp)
             first = self.next_of.get(home)
             if first is None:  # assigned inside getmany: not placed yet
                 continue
             records += [
-                Record(home.topic, home.number, m.offset, m.key, m.value, m.headers, m.timestamp)
+                make(Record, (topic, number, m.offset, m.key, m.value, m.headers, m.timestamp))
                 for m in batch
                 if m.offset >= first
             ]
         return records
 
-    async def _place(self) -> None:
-        homes = [self._home(tp) for tp in self._consumer.assignment()]
-        unplaced = [home for home in homes if home not in self.next_of]
-        if not unplaced:
-            return
-        stored = await self.offsets.read(unplaced)
-        unknown = [home for home in unplaced if home not in stored]
-        if unknown:
-            firsts = await self._edges(unknown, self._consumer.beginning_offsets)
-            stored |= await self.offsets.start(firsts)
-        for home, offset in stored.items():
-            self._seek(home, offset)
-
-    async def _skip_gap(self, homes: Sequence[Partition]) -> None:
-        begins = await self._edges(homes, self._consumer.beginning_offsets)
-        ends = await self._edges(homes, self._consumer.end_offsets)
-        for home in homes:
-            wanted = self.next_of.get(home)
-            if wanted is None:
-                continue
-            goal = min(max(wanted, begins[home]), ends[home])
-            lost = max(0, goal - wanted)
-            self._metrics.gaps.labels(home.topic).inc(lost)
-            _log.error(
-                "records lost: the broker no longer has them",
-                topic=home.topic, partition=home.number, wanted=wanted, first=begins[home],
-                end=ends[home], lost=lost,
-            )  # fmt: skip
-            self._consumer.seek(self._tp(home), goal)
-
-    async def _edges(self, homes: Sequence[Partition], ask: Any) -> dict[Partition, int]:
-        try:
-            async with asyncio.timeout(_BOUND_S):
-                found = await ask([self._tp(home) for home in homes])
-        except (KafkaError, TimeoutError) as error:
-            raise KafkaUnavailable(f"offsets: {type(error).__name__}") from error
-        return {self._home(tp): offset for tp, offset in found.items()}
-
-    def _seek(self, home: Partition, offset: int) -> None:
-        try:
-            self._consumer.seek(self._tp(home), offset)
-        except IllegalStateError:  # no longer ours
-            self.next_of.pop(home, None)
-            return
-        self.next_of[home] = offset
-
-    def _pause(self, tps: Iterable[TopicPartition]) -> None:
-        held = self._consumer.assignment()
-        self._consumer.pause(*[tp for tp in tps if tp in held])
-
-    def _resume(self, tps: Iterable[TopicPartition]) -> None:
-        held = self._consumer.assignment()
-        self._consumer.resume(*[tp for tp in tps if tp in held])
-
-    def _home(self, tp: TopicPartition) -> Partition:
-        return Partition(tp.topic.removeprefix(self._prefix), tp.partition)
-
-    def _tp(self, home: Partition) -> TopicPartition:
-        return TopicPartition(f"{self._prefix}{home.topic}", home.number)
-
-
-@asynccontextmanager
-async def open_source(
-    broker: Broker,
-    topics: Sequence[str],
-    engine: AsyncEngine,
-    metrics: StreamMetrics,
-    *,
-    group: str,
-) -> AsyncIterator[KafkaSource]:
-    """Join the group and yield a source; its offsets live in the engine's schema.
-
-    Raises KafkaUnavailable where the broker does not answer within 30 s.
-    """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker.bootstrap,
-        group_id=f"{broker.prefix}{group}",
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_committed",
-        fetch_max_wait_ms=20 if broker.embedded else 100,
-        session_timeout_ms=3_000 if broker.embedded else 30_000,
-        heartbeat_interval_ms=500 if broker.embedded else 3_000,
-        max_poll_interval_ms=300_000,
-        max_partition_fetch_bytes=4 * 1024 * 1024,
-    )
-    offsets = Offsets(engine, group=group, log=broker.log)
-    source = KafkaSource(consumer, offsets, metrics, prefix=broker.prefix)
-    consumer.subscribe([f"{broker.prefix}{topic}" for topic in topics], listener=source)
-    await start_or_unavailable(consumer, what="consumer", within_s=30.0)
-    try:
-        yield source
-    finally:
-        await close_quietly(consumer, what="consumer")
+    async def _look(self) -> None:
+        running = [home for home in self.next_of if home.topic not in self._places.held]
+        ends = await self._client.look([self._names.tp(home) for home in running])
+        for tp, end in ends.items():
+            self._places.note_end(self._names.home(tp), end)

@@ -1,0 +1,51 @@
+"""Open a service's consumer."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.stream.kafka.consumer import KafkaSource
+from shared.stream.kafka.names import Names
+from shared.stream.kafka.places import Places
+from shared.stream.metrics import StreamMetrics
+from shared.stream.offsets import Offsets
+from shared.stream.records import Broker
+
+
+@asynccontextmanager
+async def open_source(
+    broker: Broker,
+    topics: Sequence[str],
+    engine: AsyncEngine,
+    metrics: StreamMetrics,
+    *,
+    group: str,
+) -> AsyncIterator[KafkaSource]:
+    """Yield a source whose offsets live in the engine's schema.
+
+    It joins the group at its first polls: a broker that is away is weather, from the start.
+    """
+
+    def build() -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=broker.bootstrap,
+            group_id=f"{broker.prefix}{group}",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=20 if broker.embedded else 100,
+            session_timeout_ms=3_000 if broker.embedded else 30_000,
+            heartbeat_interval_ms=500 if broker.embedded else 3_000,
+            max_poll_interval_ms=300_000,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+
+    names = Names(broker.prefix)
+    places = Places(Offsets(engine, group=group, log=broker.log), metrics, names)
+    source = KafkaSource(build, topics, places, metrics, names)
+    try:
+        yield source
+    finally:
+        await source.close()
