@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from prometheus_client import CollectorRegistry
+
 from services.ingest.api import HotPath, Submissions, build_router
 from services.ingest.domain.catalogue import Asked, Catalogue
 from services.ingest.handlers.answers import Intake
@@ -78,11 +80,13 @@ def build_ingest(
     public = urlsplit(settings.public_base)
     views = Views(programme, public_path=public.path, secure=public.scheme == "https")
     pages = build_pages(Wiring(views, intake, tokens, optouts, producer, clock))
+    registry = CollectorRegistry()  # the chassis adds its own series, once per application
+    registry.register(REGISTRY)
     app = build_web(
         "ingest",
         routers=[build_router(intake, producer, submissions), pages],
         parts=Parts(needed={"topics": topics}),
-        registry=REGISTRY,
+        registry=registry,
         keys=keys,
         limits=dict.fromkeys(("/v1/responses/batch", "/v1/events"), BATCH_BYTES),
     )

@@ -73,10 +73,13 @@ class Submissions:
         try:
             head = read_head(scope["headers"])
             check_json(head)
-            submission = decode_json(await read_body(head, receive, SINGLE_LIMIT))
+            body = await read_body(head, receive, SINGLE_LIMIT)
+            response = self._intake.read_plain(body)
+            submission = decode_json(body) if response is None else None
             if not (isinstance(submission, dict) and "token" in submission):
                 self._guard(head.authorization, SCOPE)
-            response = self._intake.read(submission)
+            if response is None:
+                response = self._intake.read(submission)
             await self._intake.accept(response)
         except EarshotError as error:
             return problem(error)

@@ -70,10 +70,15 @@ def read_word(field: str, value: object, faults: Faults) -> str | None:
     return clean_value(value)
 
 
+def is_language(text: str) -> bool:
+    """Whether the text has the form of a language tag."""
+    return _LANGUAGE.fullmatch(text) is not None
+
+
 def read_language(value: object, faults: Faults) -> str | None:
     if value is None:
         return None
-    if isinstance(value, str) and _LANGUAGE.fullmatch(value):
+    if isinstance(value, str) and is_language(value):
         return value
     accepted = "a language tag, such as de or de-AT"
     if isinstance(value, str):

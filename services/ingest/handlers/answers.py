@@ -1,9 +1,13 @@
 """On a submission: read it, publish it, answer once every in-sync replica has it."""
 
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import cache
 from typing import Final
 
+from prometheus_client import Counter
+
 from services.ingest.domain.catalogue import Catalogue
+from services.ingest.domain.plain import read_plain
 from services.ingest.domain.submissions import (
     Receipt,
     Ticket,
@@ -57,6 +61,10 @@ class Intake:
             REFUSED.labels(str(error.status)).inc()
             raise
 
+    def read_plain(self, body: bytes) -> SurveyResponse | None:
+        """The record of an ordinary submission without a token; None asks for `read`."""
+        return read_plain(body, self._catalogue, Receipt(self._clock(), API))
+
     def publish(self, response: SurveyResponse) -> Awaitable[None]:
         """Resolves once every in-sync replica has the record. Raises KafkaUnavailable."""
         return self._outbox.put(record_of(response))
@@ -87,8 +95,12 @@ def record_of(response: SurveyResponse) -> Outgoing:
 
 
 def count(response: SurveyResponse) -> None:
-    invited = "no" if response.invitation_id is None else "yes"
-    ANSWERS.labels(response.metric, invited).inc()
+    _series(response.metric, response.invitation_id is not None).inc()
+
+
+@cache
+def _series(metric: str, invited: bool) -> Counter:  # noqa: FBT001 - a label, found once
+    return ANSWERS.labels(metric, "yes" if invited else "no")
 
 
 def away(error: KafkaUnavailable) -> Unavailable:

@@ -17,7 +17,9 @@ class Outbox:
 
     While `_FLIGHTS` batches are unacknowledged the rest waits and grows into the next one. When
     Kafka does not acknowledge a batch, those that wait behind it fail at once, so that nobody
-    waits for more than one bound of the producer. Cancelling a caller cancels nobody else.
+    waits for more than one bound of the producer. A batch goes into one partition: the order of
+    answers does not matter, and many small batches cost producer, broker and reader. Cancelling
+    a caller cancels nobody else.
     """
 
     def __init__(self, producer: Producer) -> None:
@@ -59,7 +61,7 @@ class Outbox:
 
     async def _fly(self, aboard: list[tuple[Outgoing, Ticket]]) -> None:
         try:
-            await self._producer.send([record for record, _ in aboard])
+            await self._producer.send([record for record, _ in aboard], together=True)
         except KafkaUnavailable as error:
             aboard += self._waiting
             self._waiting = []

@@ -17,8 +17,8 @@ Guard = Callable[[str | None, str], None]
 class Producer(Protocol):
     """Kafka, as far as ingest writes to it."""
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
-        """Return once every in-sync replica has all records.
+    async def send(self, records: Sequence[Outgoing], *, together: bool = False) -> None:
+        """Return once every in-sync replica has all records; `together` in one partition.
 
         Raises KafkaUnavailable within a bounded time; some may then have been written.
         """

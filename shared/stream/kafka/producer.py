@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.stream.kafka.batches import enqueue, enqueue_together, partition_of
 from shared.stream.kafka.guards import START_RETRY_S, close_quietly, start_or_unavailable
 from shared.stream.kafka.room import Room
 from shared.stream.records import Broker, KafkaUnavailable, Outgoing
@@ -30,15 +31,18 @@ class KafkaProducer:
         self._bound_s = bound_s
         self._room = room
         self._client: Any = None
+        self._turn = 0
         self._reopening: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
         return self._client is not None
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
+    async def send(self, records: Sequence[Outgoing], *, together: bool = False) -> None:
         """All of them acknowledged when this returns.
 
+        `together` sends them, all of one topic, into one partition, the next at each call: few
+        large batches in place of many small ones, for records whose order does not matter.
         Raises KafkaUnavailable within the bound; some may then have been, or may still be, written.
         """
         if not records:
@@ -51,23 +55,21 @@ class KafkaProducer:
             raise KafkaUnavailable("the producer is not connected")
         try:
             async with asyncio.timeout(self._bound_s):
-                futures = [await self.enqueue(record, client) for record in records]
-                await asyncio.gather(*futures)
+                await asyncio.gather(*await self._enqueue(client, records, together=together))
         except (KafkaError, TimeoutError, OSError) as error:
             self._replace(client, error)
             raise KafkaUnavailable(f"produce: {type(error).__name__}: {error}") from error
         if self._room is not None:
             self._room.note(records)
 
-    async def enqueue(self, record: Outgoing, client: Any = None) -> asyncio.Future[Any]:
-        """Hand one record to the client; the future is its acknowledgement."""
-        future: asyncio.Future[Any] = await (client or self._client).send(
-            f"{self._broker.prefix}{record.topic}",
-            record.value,
-            key=record.key,
-            headers=list(record.headers),
-        )
-        return future
+    async def _enqueue(
+        self, client: Any, records: Sequence[Outgoing], *, together: bool
+    ) -> list[Any]:
+        if not together:
+            return await enqueue(client, self._broker.prefix, records)
+        self._turn += 1
+        topic = f"{self._broker.prefix}{records[0].topic}"
+        return await enqueue_together(client, topic, records, self._turn)
 
     async def open(self) -> None:
         client = AIOKafkaProducer(
@@ -76,6 +78,7 @@ class KafkaProducer:
             enable_idempotence=True,
             compression_type="lz4",
             linger_ms=0,
+            partitioner=partition_of,
             max_batch_size=256 * 1024,
             max_request_size=4 * 1024 * 1024,
             request_timeout_ms=int(self._bound_s * 1000),
