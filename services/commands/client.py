@@ -48,10 +48,17 @@ class Client:
         return faults
 
     async def get(self, service: str, path: str, params: Mapping[str, Any]) -> Any:
-        try:
-            reply = await self._http.get(f"{self.url(service)}{path}", params=dict(params))
-        except httpx.HTTPError as error:
-            raise Unreachable(f"{service}: {type(error).__name__}") from error
+        """Ask until the service answers: it may be starting again. Raises Unreachable."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE_S
+        while True:
+            try:
+                reply = await self._http.get(f"{self.url(service)}{path}", params=dict(params))
+                break
+            except httpx.TransportError as error:
+                if loop.time() > deadline:
+                    raise Unreachable(f"{service}: {type(error).__name__}") from error
+                await asyncio.sleep(0.5)
         if reply.status_code != httpx.codes.OK:
             raise Unreachable(f"{service} {path}: {reply.status_code} {reply.text[:300]}")
         return reply.json()

@@ -13,7 +13,7 @@ from shared.errors import FieldFault, Invalid, unknown_name
 from shared.segments import clean_value
 
 DEFAULT_WINDOW = "30d"
-LONGEST = timedelta(days=3660)
+LONGEST = timedelta(days=36_600)
 _MOMENT = "an RFC 3339 time with offset, from 1971 to 2199"
 
 
