@@ -1,19 +1,28 @@
 """Answers per second through scoring, beside a loop that only fetches and decodes.
 
-`python -m benchmarks.scoring [--answers 100000] [--poll 2000] [--values 12] [--url URL]`: real
-PostgreSQL (the embedded one, fsync on, in a folder of its own; or `--url`), 8 dimensions, every
-batch one transaction that moves its offsets. What is sent on is encoded and then dropped.
+    python -m benchmarks.scoring [--answers 60000] [--values 12] [--hours 1] [--json FILE]
+
+Real PostgreSQL (the embedded one, fsync on), 8 dimensions, every poll one transaction that moves
+its offsets. Three loops over the same answers, in one process each its turn:
+
+bare      fetched from the embedded broker and decoded; nothing is done with them
+scoring   fetched, decoded, recorded, counted, told to `scored-responses`, acknowledged, committed
+database  as scoring, but the records lie in memory and what is told is encoded and dropped
+
+The cost of a core beside the rate is the process's own time per answer, without PostgreSQL's.
 """
 
 import argparse
 import asyncio
 import gc
+import json
 import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,95 +34,66 @@ from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.domain.cells import Layout
 from services.scoring.store import Book, adopt
 from shared.db import migrate, open_engine
-from shared.embedded.postgres import start_postgres, stop_postgres
-from shared.events import Answers, SurveyResponse, Topic, encode
-from shared.stream import Outgoing, Pipeline, Record, StreamMetrics, consume
+from shared.embedded.system import Embedded, start_blocking, stop_blocking
+from shared.events import PARTITIONS, Answers, SurveyResponse, Topic, encode
+from shared.stream import (
+    Broker,
+    Outgoing,
+    Pipeline,
+    Producer,
+    Record,
+    Source,
+    StreamMetrics,
+    consume,
+)
+from shared.stream.kafka import open_producer, open_source
 from shared.stream.offsets import Offsets
 from shared.stream.records import Partition
 
 DIMENSIONS = tuple(f"d{number}" for number in range(8))
-PARTITIONS = 12
+POLL = 2_000
+DECODERS = build_decoders(())
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How long one loop took for all answers."""
+
+    loop: str
+    answers: int
+    seconds: float
+    core_us: float
+
+    def line(self) -> str:
+        rate = self.answers / self.seconds
+        return f"{self.loop:10} {rate:10,.0f} answers/s {self.core_us:8.1f} us of a core each"
 
 
 class Dropped:
     """A producer whose broker is a waste-paper basket."""
 
-    def __init__(self) -> None:
-        self.sent = 0
-
     async def send(self, records: Sequence[Outgoing]) -> None:
-        self.sent += len(records)
-
-
-def answers(count: int, values: int, hours: int) -> list[Record]:
-    """Made-up answers, the same at each run, spread evenly over the partitions."""
-    draw = random.Random(7)
-    start = datetime(2026, 11, 21, 10, tzinfo=UTC)
-    records = []
-    for number in range(count):
-        at = start + timedelta(seconds=draw.random() * 3600 * hours)
-        response = SurveyResponse(
-            id=f"r-{draw.getrandbits(80):020x}",
-            submission_id=f"r-{number}",
-            survey="post-delivery",
-            metric="nps",
-            scale=(0, 10),
-            customer_id=f"c-{draw.randrange(100_000)}",
-            segments={name: f"value {int(values * draw.random())}" for name in DIMENSIONS},
-            answers=Answers(
-                score=draw.choices(range(11), (1, 1, 1, 1, 1, 2, 2, 4, 5, 8, 9))[0],
-                reasons=("delivery-late",) if number % 3 else (),
-                comment="It came two days late, and nobody said so." if number % 4 == 0 else None,
-            ),
-            language="en",
-            channel="web",
-            answered_at=at,
-            received_at=at + timedelta(seconds=1),
-        )
-        home = number % PARTITIONS
-        offset = number // PARTITIONS
-        value = encode(response)
-        records.append(
-            Record(Topic.SURVEY_RESPONSES, home, offset, None, value, (), int(at.timestamp() * 1e3))
-        )
-    return records
-
-
-def polls(records: list[Record], size: int) -> Iterator[list[Record]]:
-    for first in range(0, len(records), size):
-        yield records[first : first + size]
-
-
-@contextmanager
-def database(url: str | None) -> Iterator[str]:
-    """The database asked for, else an embedded one that is gone afterwards."""
-    if url is not None:
-        yield url
-        return
-    var = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
-    try:
-        yield start_postgres(var).url
-    finally:
-        stop_postgres(var)
-        shutil.rmtree(var, ignore_errors=True)
+        """Forget them."""
 
 
 class Memory:
     """A source that has fetched everything already."""
 
-    def __init__(self, batches: list[list[Record]], offsets: Offsets, stop: asyncio.Event) -> None:
-        self._batches = iter(batches)
+    placed = True
+
+    def __init__(self, records: Sequence[Record], offsets: Offsets, stop: asyncio.Event) -> None:
+        polls = (records[first : first + POLL] for first in range(0, len(records), POLL))
+        self._polls = map(list, polls)
         self._stop = stop
         self.offsets = offsets
         self.next_of: dict[Partition, int] = {}
         self.newest_ms = 0
-        self.placed = True
 
     async def poll(self, wait_s: float) -> list[Record]:  # noqa: ARG002
-        batch = next(self._batches, [])
-        if not batch:
+        records = next(self._polls, [])
+        if not records:
             self._stop.set()
-        return batch
+        return records
 
     async def idle(self, wait_s: float) -> None:
         raise RuntimeError(f"a benchmark has no weather, not even for {wait_s} s")
@@ -134,67 +114,160 @@ class Memory:
         raise RuntimeError(f"{home} is poison")
 
 
-async def through_scoring(
-    engine: AsyncEngine, batches: list[list[Record]], log: str
-) -> tuple[float, int]:
-    """Seconds for decode, record, count, encode and commit of all batches, and what was sent."""
-    producer, stop = Dropped(), asyncio.Event()
-    source = Memory(batches, Offsets(engine, group="bench", log=log), stop)
-    homes = [Partition(Topic.SURVEY_RESPONSES, number) for number in range(PARTITIONS)]
-    source.next_of = await source.offsets.start(dict.fromkeys(homes, 0))
-    pipeline = Pipeline(
-        service="scoring",
-        engine=engine,
-        decode=build_decoders(()),
-        handle=build_handler(
-            Book(), producer, lambda _: "transactional", lambda: datetime.now(UTC)
-        ),
-        producer=producer,
-        metrics=StreamMetrics(CollectorRegistry()),
-    )
-    began = time.perf_counter()
-    await consume(source, pipeline, stop)
-    return time.perf_counter() - began, producer.sent
+def made_up(count: int, values: int, hours: int) -> list[Outgoing]:
+    """Answers, the same at each run."""
+    draw = random.Random(7)
+    start = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    records = []
+    for number in range(count):
+        at = start + timedelta(seconds=draw.random() * 3600 * hours)
+        key = f"r-{draw.getrandbits(80):020x}"
+        response = SurveyResponse(
+            id=key,
+            submission_id=key,
+            survey="post-delivery",
+            metric="nps",
+            scale=(0, 10),
+            customer_id=f"c-{draw.randrange(100_000)}",
+            segments={name: f"value {int(values * draw.random())}" for name in DIMENSIONS},
+            answers=Answers(
+                score=draw.choices(range(11), (1, 1, 1, 1, 1, 2, 2, 4, 5, 8, 9))[0],
+                reasons=("delivery-late",) if number % 3 else (),
+                comment="It came two days late, and nobody said so." if number % 4 == 0 else None,
+            ),
+            language="en",
+            channel="web",
+            answered_at=at,
+            received_at=at + timedelta(seconds=1),
+        )
+        records.append(Outgoing(Topic.SURVEY_RESPONSES, key.encode(), encode(response)))
+    return records
 
 
-async def twice(url: str, batches: list[list[Record]]) -> list[tuple[float, int]]:
-    """All of it as new answers, then once more as repeats."""
+async def measured(loop: str, answers: int, work: Callable[[], Awaitable[None]]) -> Taken:
+    """Time one loop, with the processor time that this process spends in it."""
+    gc.collect()
+    gc.freeze()  # what the benchmark itself holds is none of the loop's business
+    began, core = time.perf_counter(), time.process_time()
+    await work()
+    spent = time.process_time() - core
+    return Taken(loop, answers, time.perf_counter() - began, spent / answers * 1e6)
+
+
+def pipeline_of(engine: AsyncEngine, producer: Producer) -> Pipeline:
+    """Scoring, as its service wires it."""
+    handle = build_handler(Book(), producer, lambda _: "transactional", lambda: datetime.now(UTC))
+    metrics = StreamMetrics(CollectorRegistry())
+    return Pipeline("scoring", engine, DECODERS, handle, producer, metrics)
+
+
+@asynccontextmanager
+async def database(url: str, name: str) -> AsyncIterator[AsyncEngine]:
+    """A schema without answers, that of this loop alone."""
     async with open_engine(url, schema="scoring") as engine:
-        await adopt(engine, Layout(dict.fromkeys(DIMENSIONS)))
-        return [await through_scoring(engine, batches, log) for log in ("first", "second")]
+        async with engine.begin() as connection:
+            for table in ("answers", "counts"):
+                await connection.exec_driver_sql(f"TRUNCATE {table}")
+        await adopt(engine, Layout(dict.fromkeys(DIMENSIONS, name)))
+        yield engine
 
 
-def fetch_and_decode(batches: list[list[Record]]) -> float:
-    """Seconds for the same batches when nothing is done with them."""
-    reader: Callable[[Record], object] = build_decoders(())[Topic.SURVEY_RESPONSES]
-    began = time.perf_counter()
-    for batch in batches:
-        for record in batch:
-            reader(record)
-    return time.perf_counter() - began
+async def only_database(url: str, records: Sequence[Outgoing]) -> Taken:
+    """Decode, record, count and commit; no broker."""
+    stop = asyncio.Event()
+    lying = [
+        Record(record.topic, place % PARTITIONS, place // PARTITIONS, None, record.value, (), 0)
+        for place, record in enumerate(records)
+    ]
+    async with database(url, "database") as engine:
+        source = Memory(lying, Offsets(engine, group="bench", log="memory"), stop)
+        homes = [Partition(Topic.SURVEY_RESPONSES, number) for number in range(PARTITIONS)]
+        source.next_of = await source.offsets.start(dict.fromkeys(homes, 0))
+        pipeline = pipeline_of(engine, Dropped())
+        return await measured("database", len(records), lambda: consume(source, pipeline, stop))
+
+
+async def bare(source: Source, answers: int) -> None:
+    """Fetch and decode until all have come."""
+    read = DECODERS[Topic.SURVEY_RESPONSES]
+    while answers > 0:
+        for record in await source.poll(0.2):
+            read(record)
+            answers -= 1
+            source.next_of[record.home] = record.offset + 1
+
+
+async def through_scoring(source: Source, pipeline: Pipeline, answers: int) -> None:
+    """Run scoring's loop until all have been counted."""
+    stop = asyncio.Event()
+
+    def note() -> None:
+        if sum(source.next_of.values()) >= answers:
+            stop.set()
+
+    await consume(source, replace(pipeline, after_commit=note), stop)
+
+
+@asynccontextmanager
+async def joined(broker: Broker, engine: AsyncEngine, group: str) -> AsyncIterator[Source]:
+    """A source that has its partitions and stands at their beginning."""
+    metrics = StreamMetrics(CollectorRegistry())
+    topics = [Topic.SURVEY_RESPONSES]
+    async with open_source(broker, topics, engine, metrics, group=group) as source:
+        homes = [Partition(Topic.SURVEY_RESPONSES, number) for number in range(PARTITIONS)]
+        await source.offsets.start(dict.fromkeys(homes, 0))
+        while len(source.next_of) < PARTITIONS:
+            await source.poll(0.1)
+            for home in homes:
+                source.rewind(home)
+        yield source
+
+
+async def over_kafka(servers: Embedded, records: Sequence[Outgoing]) -> list[Taken]:
+    """Both loops over the embedded broker, each as a group of its own."""
+    broker, count = Broker(servers.kafka_bootstrap, servers.kafka_log, embedded=True), len(records)
+    async with open_producer(broker) as producer:
+        for first in range(0, count, 500):
+            await producer.send(records[first : first + 500])
+        async with (
+            database(servers.database_url, "bare") as engine,
+            joined(broker, engine, "bench-bare") as source,
+        ):
+            fetched = await measured("bare", count, lambda: bare(source, count))
+        async with (
+            database(servers.database_url, "scoring") as engine,
+            joined(broker, engine, "bench-scoring") as source,
+        ):
+            pipeline = pipeline_of(engine, producer)
+            scored = await measured(
+                "scoring", count, lambda: through_scoring(source, pipeline, count)
+            )
+    return [fetched, scored]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--answers", type=int, default=100_000)
-    parser.add_argument("--poll", type=int, default=2_000)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--answers", type=int, default=60_000)
     parser.add_argument("--values", type=int, default=12, help="values of each dimension")
     parser.add_argument("--hours", type=int, default=1, help="hours over which they are spread")
-    parser.add_argument("--url", help="PostgreSQL 18 to use in place of the embedded one")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
     told = parser.parse_args()
-    records = answers(told.answers, told.values, told.hours)
-    batches = list(polls(records, told.poll))
-    gc.collect()
-    gc.freeze()  # a consumer holds one poll, not all of them
-    with database(told.url) as url:
-        migrate(url, "scoring")
-        (seconds, sent), (again, repeated) = uvloop.run(twice(url, batches))
-    bare = fetch_and_decode(batches)
-    print(f"{told.answers} answers, {len(DIMENSIONS)} dimensions, {told.poll} a poll")
-    print(f"fetch and decode only   {told.answers / bare:10,.0f} answers/s")
-    print(f"through scoring         {told.answers / seconds:10,.0f} answers/s ({sent} sent)")
-    print(f"the same ones again     {told.answers / again:10,.0f} answers/s ({repeated} sent)")
-    print(f"ratio, scoring to bare  {bare / seconds:10.3f}")
+    records = made_up(told.answers, told.values, told.hours)
+    var = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
+    try:
+        servers = start_blocking(var, dict.fromkeys(map(str, Topic), PARTITIONS))
+        migrate(servers.database_url, "scoring")
+        found = uvloop.run(over_kafka(servers, records))
+        found.append(uvloop.run(only_database(servers.database_url, records)))
+    finally:
+        stop_blocking(var)
+        shutil.rmtree(var, ignore_errors=True)
+    for taken in found:
+        print(taken.line())
+    ratio = found[0].seconds / found[1].seconds
+    print(f"ratio of scoring to bare {ratio:.3f}")
+    if told.json is not None:
+        told.json.write_text(json.dumps([vars(taken) for taken in found] + [{"ratio": ratio}]))
 
 
 if __name__ == "__main__":

@@ -40,13 +40,17 @@ ASKING: Final[tuple[str, ...]] = Asking.__struct_fields__
 SUMS: Final = (*(f"p{point}" for point in range(POINTS)), "invited", "answered")
 
 
-def write_as(number: int, column: str) -> str:
-    """The parameter that holds a batch's values of one column.
+def brought_as(column: str) -> str:
+    """The type in which a batch's values come.
 
-    JSON goes as text: the driver's own codec calls Python once a value.
+    JSON comes as text: the driver's own codec calls Python once a value.
     """
-    kind = TYPES[column]
-    return f"${number}::text[]::jsonb[]" if kind == "jsonb" else f"${number}::{kind}[]"
+    return "text" if TYPES[column] == "jsonb" else TYPES[column]
+
+
+def write_as(column: str) -> str:
+    """How one column is made of what came."""
+    return f"{column}::jsonb" if TYPES[column] == "jsonb" else column
 
 
 def read_as(column: str) -> str:

@@ -11,7 +11,7 @@ import asyncpg
 
 from services.scoring.domain.answers import Change, Truth
 from services.scoring.store.rows import asking_columns, read_truth, reply_columns
-from services.scoring.tables import ASKING, REPLY, read_as, write_as
+from services.scoring.tables import ASKING, REPLY, brought_as, read_as, write_as
 
 _NEWER = {
     "reply": (
@@ -25,7 +25,7 @@ _SIDES = {"reply": REPLY, "asking": ASKING}
 
 def _statement(sides: Sequence[str]) -> str:
     columns = ("id", *(name for side in sides for name in _SIDES[side]))
-    arrays = ", ".join(write_as(i, name) for i, name in enumerate(columns, 1))
+    values = ", ".join(write_as(name) for name in columns)
     changes = ", ".join(
         f"{name} = excluded.{name}"
         if len(sides) == 1
@@ -41,12 +41,18 @@ def _statement(sides: Sequence[str]) -> str:
     )
     names = ", ".join(columns)
     return (
-        f"INSERT INTO answers AS a ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608
+        f"INSERT INTO answers AS a ({names}) SELECT {values} FROM incoming"  # noqa: S608
         f" ON CONFLICT (id) DO UPDATE SET {changes} WHERE {newer}"
         f" RETURNING new.id, old.id IS NOT NULL, {known}"
     )
 
 
+# COPY takes a third of the time that arrays as parameters take to be written.
+_INCOMING = (
+    "CREATE TEMP TABLE IF NOT EXISTS incoming ("
+    + ", ".join(f"{name} {brought_as(name)}" for name in ("id", *REPLY, *ASKING))
+    + ") ON COMMIT DELETE ROWS"
+)
 _STATEMENTS: dict[tuple[str, ...], str] = {
     sides: _statement(sides) for sides in (("reply",), ("asking",), ("reply", "asking"))
 }
@@ -64,7 +70,12 @@ async def record(connection: asyncpg.Connection, truths: Sequence[Truth]) -> lis
     if not sides:
         return []
     columns = [column for side in sides for column in _READERS[side](truths)]
-    rows = await connection.fetch(_STATEMENTS[sides], [t.id for t in truths], *columns)
+    names = ("id", *(name for side in sides for name in _SIDES[side]))
+    await connection.execute(_INCOMING)
+    await connection.copy_records_to_table(
+        "incoming", records=zip([t.id for t in truths], *columns, strict=True), columns=names
+    )
+    rows = await connection.fetch(_STATEMENTS[sides])
     if len(rows) == len(truths) and not any(row[1] for row in rows):
         return [Change(None, truth) for truth in truths]
     fresh = {truth.id: truth for truth in truths}
