@@ -60,5 +60,5 @@ class KafkaUnavailable(Exception):
     """Kafka did not acknowledge in time. What was sent may still be written: ids decide."""
 
 
-class TooLargeForKafka(Exception):
-    """A record that Kafka does not take at any time: a fault of who made it, never weather."""
+class TooLargeForKafka(KafkaUnavailable):
+    """A record that Kafka takes at no time: a fault of who made it, and not weather."""

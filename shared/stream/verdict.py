@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import Reason
-from shared.stream.records import KafkaUnavailable
+from shared.stream.records import KafkaUnavailable, TooLargeForKafka
 
 
 class Verdict(StrEnum):
@@ -59,6 +59,8 @@ def judge(error: Exception) -> Verdict:
         return _of_state(state)
     if isinstance(error, DBAPIError):
         return _of_driver(error)
+    if isinstance(error, TooLargeForKafka):
+        return Verdict.BUG
     if isinstance(error, TimeoutError):
         return Verdict.SLOW
     weather = (OSError, PoolTimeout, KafkaUnavailable, *_LOST)

@@ -5,6 +5,7 @@
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
@@ -14,21 +15,28 @@ from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
 
-STOP_S: Final = 3.0
+STOP_S: Final = 2.0
+_ABANDON_S: Final = 0.5
 START_RETRY_S: Final = 0.5
 
 
 async def close_quietly(client: Any, *, what: str) -> None:
     """Stop a consumer or producer within seconds, whatever state the broker is in."""
-    task = asyncio.ensure_future(client.stop())
-    done, _ = await asyncio.wait({task}, timeout=STOP_S)
-    if not done:
+    if await _ended(client.stop(), STOP_S):
+        return
+    _log.warning("kafka client did not stop cleanly", client=what)
+    inner = getattr(client, "_client", None) or client.client  # a consumer's, a producer's
+    await _ended(inner.close(), _ABANDON_S)
+
+
+async def _ended(work: Coroutine[Any, Any, None], within_s: float) -> bool:
+    """Whether it came to its end in time and without a fault; it is not left running."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=within_s)
+    if not task.done():
         task.cancel()
-        await asyncio.wait({task}, timeout=1.0)
-    failed = not task.done() or task.cancelled() or task.exception() is not None
-    if failed:
-        _log.warning("kafka client did not stop cleanly", client=what)
-        await asyncio.wait({asyncio.ensure_future(client._client.close())}, timeout=1.0)  # noqa: SLF001
+        await asyncio.wait({task}, timeout=_ABANDON_S)
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 async def start_or_unavailable(client: Any, *, what: str, within_s: float) -> None:
@@ -39,3 +47,6 @@ async def start_or_unavailable(client: Any, *, what: str, within_s: float) -> No
     except (KafkaError, OSError, TimeoutError) as error:
         await close_quietly(client, what=what)
         raise KafkaUnavailable(f"{what}: {type(error).__name__}: {error}") from error
+    except asyncio.CancelledError:
+        await close_quietly(client, what=what)
+        raise

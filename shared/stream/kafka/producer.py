@@ -12,15 +12,17 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from shared.stream.kafka.batches import enqueue, enqueue_together, partition_of
 from shared.stream.kafka.guards import START_RETRY_S, close_quietly, start_or_unavailable
 from shared.stream.kafka.room import Room
-from shared.stream.records import Broker, KafkaUnavailable, Outgoing
+from shared.stream.records import Broker, KafkaUnavailable, Outgoing, TooLargeForKafka
 
 _log = structlog.get_logger()
-_START_S: Final = 10.0
+_START_S: Final = 5.0
+_REQUEST: Final = 4 * 1024 * 1024
+_LARGEST: Final = _REQUEST - 128 * 1024  # its key and headers beside it
 
 
 class KafkaProducer:
@@ -33,6 +35,7 @@ class KafkaProducer:
         self._client: Any = None
         self._turn = 0
         self._reopening: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def ready(self) -> bool:
@@ -44,11 +47,22 @@ class KafkaProducer:
         `together` sends them, all of one topic, into one partition, the next at each call: few
         large batches in place of many small ones, for records whose order does not matter.
         Raises KafkaUnavailable within the bound; some may then have been, or may still be, written.
+        Raises TooLargeForKafka for a record that it will never take.
         """
+        for record in records:
+            if len(record.value or b"") > _LARGEST:
+                raise TooLargeForKafka(f"{record.topic}: a record of {len(record.value or b'')} B")
+        if self._room is None:
+            await self._send(records, together=together)
+            return
+        for chunk in self._room.chunks(records):
+            await self._room.wait({record.topic for record in chunk})
+            await self._send(chunk, together=together)
+            self._room.note(chunk)
+
+    async def _send(self, records: Sequence[Outgoing], *, together: bool) -> None:
         if not records:
             return
-        if self._room is not None:
-            await self._room.wait({record.topic for record in records})
         client = self._client
         if client is None:
             self._reopen()
@@ -56,11 +70,12 @@ class KafkaProducer:
         try:
             async with asyncio.timeout(self._bound_s):
                 await asyncio.gather(*await self._enqueue(client, records, together=together))
+        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+            self._replace(client, error)  # what follows would miss the sequence number
+            raise TooLargeForKafka(f"produce: {type(error).__name__}: {error}") from error
         except (KafkaError, TimeoutError, OSError) as error:
             self._replace(client, error)
             raise KafkaUnavailable(f"produce: {type(error).__name__}: {error}") from error
-        if self._room is not None:
-            self._room.note(records)
 
     async def _enqueue(
         self, client: Any, records: Sequence[Outgoing], *, together: bool
@@ -80,34 +95,40 @@ class KafkaProducer:
             linger_ms=0,
             partitioner=partition_of,
             max_batch_size=256 * 1024,
-            max_request_size=4 * 1024 * 1024,
+            max_request_size=_REQUEST,
             request_timeout_ms=int(self._bound_s * 1000),
         )
         await start_or_unavailable(client, what="producer", within_s=_START_S)
         self._client = client
 
     async def close(self) -> None:
+        """Within seconds, whatever the broker does."""
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.wait({self._reopening})
         if self._client is not None:
-            await close_quietly(self._client, what="producer")
-            self._client = None
+            self._abandon()
+        if self._leaving:
+            await asyncio.wait(self._leaving)
 
     def _replace(self, client: Any, error: BaseException) -> None:
         if self._client is not client:
             return
         _log.warning("kafka did not acknowledge; reconnecting", error=type(error).__name__)
-        self._client = None
-        self._reopen(abandoned=client)
+        self._abandon()
+        self._reopen()
 
-    def _reopen(self, abandoned: Any = None) -> None:
+    def _abandon(self) -> None:
+        client, self._client = self._client, None
+        leaving = asyncio.create_task(close_quietly(client, what="producer"))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    def _reopen(self) -> None:
         if self._reopening is None or self._reopening.done():
-            self._reopening = asyncio.create_task(self._until_open(abandoned))
+            self._reopening = asyncio.create_task(self._until_open())
 
-    async def _until_open(self, abandoned: Any) -> None:
-        if abandoned is not None:
-            await close_quietly(abandoned, what="producer")
+    async def _until_open(self) -> None:
         while self._client is None:
             try:
                 await self.open()

@@ -1,11 +1,12 @@
 """Back-pressure for the embedded broker, which keeps 5 MiB a partition and evicts silently.
 
-Room is what a topic can take before its slowest reader loses something: bytes beyond the reader's
-committed offset, per partition, estimated by the mean size of what was sent.
+Room is what a topic can take before its reader loses something: bytes beyond what the reader has
+committed, in its fullest partition, and all that was sent since the last look, for it may all have
+gone into that one. A topic that nobody has read yet has room: its records wait for nobody.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -13,13 +14,14 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.events import PARTITIONS, Topic
+from shared.events import Topic
 from shared.stream.kafka.guards import close_quietly, start_or_unavailable
 from shared.stream.records import Broker, KafkaUnavailable, Outgoing
 
 _log = structlog.get_logger()
-_LIMIT_BYTES: Final = 2 * 1024 * 1024
-_LIMIT_RECORDS: Final = 20_000
+_LIMIT_BYTES: Final = 3 * 1024 * 1024
+_LIMIT_RECORDS: Final = 50_000
+_CHUNK_BYTES: Final = 1024 * 1024
 _OVERHEAD: Final = 80
 _LOOK_EVERY_S: Final = 0.1
 _BOUND_S: Final = 2.0
@@ -34,74 +36,101 @@ READERS: Final[Mapping[str, str]] = {
 }
 
 
+class Level:
+    """How full a topic is, as far as is known."""
+
+    def __init__(self) -> None:
+        self.behind = 0  # records, of the fullest partition, at the last look
+        self.sent = 0  # records since then
+        self.sent_bytes = 0
+        self.size = 0.0  # mean bytes of a record
+
+    def note(self, size: int) -> None:
+        self.size += (size - self.size) * (0.02 if self.size else 1.0)
+        self.sent += 1
+        self.sent_bytes += size
+
+    def fullness(self) -> float:
+        """1 and more: nothing may be sent before the reader has come closer."""
+        bytes_ = self.behind * self.size + self.sent_bytes
+        return max(bytes_ / _LIMIT_BYTES, (self.behind + self.sent) / _LIMIT_RECORDS)
+
+
 class Room:
     """Watches how far the readers of the topics that this process writes are behind."""
 
     def __init__(self, broker: Broker, *, wait_s: float) -> None:
         self._broker = broker
         self._wait_s = wait_s
-        self._watched: set[str] = set()
-        self._behind: dict[str, int] = {}
-        self._size: dict[str, float] = {}
-        self._sent: dict[str, int] = {}
+        self._levels: dict[str, Level] = {}
         self._changed = asyncio.Condition()
         self._readers: dict[str, Any] = {}
 
-    def full(self, topic: str) -> bool:
-        """Whether the fullest partition of the topic, as last seen, has no room."""
-        records = self._behind.get(topic, 0) + 2 * self._sent.get(topic, 0) / PARTITIONS
-        too_many = records > _LIMIT_RECORDS
-        return too_many or records * self._size.get(topic, 0.0) > _LIMIT_BYTES
+    def chunks(self, records: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
+        """The records in portions that are small against what a partition holds."""
+        first = size = 0
+        for number, record in enumerate(records):
+            size += _size(record)
+            if size > _CHUNK_BYTES:
+                yield records[first : number + 1]
+                first, size = number + 1, 0
+        if first < len(records):
+            yield records[first:]
 
     def note(self, records: Sequence[Outgoing]) -> None:
         """Count what was sent since the last look, and how large it was."""
         for record in records:
             if record.topic in READERS:
-                self._watched.add(record.topic)
-                size = len(record.value or b"") + _OVERHEAD
-                mean = self._size.get(record.topic, size)
-                self._size[record.topic] = mean + (size - mean) * 0.02
-                self._sent[record.topic] = self._sent.get(record.topic, 0) + 1
+                self._levels.setdefault(record.topic, Level()).note(_size(record))
 
     async def wait(self, topics: Collection[str]) -> None:
         """Return once each topic has room; raise KafkaUnavailable after the bound."""
-        if not any(self.full(topic) for topic in topics):
+        if not self._full(topics):
             return
         try:
             async with asyncio.timeout(self._wait_s), self._changed:
-                await self._changed.wait_for(lambda: not any(self.full(t) for t in topics))
+                await self._changed.wait_for(lambda: not self._full(topics))
         except TimeoutError as error:
+            slow = ", ".join(sorted(f"{READERS[t]} ({t})" for t in self._full(topics)))
             raise KafkaUnavailable(
-                "the embedded broker has no room: its reader is behind"
+                f"the embedded broker has no room, its readers are behind: {slow}"
             ) from error
 
+    def _full(self, topics: Collection[str]) -> list[str]:
+        known = self._levels
+        return [topic for topic in topics if topic in known and known[topic].fullness() >= 1]
+
     async def watch(self) -> None:
-        """Look at the readers' offsets until cancelled."""
+        """Look at the readers' offsets until cancelled; only where it may be getting full."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            try:
-                async with asyncio.timeout(_BOUND_S):
-                    for topic in sorted(self._watched):
-                        await self._look(topic)
-            except (KafkaError, KafkaUnavailable, TimeoutError, OSError) as error:
-                _log.debug("room unknown", error=type(error).__name__)
+            for topic, level in list(self._levels.items()):
+                if level.fullness() < 0.25:
+                    continue
+                try:
+                    async with asyncio.timeout(_BOUND_S):
+                        await self._look(topic, level)
+                except (KafkaError, KafkaUnavailable, TimeoutError, OSError) as error:
+                    _log.info("room unknown", topic=topic, error=type(error).__name__)
             async with self._changed:
                 self._changed.notify_all()
 
-    async def _look(self, topic: str) -> None:
+    async def _look(self, topic: str, level: Level) -> None:
         reader = await self._reader(READERS[topic])
-        sent = self._sent.get(topic, 0)
-        homes = [
-            TopicPartition(f"{self._broker.prefix}{topic}", number) for number in range(PARTITIONS)
-        ]
+        sent, sent_bytes = level.sent, level.sent_bytes
+        name = f"{self._broker.prefix}{topic}"
+        # two things that have no public way: a topic's partitions, offsets in one request
+        numbers = await reader._client._wait_on_metadata(name)  # noqa: SLF001
+        homes = [TopicPartition(name, number) for number in numbers]
+        done = await reader._coordinator.fetch_committed_offsets(homes)  # noqa: SLF001
         ends = await reader.end_offsets(homes)
         begins = await reader.beginning_offsets(homes)
-        behind = 0
-        for home in homes:
-            done = await reader.committed(home)
-            behind = max(behind, ends[home] - max(done or 0, begins[home]))
-        self._behind[topic] = behind
-        self._sent[topic] = self._sent.get(topic, 0) - sent
+        stands = {
+            home: max(begins[home], done[home].offset if home in done else 0) for home in ends
+        }
+        level.behind = max(ends[home] - stands[home] for home in ends) if done else 0
+        level.sent -= sent
+        level.sent_bytes -= sent_bytes
 
     async def _reader(self, group: str) -> Any:
         if group not in self._readers:
@@ -115,8 +144,11 @@ class Room:
         return self._readers[group]
 
     async def close(self) -> None:
-        for reader in self._readers.values():
-            await close_quietly(reader, what="room")
+        await asyncio.gather(*(close_quietly(r, what="room") for r in self._readers.values()))
+
+
+def _size(record: Outgoing) -> int:
+    return len(record.value or b"") + len(record.key or b"") + _OVERHEAD
 
 
 @asynccontextmanager
