@@ -51,10 +51,10 @@ class Client:
         """Ask until the service answers: it may be starting again. Raises Unreachable."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE_S
-        while True:
+        reply = None
+        while reply is None:
             try:
                 reply = await self._http.get(f"{self.url(service)}{path}", params=dict(params))
-                break
             except httpx.TransportError as error:
                 if loop.time() > deadline:
                     raise Unreachable(f"{service}: {type(error).__name__}") from error

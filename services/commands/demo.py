@@ -182,7 +182,7 @@ def _news(stage: Stage) -> Text:
 def _goodbye(client: Client, stage: Stage, console: Console) -> None:
     if stage.alert is None:
         console.print(f"no alert within {_PATIENCE_S:.0f} s: that is a fault of ours")
-    console.print("Look around:")
+    console.print("\nLook around:")
     for service, path in (
         ("scoring", "/v1/scores?metric=nps&window=24h&by=region,product"),
         ("alerts", "/v1/alerts"),

@@ -6,16 +6,16 @@ moved by another owner, and its records are left out of the batch.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
-from alembic.operations import Operations
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.stream.records import Partition
 
 
-def create_table(op: Operations) -> None:
-    """Create `offsets` in the schema of the migration that calls this."""
+def create_table(op: Any) -> None:
+    """Create `offsets` in the schema of the migration that calls this; `op` is alembic's."""
     op.create_table(
         "offsets",
         sa.Column("group_id", sa.Text, primary_key=True),

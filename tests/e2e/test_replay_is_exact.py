@@ -34,13 +34,13 @@ def programme_for(folder: Path, dimensions: Sequence[str]) -> Path:
 
 def replay(system: System, data: Path, name: str) -> subprocess.Popen[bytes]:
     dimensions, events = SETS[name]
-    arguments = ["--responses", str(data / name / "responses.csv.gz")]
+    arguments = ["--dimensions", ",".join(dimensions)]
+    arguments += ["--responses", str(data / name / "responses.csv.gz")]
     if events:
         arguments += ["--events", str(data / name / "events.csv.gz")]
     with (system.var / "replay.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "services", "replay", *arguments]
-            + ["--dimensions", ",".join(dimensions)],
+            [sys.executable, "-m", "services", "replay", *arguments],
             cwd=ROOT, env=system.environment, stdout=log, stderr=log,
         )  # fmt: skip
 

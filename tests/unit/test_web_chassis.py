@@ -1,6 +1,7 @@
 """The chassis in process: problems, limits, unknown parameters, health, keys."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
@@ -92,7 +93,7 @@ async def test_a_parameter_out_of_range_is_refused(value: str) -> None:
 
 
 async def test_a_body_over_the_limit_is_refused_declared_or_not() -> None:
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         for _ in range(70):
             yield b"x" * 1024
 
