@@ -17,7 +17,7 @@ from services.alerts.store.alerts import (
     list_alerts,
     write_by_hand,
 )
-from services.alerts.store.position import read_position
+from services.alerts.store.lines import newest_of, read_judged
 from shared.errors import Conflict, FieldFault, Invalid, NotFound
 from shared.keys import require_scope
 from shared.web import decode_cursor, page_of
@@ -60,12 +60,10 @@ def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime])
         cursor: Cursor = None,
     ) -> Response:
         async with engine.begin() as connection:
-            position = await read_position(connection)
+            judged_to = await read_judged(connection)
             found = await list_alerts(connection, state, _place(cursor), limit + 1)
         page = page_of(found, limit, lambda alert: (alert.opened_at.isoformat(), alert.id))
-        return json_response(
-            AlertPage(items=list(page.items), next=page.next, judged_to=position.judged_at)
-        )
+        return json_response(AlertPage(items=list(page.items), next=page.next, judged_to=judged_to))
 
     @router.get(
         "/v1/alerts/{alert_id}",
@@ -80,11 +78,11 @@ def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime])
     async def decide(alert_id: str, said: Said, change: Change, how: Decide) -> Response:
         async with engine.begin() as connection:
             alert = _known(await find_alert(connection, alert_id, lock=True))
-            position = await read_position(connection)
+            at = await newest_of(connection, alert.line)
             now = clock()
             word = Word(by=_text(said.by), note=_text(said.note) if said.note else None, at=now)
             try:
-                decided = how(alert, word, position.judged_at or now)
+                decided = how(alert, word, min(at or now, now))
             except Over as over:
                 raise Conflict(str(over)) from None
             await write_by_hand(connection, decided, change, ways)

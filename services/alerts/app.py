@@ -1,7 +1,7 @@
 """Wires alerts: one consumer that counts, one judge, those who tell, and the API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +20,9 @@ from services.alerts.settings import AlertsSettings
 from services.alerts.store.alerts import Ways
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.couriers import AlertmanagerCourier, Courier, WebhookCourier
+from services.alerts.worker.courtroom import Terms
 from services.alerts.worker.delivering import Delivering
-from services.alerts.worker.judge import Judge, Terms
+from services.alerts.worker.judge import Judge
 from services.alerts.worker.lookout import Lookout, Where
 from services.alerts.worker.publishing import Publishing
 from services.alerts.worker.retention import Retention
@@ -155,11 +156,11 @@ def build_alerts_web(
     needed = {
         "database": database,
         "topics": topics,
-        "consumer": _fault_of(counting),
-        "judge": _fault_of(judge.health),
-        "publishing": _fault_of(publishing.health),
+        "consumer": _said(counting.fault),
+        "judge": _said(judge.health.fault),
+        "publishing": _said(publishing.health.fault),
     }
-    named = {f"destination {one.name}": _destination(one) for one in core.delivering}
+    named = {f"destination {one.name}": _said(one.why_not_told) for one in core.delivering}
     loops = [counting, judge.health, publishing.health]
     return build_web(
         "alerts",
@@ -175,16 +176,9 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def _fault_of(health: Health) -> Check:
+def _said(fault: Callable[[], str | None]) -> Check:
     async def check() -> str | None:
-        return health.fault()
-
-    return check
-
-
-def _destination(one: Delivering) -> Check:
-    async def check() -> str | None:
-        return one.fault
+        return fault()
 
     return check
 

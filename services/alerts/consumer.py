@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerts.domain.answers import Answer, Place, minute_of
+from services.alerts.domain.answers import Answer, Line, Place, minute_of
 from services.alerts.handlers.answers import on_answers
 from services.alerts.store.ledger import SqlLedger
 from shared.errors import Reason, Refused
@@ -33,9 +33,9 @@ def build_decoders(lattice: Lattice, cluster_by: str | None) -> dict[str, Decode
         # nobody answers after the answer was scored: a wrong clock does not carry time away
         answered_at = min(scored.answered_at, scored.scored_at)
         place = Place(
-            minute_of(answered_at),
             scored.metric,
             scored.survey or "",
+            minute_of(answered_at),
             lattice.leaf(scored.segments),
             scored.segments.get(cluster_by, "") if cluster_by else "",
         )
@@ -56,10 +56,11 @@ def build_handler(log: str) -> Handle:
     """Return what the loop calls with each batch; `log` is the id of Kafka's log."""
 
     async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:
-        newest: dict[int, datetime] = {}
+        newest: dict[tuple[int, Line], datetime] = {}
         for item in items:
-            number, (_, answered_at) = item.record.partition, item.value
-            newest[number] = max(newest.get(number, answered_at), answered_at)
+            answer, answered_at = item.value
+            key = item.record.partition, answer.place.line
+            newest[key] = max(newest.get(key, answered_at), answered_at)
         await on_answers([item.value[0] for item in items], newest, SqlLedger(connection, log))
 
     return handle

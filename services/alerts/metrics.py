@@ -40,7 +40,12 @@ FULL_DIMENSIONS = Gauge(
     "Dimensions with 10,000 values; further ones are watched together as other.",
     registry=REGISTRY,
 )
-OPEN = Gauge("earshot_alerts_open", "Alerts open or acknowledged.", registry=REGISTRY)
+OPEN = Gauge(
+    "earshot_alerts_open",
+    "Alerts open or acknowledged, by metric and survey.",
+    ["metric", "survey"],
+    registry=REGISTRY,
+)
 RAISED = Counter(
     "earshot_alerts_raised",
     "Alerts raised, by severity and whether historic.",

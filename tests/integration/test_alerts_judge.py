@@ -31,7 +31,8 @@ def rig(engine: AsyncEngine) -> AlertsRig:
 def history(*, seed: int, days: float, spike: bool) -> list[ScoredResponse]:
     """Thirty answers an hour, a tenth detractors; in the spike EU x shoes has six in ten."""
     draw = random.Random(seed)
-    answers, at = [], START
+    answers: list[ScoredResponse] = []
+    at = START
     while at < START + timedelta(days=days):
         at += timedelta(minutes=10) if len(answers) % 5 == 0 else timedelta(seconds=7)
         where = {"region": draw.choice(REGIONS), "product": draw.choice(PRODUCTS)}
@@ -79,7 +80,7 @@ async def test_a_spike_opens_one_alert_and_recovery_resolves_it(rig: AlertsRig) 
 
 async def test_a_steady_stream_is_silent(rig: AlertsRig) -> None:
     assert await play(rig, history(seed=11, days=9, spike=False)) == []
-    assert (await rig.position()).judged_at == rig_last(rig)
+    assert await rig.judged_to() == rig_last(rig)
 
 
 def rig_last(rig: AlertsRig) -> datetime:

@@ -16,8 +16,9 @@ from services.alerts.domain.alerts import Alert
 from services.alerts.domain.deliveries import Way
 from services.alerts.domain.terms import Policy
 from services.alerts.store.alerts import list_alerts
-from services.alerts.store.position import Position, read_position
-from services.alerts.worker.judge import Judge, Terms
+from services.alerts.store.lines import read_judged
+from services.alerts.worker.courtroom import Terms
+from services.alerts.worker.judge import Judge
 from services.alerts.worker.lookout import Lookout, Where
 from shared.events import RecordRef, ScoredResponse, Topic, encode
 from shared.segments import Lattice
@@ -101,9 +102,9 @@ class AlertsRig:
         async with self.engine.begin() as connection:
             return list(await list_alerts(connection, None, None, 500))[::-1]
 
-    async def position(self) -> Position:
+    async def judged_to(self) -> datetime | None:
         async with self.engine.begin() as connection:
-            return await read_position(connection)
+            return await read_judged(connection)
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         async with self.engine.connect() as connection:

@@ -38,7 +38,7 @@ _TABLES = (
     ) WITH (fillfactor = 80)
     """,
     # a leaf may be longer than an index entry
-    "CREATE UNIQUE INDEX ticks_key ON ticks (minute, metric, survey, md5(leaf), md5(cluster))",
+    "CREATE UNIQUE INDEX ticks_key ON ticks (metric, survey, minute, md5(leaf), md5(cluster))",
     # What detractors said, for the reasons and comments of an alert.
     """
     CREATE TABLE remarks (
@@ -56,38 +56,50 @@ _TABLES = (
     CREATE TABLE heard (
         log text NOT NULL,
         partition integer NOT NULL,
+        metric text NOT NULL,
+        survey text NOT NULL,
+        lately timestamptz NOT NULL,
         newest timestamptz NOT NULL,
-        PRIMARY KEY (log, partition)
+        PRIMARY KEY (log, partition, metric, survey)
     ) WITH (fillfactor = 50)
     """,
     # Minutes up to closed_to take no more evidence; those up to judged_to are in the fleet.
     """
-    CREATE TABLE position (
-        "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"),
-        closed_to integer NOT NULL DEFAULT 0,
-        judged_to integer NOT NULL DEFAULT 0,
-        judged_at timestamptz,
-        columns text[] NOT NULL DEFAULT '{}',
-        detector jsonb
-    ) WITH (fillfactor = 50)
-    """,
-    "INSERT INTO position DEFAULT VALUES",
-    """
-    CREATE TABLE streams (
-        id integer PRIMARY KEY,
+    CREATE TABLE lines (
         metric text NOT NULL,
         survey text NOT NULL,
+        closed_to integer NOT NULL DEFAULT 0,
+        judged_to integer NOT NULL DEFAULT 0,
+        columns text[] NOT NULL DEFAULT '{}',
+        detector jsonb,
+        PRIMARY KEY (metric, survey)
+    ) WITH (fillfactor = 50)
+    """,
+    """
+    CREATE TABLE judged (
+        "only" boolean PRIMARY KEY DEFAULT true CHECK ("only"),
+        at timestamptz
+    ) WITH (fillfactor = 50)
+    """,
+    "INSERT INTO judged DEFAULT VALUES",
+    """
+    CREATE TABLE streams (
+        metric text NOT NULL,
+        survey text NOT NULL,
+        number integer NOT NULL,
         segment text NOT NULL,
         level smallint NOT NULL,
         parent integer NOT NULL,
         state bytea NOT NULL,
-        UNIQUE (metric, survey, segment)
+        PRIMARY KEY (metric, survey, number)
     ) WITH (fillfactor = 70)
     """,
     """
     CREATE TABLE alerts (
         id text PRIMARY KEY,
         state text NOT NULL CHECK (state IN ('open', 'acknowledged', 'resolved', 'accepted')),
+        metric text NOT NULL,
+        survey text NOT NULL,
         opened_at timestamptz NOT NULL,
         revision integer NOT NULL,
         body jsonb NOT NULL,

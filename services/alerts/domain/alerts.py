@@ -1,7 +1,6 @@
 """An alert, as the world sees it, and the ways in which it changes.
 
-Each change gives a new alert with the next revision; what a caller may not do raises `Over`.
-`began_at`, `opened_at` and `resolved_at` are event time, `raised_at` and `updated_at` wall clock.
+Each change gives a new alert with the next revision. `began_at`, `opened_at` and `resolved_at` are event time, `raised_at` and `updated_at` wall clock.
 """
 
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.alerts.domain.answers import Line
 from services.alerts.domain.estimates import Severity
 
 SCHEMA: Final = "detractor-alert/1"
@@ -105,8 +105,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """What is behind it: the share explained, the reasons that grew, a few comments."""
 
     explains: float
-    top_reasons: tuple[ReasonShare, ...] = ()
-    sample_comments: tuple[str, ...] = ()
+    top_reasons: tuple[ReasonShare, ...]
+    sample_comments: tuple[str, ...]
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +138,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     sample_comments: tuple[str, ...] = ()
     acknowledged: Word | None = None
     closed: Word | None = None
+
+    @property
+    def line(self) -> Line:
+        return Line(self.metric, self.survey or "")
 
     def sized(self, size: Size, severity: Severity) -> "Alert":
         """The same with newer numbers; not yet a revision. Severity never falls."""
@@ -175,8 +179,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def acknowledge(self, word: Word) -> "Alert":
         """Somebody looks. Raises Over."""
         self._need_open()
-        changed = msgspec.structs.replace(self, state=State.ACKNOWLEDGED, acknowledged=word)
-        return changed.revised(word.at)
+        seen = msgspec.structs.replace(self, state=State.ACKNOWLEDGED, acknowledged=word)
+        return seen.revised(word.at)
 
     def end(self, state: State, at: datetime, now: datetime, word: Word | None = None) -> "Alert":
         """Close as `state` at that event time, by a person's `word` or by evidence. Raises Over."""

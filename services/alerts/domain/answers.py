@@ -9,14 +9,25 @@ DAY: Final = 24 * 60  # minutes
 LATEST: Final = 30 * DAY  # what comes later than this after its minute was judged is history
 
 
+class Line(NamedTuple):
+    """One metric of one survey, judged on its own. `survey` is empty where there is none."""
+
+    metric: str
+    survey: str
+
+
 class Place(NamedTuple):
     """Where an answer counts. `survey` and `cluster` are empty where there is none."""
 
-    minute: int
     metric: str
     survey: str
+    minute: int
     leaf: str
     cluster: str = ""
+
+    @property
+    def line(self) -> Line:
+        return Line(self.metric, self.survey)
 
 
 class Answer(NamedTuple):
@@ -64,7 +75,7 @@ def fold(answers: Iterable[Answer]) -> list[Answer]:
     return [newest[key] for key in sorted(newest)]
 
 
-def bring_forward(answers: Iterable[Answer], oldest_open: int) -> list[Answer]:
+def bring_forward(answers: Iterable[Answer], closed_to: Mapping[Line, int]) -> list[Answer]:
     """Move answers of judged minutes into the oldest open one; drop what is history by now.
 
     An answer more than 30 days behind what was judged belongs to an import of the past: it says
@@ -73,6 +84,7 @@ def bring_forward(answers: Iterable[Answer], oldest_open: int) -> list[Answer]:
     moved = []
     for answer in answers:
         minute = answer.place.minute
+        oldest_open = closed_to.get(answer.place.line, 0) + 1
         if minute >= oldest_open:
             moved.append(answer)
         elif oldest_open - minute <= LATEST:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from services.alerts.domain.alerts import Alert, Change
 from services.alerts.domain.estimates import Severity
-from services.alerts.domain.streams import Line
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,6 @@ class Case:
     raised_as: Severity
     pending: tuple[int, ...] = ()
 
-    @property
-    def line(self) -> Line:
-        return Line(self.alert.metric, self.alert.survey or "")
-
     def hold(self, row: int) -> "Case":
         """Hold one more stream open."""
         return replace(self, holds=(*self.holds, row))
@@ -48,7 +43,7 @@ class Case:
 
 @dataclass
 class Docket:
-    """All cases that are not settled, with what one turn did to them.
+    """All cases of a line that are not settled, with what one turn did to them.
 
     `ended_by_hand`: alerts that a person closed and whose streams the fleet still holds open.
     """
@@ -62,10 +57,6 @@ class Docket:
     def of_row(self, row: int) -> Case | None:
         """The open case that holds a stream."""
         return next((case for case in self.cases.values() if row in case.holds), None)
-
-    def of_line(self, line: Line) -> list[Case]:
-        """The open cases of a line."""
-        return [case for case in self.cases.values() if case.line == line]
 
     def put(self, case: Case, change: Change | None = None) -> None:
         """Store a case as it is now; with a change it is a revision that is told."""

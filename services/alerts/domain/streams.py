@@ -1,7 +1,6 @@
-"""Which streams are watched: {} (all), each dimension's values, each configured pair's.
+"""Which streams of a line are watched: {} (all), each dimension's values, each configured pair's.
 
-One set for each metric and survey; answers without a survey are a survey of their own, named by an
-empty text. A stream's row in the fleet is its place here.
+A stream's row in the line's fleet is its place here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,24 +18,9 @@ OTHER: Final = "other"
 ALL: Final = "{}"
 
 
-class Line(NamedTuple):
-    """One metric of one survey: streams of different lines have nothing to do with each other."""
-
-    metric: str
-    survey: str
-
-
-class Stream(NamedTuple):
-    """One group of customers that is watched."""
-
-    line: Line
-    segment: str  # key, as `shared.segments` writes it
-
-
 class LeafTick(NamedTuple):
     """The answers of one leaf in some time."""
 
-    line: Line
     leaf: str
     answers: int
     detractors: int
@@ -44,69 +28,69 @@ class LeafTick(NamedTuple):
 
 @dataclass
 class Catalogue:
-    """Streams by row. Values beyond 10,000 of a dimension are watched together as `other`."""
+    """Segment keys by row. Values beyond 10,000 of a dimension are watched together as `other`."""
 
     lattice: Lattice
-    streams: list[Stream] = field(default_factory=list)
+    segments: list[str] = field(default_factory=list)
     values_at_most: int = VALUES_AT_MOST
 
     def __post_init__(self) -> None:
-        self._rows = {stream: row for row, stream in enumerate(self.streams)}
-        self._of_leaf: dict[tuple[Line, str], Ints] = {}
+        self._rows = {segment: row for row, segment in enumerate(self.segments)}
+        self._of_leaf: dict[str, Ints] = {}
         self._values: dict[str, set[str]] = {}
-        for stream in self.streams:
-            for name, value in read_segment_key(stream.segment).items():
-                self._values.setdefault(name, set()).add(value)
+        for segment in self.segments:
+            self._note_values(segment)
 
-    def row(self, stream: Stream) -> int | None:
-        return self._rows.get(stream)
+    def row(self, segment: str) -> int | None:
+        return self._rows.get(segment)
 
-    def rows_of(self, line: Line, leaf: str, fleet: FleetState) -> Ints:
+    def rows_of(self, leaf: str, fleet: FleetState) -> Ints:
         """The rows in which a leaf's answers count; what is new joins the catalogue and `fleet`."""
-        known = self._of_leaf.get((line, leaf))
+        known = self._of_leaf.get(leaf)
         if known is None:
-            named = self._streams_of(line, leaf)
-            rows = [self._admit(stream, parent, fleet) for stream, parent in named]
-            known = self._of_leaf[line, leaf] = np.array(rows, np.intp)
+            rows = [self._admit(key, parent, fleet) for key, parent in self._streams_of(leaf)]
+            known = self._of_leaf[leaf] = np.array(rows, np.intp)
         return known
 
-    def known_rows_of(self, line: Line, leaf: str) -> Ints:
+    def known_rows_of(self, leaf: str) -> Ints:
         """The rows of a leaf that exist already."""
-        known = self._of_leaf.get((line, leaf))
+        known = self._of_leaf.get(leaf)
         if known is not None:
             return known
-        named = (self._rows.get(stream) for stream, _ in self._streams_of(line, leaf))
+        named = (self._rows.get(key) for key, _ in self._streams_of(leaf))
         return np.array([row for row in named if row is not None], np.intp)
 
     def full_dimensions(self) -> list[str]:
         """Dimensions that have no room for a further value."""
         return sorted(n for n, v in self._values.items() if len(v) >= self.values_at_most)
 
-    def _streams_of(self, line: Line, leaf: str) -> list[tuple[Stream, Stream | None]]:
+    def _streams_of(self, leaf: str) -> list[tuple[str, str | None]]:
         """Each stream with its parent: {} of a value, the first dimension's value of a pair."""
         segments = {name: self._capped(name, v) for name, v in read_segment_key(leaf).items()}
-        named: list[tuple[Stream, Stream | None]] = []
-        top = Stream(line, ALL)
         first_of = {frozenset(pair): pair[0] for pair in self.lattice.pairs}
+        named: list[tuple[str, str | None]] = []
         for cell in cells(segments, self.lattice.dimensions, self.lattice.pairs):
-            parent = top if len(cell) == 1 else None
+            parent = ALL if len(cell) == 1 else None
             if len(cell) == 2:
                 first = first_of[frozenset(cell)]
-                parent = Stream(line, segment_key({first: cell[first]}))
-            named.append((Stream(line, segment_key(cell)), parent))
+                parent = segment_key({first: cell[first]})
+            named.append((segment_key(cell), parent))
         return named
 
-    def _admit(self, stream: Stream, parent: Stream | None, fleet: FleetState) -> int:
-        row = self._rows.get(stream)
+    def _admit(self, segment: str, parent: str | None, fleet: FleetState) -> int:
+        row = self._rows.get(segment)
         if row is None:
-            segment = read_segment_key(stream.segment)
+            level = len(read_segment_key(segment))
             above = NO_PARENT if parent is None else self._rows[parent]
-            (row,) = fleet.extend(1, level=[len(segment)], parent=[above]).tolist()
-            self._rows[stream] = row
-            self.streams.append(stream)
-            for name, value in segment.items():
-                self._values.setdefault(name, set()).add(value)
+            (row,) = fleet.extend(1, level=[level], parent=[above]).tolist()
+            self._rows[segment] = row
+            self.segments.append(segment)
+            self._note_values(segment)
         return row
+
+    def _note_values(self, segment: str) -> None:
+        for name, value in read_segment_key(segment).items():
+            self._values.setdefault(name, set()).add(value)
 
     def _capped(self, name: str, value: str) -> str:
         values = self._values.get(name, ())

@@ -8,6 +8,7 @@ from typing import Protocol
 from services.alerts.domain.answers import (
     Answer,
     Change,
+    Line,
     Place,
     Tick,
     bring_forward,
@@ -16,15 +17,17 @@ from services.alerts.domain.answers import (
 )
 from services.alerts.metrics import ANSWERS, LATE, REPEATS, TOO_LATE
 
+Newest = Mapping[tuple[int, Line], datetime]  # of a partition and line
+
 
 class Ledger(Protocol):
     """What counting needs remembered. Every call shares the caller's transaction."""
 
-    async def oldest_open(self) -> int:
-        """The oldest minute that takes evidence; it stays open until the transaction ends."""
+    async def closed_to(self, lines: Iterable[Line]) -> Mapping[Line, int]:
+        """The last minute of each line that takes none; no more close until we commit."""
         ...
 
-    async def record(self, answers: Sequence[Answer], oldest_open: int) -> Sequence[Change]:
+    async def record(self, answers: Sequence[Answer]) -> Sequence[Change]:
         """Store answers, sorted by id. What was judged, repeats and older versions stay as is."""
         ...
 
@@ -36,19 +39,17 @@ class Ledger(Protocol):
         """Add to the sums."""
         ...
 
-    async def note(self, newest: Mapping[int, datetime]) -> None:
-        """Keep each partition's newest answer."""
+    async def note(self, newest: Newest) -> None:
+        """Keep the newest answer of each partition and line."""
         ...
 
 
-async def on_answers(
-    answers: Iterable[Answer], newest: Mapping[int, datetime], ledger: Ledger
-) -> None:
+async def on_answers(answers: Iterable[Answer], newest: Newest, ledger: Ledger) -> None:
     """Count a batch. An answer counts with its first version, or the last before its judgement."""
     folded = fold(answers)
-    oldest_open = await ledger.oldest_open()
-    timely = bring_forward(folded, oldest_open)
-    changes = await ledger.record(timely, oldest_open)
+    closed_to = await ledger.closed_to({answer.place.line for answer in folded})
+    timely = bring_forward(folded, closed_to)
+    changes = await ledger.record(timely)
     if changes:
         await ledger.remember(changes)
         await ledger.add(tally(changes))

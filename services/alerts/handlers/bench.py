@@ -5,32 +5,36 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Docket
 from services.alerts.domain.causes import Remark
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.state import FleetState
-from services.alerts.domain.streams import Catalogue, LeafTick, Line, Stream
+from services.alerts.domain.streams import Catalogue, LeafTick
 
 
 class Past(Protocol):
-    """What judging asks of the counted answers. Minutes are inclusive."""
+    """What judging asks of the counted answers of its line. Minutes are inclusive."""
 
-    async def leaves(self, line: Line, first: int, last: int) -> Sequence[LeafTick]:
-        """The leaves of a line, summed over the minutes."""
+    async def leaves(self, first: int, last: int) -> Sequence[LeafTick]:
+        """The leaves, summed over the minutes."""
         ...
 
-    async def remarks(self, stream: Stream, first: int, last: int, most: int) -> Sequence[Remark]:
-        """What detractors of a stream said, newest first."""
+    async def remarks(self, segment: str, first: int, last: int, most: int) -> Sequence[Remark]:
+        """What detractors of a segment said, newest first."""
         ...
 
 
 @dataclass
 class Bench:
-    """The fleet and the docket, with the rows whose state was changed.
+    """The fleet and the docket of one line, with the rows whose state was changed.
 
-    `now` is the wall clock; `draw_id` gives a new alert its id.
+    `promise`: false alarms a week over all lines. `now`: the wall clock. `draw_id`: the id of a
+    new alert.
     """
 
+    line: Line
+    promise: float
     detector: Detector
     fleet: FleetState
     catalogue: Catalogue
@@ -51,9 +55,9 @@ class Bench:
             self.detector.close(self.fleet, row, accepted=accepted)
             self.touched.add(row)
 
-    def normal_rate(self, stream: Stream, otherwise: float) -> float:
-        """The share of detractors that is normal in a stream."""
-        row = self.catalogue.row(stream)
+    def normal_rate(self, segment: str, otherwise: float) -> float:
+        """The share of detractors that is normal in a segment."""
+        row = self.catalogue.row(segment)
         if row is None:
             return otherwise
         detractors = float(self.fleet.baseline_detractors[row])

@@ -18,7 +18,7 @@ from services.alerts.handlers.raising import explain, raise_all
 async def judge_minute(bench: Bench, minute: int, ticks: Sequence[LeafTick]) -> None:
     """Judge a closed minute for good."""
     index, answers, detractors = gather(
-        (bench.catalogue.rows_of(tick.line, tick.leaf, bench.fleet), tick.answers, tick.detractors)
+        (bench.catalogue.rows_of(tick.leaf, bench.fleet), tick.answers, tick.detractors)
         for tick in ticks
     )
     if not len(index):
@@ -44,8 +44,7 @@ async def look_ahead(
     """Judge minutes that are still open, as one, and remember only the alarms that they raise."""
     first, last = minutes
     index, answers, detractors = gather(
-        (bench.catalogue.known_rows_of(tick.line, tick.leaf), tick.answers, tick.detractors)
-        for tick in ticks
+        (bench.catalogue.known_rows_of(tick.leaf), tick.answers, tick.detractors) for tick in ticks
     )
     if not len(index):
         return

@@ -24,7 +24,7 @@ from services.alerts.domain.causes import (
 )
 from services.alerts.domain.estimates import severity
 from services.alerts.domain.findings import Finding
-from services.alerts.domain.streams import ALL, Line, Stream
+from services.alerts.domain.streams import ALL
 from services.alerts.handlers.bench import Bench
 from shared.segments import read_segment_key, segment_key
 
@@ -41,12 +41,12 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
         row = finding.row(i)
         if bench.docket.of_row(row) is not None:
             continue
-        stream = bench.catalogue.streams[row]
-        behind = await _case_behind(bench, stream, finding, i)
+        segment = read_segment_key(bench.catalogue.segments[row])
+        behind = await _case_behind(bench, segment, finding, i)
         if behind is None:
-            case, change = await _raise(bench, stream, finding, i), Change.OPENED
+            case, change = await _raise(bench, segment, finding, i), Change.OPENED
         else:
-            joined = behind.alert.joined_by(read_segment_key(stream.segment))
+            joined = behind.alert.joined_by(segment)
             case, change = replace(behind, alert=joined).hold(row), None
         if finding.provisional:
             case = case.await_minute(row, finding.minute)
@@ -57,13 +57,12 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
 
 async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
     """Find what is behind an alert, up to that minute."""
-    stream = Stream(Line(alert.metric, alert.survey or ""), segment_key(alert.segment))
-    first = minute_of(alert.began_at)
-    ticks = await bench.past.leaves(stream.line, first, minute)
-    now = await bench.past.remarks(stream, first, minute, REMARKS_NOW)
-    before = await bench.past.remarks(stream, first - BEFORE, first - 1, REMARKS_BEFORE)
+    key, first = segment_key(alert.segment), minute_of(alert.began_at)
+    ticks = await bench.past.leaves(first, minute)
+    now = await bench.past.remarks(key, first, minute, REMARKS_NOW)
+    before = await bench.past.remarks(key, first - BEFORE, first - 1, REMARKS_BEFORE)
     slice_ = Expected(alert.segment, alert.detractor_rate.baseline)
-    everything = Expected({}, bench.normal_rate(Stream(stream.line, ALL), slice_.rate))
+    everything = Expected({}, bench.normal_rate(ALL, slice_.rate))
     cause = Cause(
         explains=round(explained_share(ticks, slice_, everything), 4),
         top_reasons=grown_reasons(now, before),
@@ -72,14 +71,14 @@ async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
     return alert.explained(cause)
 
 
-async def _case_behind(bench: Bench, stream: Stream, finding: Finding, i: int) -> Case | None:
-    cases = bench.docket.of_line(stream.line)
+async def _case_behind(
+    bench: Bench, segment: dict[str, str], finding: Finding, i: int
+) -> Case | None:
+    cases = list(bench.docket.cases.values())
     if not cases:
         return None
-    first = minute_of(finding.began_at(i))
-    ticks = await bench.past.leaves(stream.line, first, finding.minute)
-    rate = float(finding.judgement.baseline_rate[i])
-    crossed = Expected(read_segment_key(stream.segment), rate)
+    ticks = await bench.past.leaves(minute_of(finding.began_at(i)), finding.minute)
+    crossed = Expected(segment, float(finding.judgement.baseline_rate[i]))
     shares = [
         share_inside(ticks, crossed, Expected(c.alert.segment, c.alert.detractor_rate.baseline))
         for c in cases
@@ -88,22 +87,22 @@ async def _case_behind(bench: Bench, stream: Stream, finding: Finding, i: int) -
     return cases[best] if shares[best] >= JOINS_AT else None
 
 
-async def _raise(bench: Bench, stream: Stream, finding: Finding, i: int) -> Case:
+async def _raise(bench: Bench, segment: dict[str, str], finding: Finding, i: int) -> Case:
     size, began_at = finding.size(i), finding.began_at(i)
     opened_at = max(finding.at, began_at)
     graded = severity(size.hurt_per_hour)
     evidence = Evidence(
         e_value=float(np.exp(min(finding.judgement.log_evidence[i], LARGEST_LOG))),
-        false_alarms_per_week=bench.detector.policy.false_alarms_per_week,
+        false_alarms_per_week=bench.promise,
     )
     alert = Alert(
         id=bench.draw_id(),
         state=State.OPEN,
         revision=1,
         severity=graded,
-        metric=stream.line.metric,
-        survey=stream.line.survey or None,
-        segment=read_segment_key(stream.segment),
+        metric=bench.line.metric,
+        survey=bench.line.survey or None,
+        segment=segment,
         began_at=began_at,
         opened_at=opened_at,
         raised_at=bench.now,

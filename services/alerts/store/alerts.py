@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.alerts import Alert, Change, State
+from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Case, Docket
 from services.alerts.domain.deliveries import Way, key_of
 from services.alerts.domain.estimates import Severity
@@ -17,20 +18,18 @@ from services.alerts.store.columns import columns, unnested
 Place = tuple[datetime, str]
 Ways = Mapping[str, Way]  # destination to what it wants
 
-_UNSETTLED: Final = sa.text("SELECT * FROM alerts WHERE NOT settled ORDER BY id FOR UPDATE")
-_BY_HAND_ANY: Final = sa.text("""
-    SELECT EXISTS (
-        SELECT FROM alerts WHERE NOT settled AND state IN ('resolved', 'accepted')
-    )
+_UNSETTLED: Final = sa.text("""
+    SELECT * FROM alerts WHERE NOT settled AND metric = :metric AND survey = :survey
+    ORDER BY id FOR UPDATE
 """)
 _ONE: Final = sa.text("SELECT body FROM alerts WHERE id = :id")
 _ONE_LOCKED: Final = sa.text("SELECT body FROM alerts WHERE id = :id FOR UPDATE")
 _PUT: Final = sa.text("""
     INSERT INTO alerts
-        (id, state, opened_at, revision, body, holds, pending, opened_in, told_n, raised_as,
-         settled)
-    VALUES (:id, :state, :opened_at, :revision, CAST(:body AS jsonb), CAST(:holds AS int[]),
-        CAST(:pending AS int[]), :opened_in, :told_n, :raised_as, :settled)
+        (id, state, metric, survey, opened_at, revision, body, holds, pending, opened_in, told_n,
+         raised_as, settled)
+    VALUES (:id, :state, :metric, :survey, :opened_at, :revision, CAST(:body AS jsonb),
+        CAST(:holds AS int[]), CAST(:pending AS int[]), :opened_in, :told_n, :raised_as, :settled)
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, revision = excluded.revision,
         body = excluded.body, holds = excluded.holds, pending = excluded.pending,
         opened_in = excluded.opened_in, told_n = excluded.told_n, settled = excluded.settled
@@ -63,10 +62,10 @@ _LIST: Final = """
 """
 
 
-async def read_docket(connection: AsyncConnection) -> Docket:
-    """Lock and read the cases that are not settled."""
+async def read_docket(connection: AsyncConnection, line: Line) -> Docket:
+    """Lock and read the cases of a line that are not settled."""
     docket = Docket()
-    for row in (await connection.execute(_UNSETTLED)).mappings():
+    for row in (await connection.execute(_UNSETTLED, line._asdict())).mappings():
         case = Case(
             read_alert(row["body"]),
             tuple(row["holds"]),
@@ -80,11 +79,6 @@ async def read_docket(connection: AsyncConnection) -> Docket:
         else:
             docket.cases[case.alert.id] = case
     return docket
-
-
-async def was_closed_by_hand(connection: AsyncConnection) -> bool:
-    """Whether a person closed an alert that the fleet still holds open."""
-    return bool((await connection.execute(_BY_HAND_ANY)).scalar_one())
 
 
 async def write_docket(connection: AsyncConnection, docket: Docket, ways: Ways) -> None:
@@ -159,6 +153,7 @@ def _case_values(case: Case) -> dict[str, Any]:
     return {
         "id": alert.id,
         "state": alert.state,
+        **alert.line._asdict(),
         "opened_at": alert.opened_at,
         "revision": alert.revision,
         "body": _text(alert),

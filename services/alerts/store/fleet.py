@@ -1,4 +1,4 @@
-"""The fleet: one row a stream, its numbers as one value."""
+"""A line's fleet: one row a stream, its numbers as one value."""
 
 import json
 from collections.abc import Collection
@@ -9,49 +9,57 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerts.domain.columns import Floats
+from services.alerts.domain.answers import Line
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.state import STATE_COLUMNS, FleetState
-from services.alerts.domain.streams import Catalogue, Line, Stream
+from services.alerts.domain.streams import Catalogue
 from services.alerts.domain.terms import Policy
 from services.alerts.store.columns import columns, unnested
 from shared.segments import Lattice
 
 _NUMBER: Final = "<f8"
-_READ: Final = sa.text("SELECT * FROM streams ORDER BY id")
-_READ_DETECTOR: Final = sa.text("SELECT columns, detector FROM position")
+_READ: Final = sa.text("""
+    SELECT segment, level, parent, state FROM streams
+    WHERE metric = :metric AND survey = :survey ORDER BY number
+""")
+_READ_DETECTOR: Final = sa.text("""
+    SELECT columns, detector FROM lines WHERE metric = :metric AND survey = :survey
+""")
 _STREAM: Final = {
-    "id": "int",
-    "metric": "text",
-    "survey": "text",
+    "number": "int",
     "segment": "text",
     "level": "int",
     "parent": "int",
     "state": "bytea",
 }
 _WRITE: Final = sa.text(f"""
-    INSERT INTO streams ({", ".join(_STREAM)}) SELECT * FROM {unnested(_STREAM)}
-    ON CONFLICT (id) DO UPDATE SET state = excluded.state
+    INSERT INTO streams (metric, survey, number, segment, level, parent, state)
+    SELECT :metric, :survey, s.* FROM {unnested(_STREAM, "s")}
+    ON CONFLICT (metric, survey, number) DO UPDATE SET state = excluded.state
 """)  # noqa: S608
 _WRITE_DETECTOR: Final = sa.text("""
-    UPDATE position SET columns = CAST(:columns AS text[]), detector = CAST(:detector AS jsonb)
+    UPDATE lines SET columns = CAST(:columns AS text[]), detector = CAST(:detector AS jsonb)
+    WHERE metric = :metric AND survey = :survey
 """)
 
 
 @dataclass
 class Fleet:
-    """Detector, state and names of all streams, in step."""
+    """Detector, state and names of a line's streams, in step, as of minute `judged_to`."""
 
+    line: Line
     detector: Detector
     state: FleetState
     catalogue: Catalogue
+    judged_to: int
 
 
-async def read_fleet(connection: AsyncConnection, policy: Policy, lattice: Lattice) -> Fleet:
+async def read_fleet(
+    connection: AsyncConnection, line: Line, judged_to: int, policy: Policy, lattice: Lattice
+) -> Fleet:
     """Read all streams; numbers that were stored under other columns start anew."""
-    stored, detector = (await connection.execute(_READ_DETECTOR)).one()
-    rows = (await connection.execute(_READ)).all()
-    streams = [Stream(Line(row.metric, row.survey), row.segment) for row in rows]
+    stored, record = (await connection.execute(_READ_DETECTOR, line._asdict())).one()
+    rows = (await connection.execute(_READ, line._asdict())).all()
     values = np.array([np.frombuffer(row.state, _NUMBER) for row in rows], float)
     state = FleetState.from_rows(
         values.reshape(len(rows), len(stored or STATE_COLUMNS)),
@@ -59,30 +67,26 @@ async def read_fleet(connection: AsyncConnection, policy: Policy, lattice: Latti
         parent=[row.parent for row in rows],
         columns=stored or None,
     )
-    return Fleet(_detector(detector, policy), state, Catalogue(lattice, streams))
+    catalogue = Catalogue(lattice, [row.segment for row in rows])
+    return Fleet(line, _detector(record, policy), state, catalogue, judged_to)
 
 
 async def write_fleet(connection: AsyncConnection, fleet: Fleet, touched: Collection[int]) -> None:
     """Store the streams whose numbers changed, and what the detector knows beside them."""
     rows = sorted(touched)
     state = fleet.state
-    numbers: Floats = state.to_rows(np.array(rows, np.intp)).astype(_NUMBER)
+    numbers = state.to_rows(np.array(rows, np.intp)).astype(_NUMBER)
+    segments = fleet.catalogue.segments
     values = [
-        (
-            row,
-            *fleet.catalogue.streams[row].line,
-            fleet.catalogue.streams[row].segment,
-            int(state.level[row]),
-            int(state.parent[row]),
-            numbers[i].tobytes(),
-        )
+        (row, segments[row], int(state.level[row]), int(state.parent[row]), numbers[i].tobytes())
         for i, row in enumerate(rows)
     ]
+    names = fleet.line._asdict()
     if values:
-        await connection.execute(_WRITE, columns(_STREAM, values))
+        await connection.execute(_WRITE, columns(_STREAM, values) | names)
     detector = json.dumps(fleet.detector.to_record())
     await connection.execute(
-        _WRITE_DETECTOR, {"columns": list(STATE_COLUMNS), "detector": detector}
+        _WRITE_DETECTOR, {"columns": list(STATE_COLUMNS), "detector": detector, **names}
     )
 
 

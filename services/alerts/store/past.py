@@ -6,12 +6,13 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts.domain.answers import Line
 from services.alerts.domain.causes import Remark
-from services.alerts.domain.streams import LeafTick, Line, Stream
+from services.alerts.domain.streams import LeafTick
 
 _LEAVES: Final = sa.text("""
     SELECT leaf, sum(answers) AS answers, sum(detractors) AS detractors FROM ticks
-    WHERE minute BETWEEN :first AND :last AND metric = :metric AND survey = :survey
+    WHERE metric = :metric AND survey = :survey AND minute BETWEEN :first AND :last
     GROUP BY leaf HAVING sum(answers) > 0 ORDER BY leaf
 """)
 _REMARKS: Final = sa.text("""
@@ -23,19 +24,19 @@ _REMARKS: Final = sa.text("""
 
 
 class SqlPast:
-    """The counted answers, as one transaction sees them. Minutes are inclusive."""
+    """The counted answers of a line, as one transaction sees them. Minutes are inclusive."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, line: Line) -> None:
         self._connection = connection
+        self._line = line._asdict()
 
-    async def leaves(self, line: Line, first: int, last: int) -> Sequence[LeafTick]:
-        """The leaves of a line, summed over the minutes."""
-        values = {"first": first, "last": last, **line._asdict()}
-        rows = await self._connection.execute(_LEAVES, values)
-        return [LeafTick(line, row.leaf, row.answers, row.detractors) for row in rows]
+    async def leaves(self, first: int, last: int) -> Sequence[LeafTick]:
+        """The leaves, summed over the minutes."""
+        values = {"first": first, "last": last, **self._line}
+        return [LeafTick(*row) for row in await self._connection.execute(_LEAVES, values)]
 
-    async def remarks(self, stream: Stream, first: int, last: int, most: int) -> Sequence[Remark]:
-        """What detractors of a stream said, newest first."""
-        values = {"first": first, "last": last, "segment": stream.segment, "most": most}
-        rows = await self._connection.execute(_REMARKS, values | stream.line._asdict())
+    async def remarks(self, segment: str, first: int, last: int, most: int) -> Sequence[Remark]:
+        """What detractors of a segment said, newest first."""
+        values = {"first": first, "last": last, "segment": segment, "most": most, **self._line}
+        rows = await self._connection.execute(_REMARKS, values)
         return [Remark(tuple(row.reasons), row.comment) for row in rows]

@@ -9,10 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.alerts.domain.answers import minute_of
 
 _BATCH: Final = 5_000
+_JUDGED_LONG_AGO: Final = (
+    "minute < :minute AND minute < (SELECT l.judged_to FROM lines l"
+    " WHERE l.metric = old.metric AND l.survey = old.survey) - :minutes"
+)
 # Evidence is old by event time, as far as it was judged; ids and messages by the wall clock.
 _OLD: Final = {
-    "ticks": "minute < least(:minute, (SELECT judged_to FROM position) - :minutes)",
-    "remarks": "minute < least(:minute, (SELECT judged_to FROM position) - :minutes)",
+    "ticks": _JUDGED_LONG_AGO,
+    "remarks": _JUDGED_LONG_AGO,
     "counted": "counted_at < :before",
     "deliveries": "since < :before AND state <> 'pending'",
     "changes": "at < :before AND published",
@@ -28,10 +32,10 @@ async def delete_old(engine: AsyncEngine, keep: timedelta, now: datetime) -> dic
         "most": _BATCH,
     }
     gone = {}
-    for table, old in _OLD.items():
+    for table, condition in _OLD.items():
         statement = sa.text(
             f"DELETE FROM {table} WHERE ctid IN"  # noqa: S608
-            f" (SELECT ctid FROM {table} WHERE {old} LIMIT :most)"
+            f" (SELECT ctid FROM {table} AS old WHERE {condition} LIMIT :most)"
         )
         used = {name: value for name, value in values.items() if f":{name}" in statement.text}
         async with engine.begin() as connection:

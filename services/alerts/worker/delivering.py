@@ -25,6 +25,10 @@ class Delivering:
         self.health = Health()
         self.fault: str | None = None
 
+    def why_not_told(self) -> str | None:
+        """What the last try failed by, or None."""
+        return self.fault
+
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until stopped."""
         name = f"delivering to {self.name}"

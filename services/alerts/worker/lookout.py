@@ -3,12 +3,12 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerts.domain.watermark import Sight, forget, watermark
-from services.alerts.store.position import Counted, read_counted
+from services.alerts.domain.answers import Line
+from services.alerts.domain.watermark import Sight, Watermark, forget, watermark
+from services.alerts.store.lines import read_counted
 
 Ends = Callable[[], Awaitable[Mapping[int, int]]]
 
@@ -31,17 +31,20 @@ class Lookout:
         self._settle_s = settle_s
         self._sights: list[Sight] = []
 
-    async def look(self, connection: AsyncConnection) -> tuple[datetime | None, Counted]:
-        """The time before which no answer is on its way, if that is known, and what was counted."""
+    async def look(self, connection: AsyncConnection) -> None:
+        """See how far Kafka goes and how far it was counted. Raises KafkaUnavailable."""
         ends = await self._ends()
         where = self._where
         async with connection.begin():
             counted = await read_counted(
                 connection, group=where.group, log=where.log, topic=where.topic
             )
-        sight = Sight(time.monotonic(), ends, counted.nexts, counted.newest, counted.last)
+        sight = Sight(time.monotonic(), ends, counted.nexts, counted.lately)
         self._sights = forget([*self._sights, sight], self._settle_s)
-        return watermark(self._sights, self._settle_s), counted
+
+    def watermark(self, line: Line) -> Watermark:
+        """How far a line's time had come at the last look."""
+        return watermark(self._sights, self._settle_s, line)
 
     def forget(self) -> None:
         """Begin anew."""

@@ -1,0 +1,103 @@
+"""What one line's judgement writes: chunk by chunk, all of it in one transaction each."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerts.domain.cases import Docket
+from services.alerts.domain.terms import Policy
+from services.alerts.handlers.bench import Bench
+from services.alerts.handlers.judging import judge_minute, look_ahead, settle_by_hand
+from services.alerts.metrics import JUDGED
+from services.alerts.store.alerts import Ways, read_docket, write_docket
+from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
+from services.alerts.store.lines import Standing, move, read_chunk, read_open
+from services.alerts.store.past import SqlPast
+from services.alerts.worker.observing import observe_docket
+from services.alerts.worker.turns import Clock
+from shared.segments import Lattice
+
+_BREATH: Final = 10  # minutes judged before others on this loop may run
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is judged by, and who is told. The promise of `policy` is over all lines."""
+
+    policy: Policy
+    lattice: Lattice
+    ways: Ways
+    clock: Clock
+
+    def share(self, lines: int) -> Policy:
+        """A line's part of the promise; each line keeps the one per so many answers by itself."""
+        allowed = self.policy.false_alarms_per_week / max(lines, 1)
+        return replace(self.policy, false_alarms_per_week=allowed)
+
+
+class Courtroom:
+    """Judges lines on the connection that holds the judge's lock."""
+
+    def __init__(self, connection: AsyncConnection, terms: Terms) -> None:
+        self._connection = connection
+        self._terms = terms
+
+    async def load(self, standing: Standing) -> Fleet:
+        """Read a line's fleet as it was stored."""
+        terms = self._terms
+        async with self._connection.begin():
+            return await read_fleet(
+                self._connection, standing.line, standing.judged_to, terms.policy, terms.lattice
+            )
+
+    async def judge_closed(self, fleet: Fleet, standing: Standing) -> bool:
+        """Judge a chunk of closed minutes for good; say whether there are more."""
+        connection = self._connection
+        async with connection.begin():
+            docket = await read_docket(connection, fleet.line)
+            bench = self._bench(fleet, docket)
+            settle_by_hand(bench)
+            upto, minutes = await read_chunk(connection, standing)
+            for number, (minute, ticks) in enumerate(minutes.items()):
+                await judge_minute(bench, minute, ticks)
+                if number % _BREATH == 0:
+                    await asyncio.sleep(0)
+            await write_fleet(connection, fleet, bench.touched)
+            await write_docket(connection, docket, self._terms.ways)
+            await move(connection, standing, upto)
+        fleet.judged_to = upto
+        JUDGED.inc(len(minutes))
+        observe_docket(fleet.line, docket)
+        return upto < standing.closed_to
+
+    async def judge_open(self, fleet: Fleet, standing: Standing, heard: datetime) -> None:
+        """Look for alarms in the minutes that may still grow, as one; keep nothing else."""
+        connection, last = self._connection, standing.last
+        if last is None:
+            return
+        async with connection.begin():
+            ticks = await read_open(connection, fleet.line, standing.closed_to)
+            docket = await read_docket(connection, fleet.line)
+            if docket.ended_by_hand:  # the fleet is told first, at the next turn
+                return
+            span = max(standing.first or last, standing.closed_to + 1), last
+            await look_ahead(self._bench(fleet, docket), span, ticks, heard)
+            await write_docket(connection, docket, self._terms.ways)
+        observe_docket(fleet.line, docket)
+
+    def _bench(self, fleet: Fleet, docket: Docket) -> Bench:
+        return Bench(
+            line=fleet.line,
+            promise=self._terms.policy.false_alarms_per_week,
+            detector=fleet.detector,
+            fleet=fleet.state,
+            catalogue=fleet.catalogue,
+            docket=docket,
+            past=SqlPast(self._connection, fleet.line),
+            now=self._terms.clock(),
+            draw_id=lambda: f"a-{uuid4().hex[:26]}",
+        )
