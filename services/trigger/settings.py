@@ -23,7 +23,9 @@ class TriggerSettings(Settings):
         description="keys that sign links, oldest first, separated by commas or white space"
     )
     public_url: str = Field(
-        "", description="base of the links in mails; default: loopback with ingest's port"
+        "",
+        pattern=r"^(https?://[!-~]+)?$",
+        description="base of the links in mails; default: loopback with ingest's port",
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
