@@ -52,6 +52,7 @@ from shared.stream.records import Partition
 
 DIMENSIONS = tuple(f"d{number}" for number in range(8))
 POLL = 2_000
+BATCH = 4_000
 DECODERS = build_decoders(())
 
 
@@ -227,8 +228,8 @@ async def over_kafka(servers: Embedded, records: Sequence[Outgoing]) -> list[Tak
     """Both loops over the embedded broker, each as a group of its own."""
     broker, count = Broker(servers.kafka_bootstrap, servers.kafka_log, embedded=True), len(records)
     async with open_producer(broker) as producer:
-        for first in range(0, count, 500):
-            await producer.send(records[first : first + 500])
+        for first in range(0, count, BATCH):  # the mock serves one batch a partition and fetch
+            await producer.send(records[first : first + BATCH])
         async with (
             database(servers.database_url, "bare") as engine,
             joined(broker, engine, "bench-bare") as source,

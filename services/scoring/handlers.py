@@ -103,7 +103,7 @@ def scored_by(kind_of: KindOf, sources: Mapping[str, RecordRef], now: datetime) 
             survey=survey,
             kind=asking.kind if asking is not None else survey and kind_of(survey),
             metric=reply.metric,
-            scale=(LOWEST.get(reply.metric, 1), reply.scale),
+            scale=(LOWEST[reply.metric], reply.scale),
             score=reply.score,
             klass=class_of(reply),
             reasons=reply.reasons,

@@ -1,6 +1,5 @@
-"""The questions of contracts section 5, answered from real PostgreSQL."""
+"""Scores and trends of contracts section 5 equal a recount, for any question."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -9,62 +8,17 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.api import Reading, build_routers
-from services.scoring.consumer import build_decoders, build_handler
-from services.scoring.store import Book, adopt
 from shared.db import open_engine
-from shared.keys import KeyFile
 from shared.programme.metrics import Klass, find_metric
-from shared.stream.records import Decoded
-from shared.web import Parts, build_web
-from tests.support.scoring import LAYOUT, START, invitation, record, response
-from tests.support.scoring_history import history, segments_of, winners
-
-NOW = START + timedelta(hours=8, minutes=21)
-VALUES = history(1, ids=250)
-DECODE = build_decoders(["touchpoint"])
-
-
-class Nowhere:
-    async def send(self, records: Any) -> None:
-        """Kafka is not what is tested here."""
-
-
-async def settle(engine: AsyncEngine, values: list[Any]) -> None:
-    handle = build_handler(Book(), Nowhere(), lambda _: None, lambda: START)
-    records = [record(value, offset) for offset, value in enumerate(values)]
-    items = [Decoded(one, DECODE[one.topic](one)) for one in records]
-    async with engine.begin() as connection:
-        await handle(items, connection)
-
-
-def build_client(
-    engine: AsyncEngine, now: datetime = NOW, **changes: Any
-) -> tuple[httpx.AsyncClient, asyncio.Event]:
-    closing = asyncio.Event()
-    reading = Reading(engine, LAYOUT.paths, "Europe/Berlin", lambda: now, lambda: 0.25, **changes)
-    web = build_web(
-        "scoring",
-        routers=build_routers(reading, closing),
-        parts=Parts(),
-        registry=CollectorRegistry(),
-        keys=KeyFile(None),
-    )
-    transport = httpx.ASGITransport(web)
-    return httpx.AsyncClient(transport=transport, base_url="http://scoring"), closing
+from tests.support.scoring import START
+from tests.support.scoring_api import VALUES, build_client, fill, get
+from tests.support.scoring_history import segments_of, winners
 
 
 @pytest.fixture(scope="module")
 def filled(database_url: str) -> str:
-    async def fill() -> None:
-        async with open_engine(database_url, schema="scoring") as engine:
-            await adopt(engine, LAYOUT)
-            await settle(engine, VALUES)
-
-    asyncio.run(fill())
+    fill(database_url)
     return database_url
 
 
@@ -74,14 +28,6 @@ async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
         opened, _ = build_client(engine)
         async with opened:
             yield opened
-
-
-async def get(client: httpx.AsyncClient, path: str, **query: Any) -> Any:
-    names = {"from_": "from", "klass": "class"}
-    query = {names.get(name, name): value for name, value in query.items()}
-    reply = await client.get(path, params=query)
-    assert reply.status_code == 200, reply.text
-    return reply.json()
 
 
 def expected(
@@ -232,66 +178,6 @@ async def test_the_points_of_a_trend_add_up_to_its_window(
         assert group["points"][-1]["to"] == trend["to"]
 
 
-async def test_a_group_leads_to_its_answers_newest_first_page_by_page(
-    client: httpx.AsyncClient,
-) -> None:
-    query = {"metric": "nps", "class": "detractor", "where": "region:B", "limit": 7}
-    items: list[Any] = []
-    cursor: dict[str, str] = {}
-    while True:
-        page = await get(client, "/v1/responses", **query, **cursor)
-        assert len(page["items"]) <= 7
-        items += page["items"]
-        if page["next"] is None:
-            break
-        cursor = {"cursor": page["next"]}
-
-    (group,) = (await get(client, "/v1/scores", metric="nps", where="region:B"))["groups"]
-    assert len(items) == group["counts"]["detractors"] > 7
-    assert {one["class"] for one in items} == {"detractor"}
-    assert len({one["id"] for one in items}) == len(items)
-    assert [one["answered_at"] for one in items] == sorted(
-        (one["answered_at"] for one in items), reverse=True
-    )
-    assert set(items[0]) >= {
-        "id", "survey", "metric", "score", "class", "segments", "touchpoint", "reasons",
-        "comment", "language", "customer_id", "answered_at",
-    }  # fmt: skip
-
-
-async def test_answers_are_found_by_reason_and_by_text(client: httpx.AsyncClient) -> None:
-    replies, _ = winners(VALUES)
-    late = sum("late" in reply.answers.reasons for reply in replies.values())
-    quoted = sum(reply.answers.comment is not None for reply in replies.values())
-
-    by_reason = await get(client, "/v1/responses", reason="late", limit=500)
-    by_text = await get(client, "/v1/responses", q='A "B" \\', limit=500)
-    by_wildcard = await get(client, "/v1/responses", q="%", limit=500)
-
-    assert len(by_reason["items"]) == late > 0
-    assert len(by_text["items"]) == quoted > 0
-    assert by_wildcard["items"] == []
-
-
-async def test_dimensions_list_their_values(client: httpx.AsyncClient) -> None:
-    replies, askings = winners(VALUES)
-    regions: dict[str, list[datetime]] = {}
-    for key, reply in replies.items():
-        region = segments_of(reply, askings.get(key)).get("region")
-        regions.setdefault(region or "", []).append(reply.answered_at)
-
-    body = await get(client, "/v1/segments")
-
-    listed = {one["dimension"]: one for one in body["items"]}
-    assert set(listed) == set(LAYOUT.paths)
-    assert body["next"] is None
-    assert {
-        one["value"]: (one["n"], datetime.fromisoformat(one["last_answered_at"]))
-        for one in listed["region"]["values"]
-    } == {name: (len(times), max(times)) for name, times in regions.items() if name}
-    assert listed["region"]["other"] == 0
-
-
 async def test_groups_come_in_pages_that_miss_none(client: httpx.AsyncClient) -> None:
     whole = await get(client, "/v1/scores", metric="nps", by="region,product")
     names: list[Any] = []
@@ -305,158 +191,3 @@ async def test_groups_come_in_pages_that_miss_none(client: httpx.AsyncClient) ->
 
     assert names == [group["segment"] for group in whole["groups"]]
     assert len(names) > 2
-
-
-@pytest.mark.parametrize(
-    ("path", "query", "field", "told"),
-    [
-        ("/v1/scores", {}, "metric", ""),
-        ("/v1/scores", {"metric": "stars"}, "metric", "csat"),
-        ("/v1/scores", {"metric": "nps", "by": "regoin"}, "by", "region"),
-        ("/v1/scores", {"metric": "nps", "by": "colour"}, "by", "channel, product, region"),
-        ("/v1/scores", {"metric": "nps", "by": "region,product,channel"}, "by", "at most two"),
-        ("/v1/scores", {"metric": "nps", "by": "region,region"}, "by", "each once"),
-        (
-            "/v1/scores",
-            {"metric": "nps", "by": "region,product", "where": ["channel:web", "touchpoint:x"]},
-            "by",
-            "at most three",
-        ),
-        ("/v1/scores", {"metric": "nps", "where": "colour:red"}, "where", "channel, product"),
-        ("/v1/scores", {"metric": "nps", "where": "region"}, "where", "dimension:value"),
-        ("/v1/scores", {"metric": "nps", "where": "region: "}, "where", "dimension:value"),
-        ("/v1/scores", {"metric": "nps", "window": "2h"}, "window", "24h"),
-        ("/v1/scores", {"metric": "nps", "windwo": "1h"}, "windwo", "window"),
-        ("/v1/scores", {"metric": "nps", "from": "yesterday"}, "from", ""),
-        ("/v1/scores", {"metric": "nps", "from": "2026-01-01T00:00:00"}, "from", "offset"),
-        (
-            "/v1/scores",
-            {"metric": "nps", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
-            "from",
-            "before `to`",
-        ),
-        ("/v1/scores", {"metric": "nps", "from": "1990-01-01T00:00:00Z"}, "from", "at most"),
-        ("/v1/scores", {"metric": "nps", "from": "1890-01-01T00:00:00Z"}, "from", "1971"),
-        (
-            "/v1/scores",
-            {"metric": "nps", "from": "2026-01-01T00:00:00Z", "window": "1h"},
-            "window",
-            "window, or from and to",
-        ),
-        ("/v1/scores", {"metric": "nps", "limit": "-1"}, "limit", ""),
-        ("/v1/scores", {"metric": "nps", "limit": "501"}, "limit", "500"),
-        ("/v1/scores", {"metric": "nps", "cursor": "x"}, "cursor", "page before"),
-        ("/v1/trend", {"metric": "nps", "bucket": "5m"}, "bucket", "1h"),
-        ("/v1/trend", {"metric": "nps", "tz": "Mars/Olympus"}, "tz", "Europe/Berlin"),
-        (
-            "/v1/trend",
-            {"metric": "nps", "bucket": "1h", "from": "2025-01-01T00:00:00Z"},
-            "bucket",
-            "longer bucket",
-        ),
-        ("/v1/responses", {"class": "angry"}, "class", "detractor"),
-        ("/v1/responses", {"by": "region"}, "by", ""),
-        ("/v1/responses", {"cursor": "WzEsMiwzXQ"}, "cursor", "page before"),
-        ("/v1/segments", {"metric": "nps"}, "metric", ""),
-    ],
-)
-async def test_a_bad_question_names_its_fault_and_what_there_is(
-    client: httpx.AsyncClient, path: str, query: Any, field: str, told: str
-) -> None:
-    reply = await client.get(path, params=query)
-
-    assert reply.status_code == 422, reply.text
-    assert reply.headers["content-type"] == "application/problem+json"
-    (fault,) = reply.json()["errors"]
-    assert fault["field"] == field
-    assert told in fault["accepted"]
-
-
-async def test_a_plus_sign_that_nobody_escaped_is_understood(client: httpx.AsyncClient) -> None:
-    path = "/v1/scores?metric=nps&from=2026-11-21T11:00:00+01:00&to=2026-11-21T12:00:00+01:00"
-
-    reply = await client.get(path)
-
-    assert reply.json()["from"] == "2026-11-21T10:00:00Z"
-
-
-async def test_a_full_dimension_agrees_from_counts_and_from_answers(
-    fresh_database_url: str,
-) -> None:
-    values = [
-        response(f"r-{n}", n % 11, segments={"region": f"R{n % 7}", "channel": f"C{n % 2}"})
-        for n in range(70)
-    ]
-    async with open_engine(fresh_database_url, schema="scoring") as engine:
-        await adopt(engine, LAYOUT, values_at_most=4)
-        book = Book(values_at_most=4)
-        handle = build_handler(book, Nowhere(), lambda _: None, lambda: START)
-        records = [record(value, offset) for offset, value in enumerate(values)]
-        async with engine.begin() as connection:
-            await handle([Decoded(one, DECODE[one.topic](one)) for one in records], connection)
-        client, _ = build_client(engine, values_at_most=4)
-        async with client:
-            counted = await get(client, "/v1/scores", metric="nps", by="region")
-            edges = await get(client, "/v1/scores", metric="nps", by="region", time="event")
-            pair = await get(client, "/v1/scores", metric="nps", by="region,channel")
-            listed = await get(client, "/v1/segments")
-
-    assert counted["groups"] == edges["groups"]
-    sizes = {one["segment"]["region"]: one["n"] for one in counted["groups"]}
-    assert sizes == {"other": 30, "R0": 10, "R1": 10, "R2": 10, "R3": 10}
-    assert sum(one["n"] for one in pair["groups"]) == 70
-    regions = next(one for one in listed["items"] if one["dimension"] == "region")
-    assert (len(regions["values"]), regions["other"]) == (4, 30)
-
-
-async def test_a_database_that_is_away_is_said_and_not_a_fault_of_ours(filled: str) -> None:
-    async with open_engine(filled.replace("5432", "1"), schema="scoring") as engine:
-        away = engine.url.set(port=1)
-    async with open_engine(away.render_as_string(hide_password=False), schema="scoring") as engine:
-        client, _ = build_client(engine)
-        async with client:
-            reply = await client.get("/v1/scores", params={"metric": "nps"})
-
-    assert reply.status_code == 503
-    assert "retry-after" in reply.headers
-
-
-async def test_a_stream_tells_what_is_and_then_what_changes(fresh_database_url: str) -> None:
-    async with open_engine(fresh_database_url, schema="scoring") as engine:
-        await adopt(engine, LAYOUT)
-        await settle(engine, [response("r-1", 9, segments={"region": "EU"}), invitation("i-9")])
-        reading = Reading(engine, LAYOUT.paths, "UTC", lambda: NOW, lambda: 0.0)
-        closing = asyncio.Event()
-        routers = build_routers(reading, closing)
-        (endpoint,) = [
-            route.endpoint  # type: ignore[attr-defined]
-            for router in routers
-            for route in router.routes
-            if route.path == "/v1/stream"  # type: ignore[attr-defined]
-        ]
-        from services.scoring.api.parameters import Cut
-        from services.scoring.api.stream import Followed
-
-        reply = await endpoint("nps", Cut(), Followed(window="24h", by="region"))
-        stream = aiter(reply.body_iterator)
-        greeting = await anext(stream)
-        first = await anext(stream)
-        await settle(engine, [response("r-2", 0, segments={"region": "EU"})])
-        second = await anext(stream)
-        closing.set()
-        rest = [chunk async for chunk in stream]
-
-        seen = first.decode().splitlines()[1].removeprefix("id: ")
-        again = await endpoint("nps", Cut(), Followed(window="24h", by="region"), seen)
-        closing.set()
-        await anext(aiter(again.body_iterator))
-
-    assert greeting.startswith(b":")
-    assert first.startswith(b"event: score\nid: ")
-    data = [json.loads(text.decode().split("data: ")[1]) for text in (first, second)]
-    assert [one["segment"] for one in data] == [{"region": "EU"}] * 2
-    assert [(one["n"], one["score"]) for one in data] == [(1, 100.0), (2, 0.0)]
-    assert set(data[0]) == {
-        "metric", "survey", "window", "segment", "n", "score", "interval", "as_of",
-    }  # fmt: skip
-    assert rest == []

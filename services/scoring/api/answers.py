@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.scoring.api.parameters import Cut, MetricName, Span
+from services.scoring.api.parameters import Cut, Span, read_metric
 from services.scoring.api.reading import Reading
 from services.scoring.domain.cells import Layout
 from services.scoring.store.dimensions import list_values
@@ -23,7 +23,7 @@ from shared.web.pages import Cursor, Limit
 class Narrow:
     """Which of the answers."""
 
-    metric: Annotated[MetricName | None, Query(description="all, if not told")] = None
+    metric: Annotated[str | None, Query(description="all, if not told")] = None
     klass: Annotated[Literal["detractor", "passive", "promoter"] | None, Query(alias="class")] = (
         None
     )
@@ -64,7 +64,7 @@ def build_answers(reading: Reading) -> APIRouter:
         as_of = span.as_of or (cursor[2] if cursor else reading.now())
         search = Search(
             window=span.read(as_of),
-            metric=narrow.metric,
+            metric=read_metric(narrow.metric),
             survey=cut.survey,
             where=cut.read_where(reading),
             klass=narrow.klass,

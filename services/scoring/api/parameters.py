@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import AwareDatetime, BeforeValidator
 
 from services.scoring.api.reading import Reading
 from services.scoring.domain.windows import NAMED, Window
 from shared.errors import FieldFault, Invalid, unknown_name
+from shared.programme.metrics import METRIC_NAMES
 from shared.segments import clean_value
 
 DEFAULT_WINDOW = "30d"
@@ -23,7 +24,21 @@ def _plus(value: Any) -> Any:
 
 
 Moment = Annotated[AwareDatetime | None, BeforeValidator(_plus)]
-MetricName = Literal["nps", "csat", "ces"]
+
+
+def read_metric(name: str | None) -> str | None:
+    """A metric's name. Raises Invalid that lists them."""
+    if name is not None and name not in METRIC_NAMES:
+        raise Invalid.of([FieldFault("metric", "out-of-range", name, ", ".join(METRIC_NAMES))])
+    return name
+
+
+def needed_metric(metric: Annotated[str, Query(description="nps, csat or ces")]) -> str:
+    """The parameter `metric`, which must be told."""
+    return read_metric(metric) or metric
+
+
+MetricName = Annotated[str, Depends(needed_metric)]
 
 
 @dataclass

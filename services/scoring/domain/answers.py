@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from shared.programme.metrics import Klass, Metric, find_metric
+from shared.programme.metrics import METRICS, Klass, Metric, find_metric
 
 SENT = "sent"
 
@@ -88,12 +88,12 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     after: Truth
 
 
-LOWEST = {"nps": 0}  # every other metric's scale begins at 1
+LOWEST = {metric.name: metric.scale[0] for metric in METRICS}  # the same on all its scales
 
 
 def metric_of(name: str, highest: int) -> Metric:
     """The entry of the table of metrics. Raises UnknownMetric."""
-    return find_metric(name, (LOWEST.get(name, 1), highest))
+    return find_metric(name, (LOWEST[name], highest))
 
 
 def version_of(truth: Truth) -> str | None:

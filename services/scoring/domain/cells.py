@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from services.scoring.domain.answers import LOWEST, SENT, Change, Truth
 
-POINTS: Final = 11  # the longest scale has 11 points
+POINTS: Final = 11  # columns for points: no scale is longer
 INVITED: Final = 11  # then two more columns: invitations sent, and those of them answered
 ANSWERED: Final = 12
 WIDTH: Final = 13
@@ -111,7 +111,7 @@ def _spots(truth: Truth) -> list[Spot]:
     found: list[Spot] = []
     reply, asking = truth.reply, truth.asking
     if reply is not None:
-        point = reply.score - LOWEST.get(reply.metric, 1)
+        point = reply.score - LOWEST[reply.metric]
         found.append((reply.metric, reply.scale, survey, hour_of(reply.answered_at), point))
     if asking is not None and asking.status == SENT:
         asked = (asking.asked_metric, asking.asked_scale, survey, hour_of(asking.invited_at))

@@ -89,7 +89,7 @@ async def _from_answers(
         inner += f" AND a.survey = {told.add(question.survey)}"
     keys = ["number", "scale", "score", *by_columns(question)]
     found = await grouped(connection, told, inner, keys, "count(*)", filters(question, told))
-    lowest = LOWEST.get(question.metric, 1)
+    lowest = LOWEST[question.metric]
     rows: list[Row] = []
     for number, scale, score, *segment, count in found:
         sums = [0] * WIDTH

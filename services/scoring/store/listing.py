@@ -97,7 +97,7 @@ def _listed(row: Any) -> Listed:
         id=row["id"],
         survey=row["survey"],
         metric=metric.name,
-        scale=(LOWEST.get(metric.name, 1), row["scale"]),
+        scale=(LOWEST[metric.name], row["scale"]),
         score=row["score"],
         klass=metric.class_of(row["score"]),
         segments=msgspec.json.decode(row["segments"], type=dict[str, str]),

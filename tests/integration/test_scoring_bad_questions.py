@@ -1,0 +1,102 @@
+"""A bad question names its fault and what there is."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.db import open_engine
+from tests.support.scoring_api import build_client, fill
+
+
+@pytest.fixture(scope="module")
+def filled(database_url: str) -> str:
+    fill(database_url)
+    return database_url
+
+
+@pytest.fixture
+async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with open_engine(filled, schema="scoring") as engine:
+        opened, _ = build_client(engine)
+        async with opened:
+            yield opened
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "field", "told"),
+    [
+        ("/v1/scores", {}, "metric", ""),
+        ("/v1/scores", {"metric": "stars"}, "metric", "nps, csat, ces"),
+        ("/v1/scores", {"metric": "nps", "by": "regoin"}, "by", "region"),
+        ("/v1/scores", {"metric": "nps", "by": "colour"}, "by", "channel, product, region"),
+        ("/v1/scores", {"metric": "nps", "by": "region,product,channel"}, "by", "at most two"),
+        ("/v1/scores", {"metric": "nps", "by": "region,region"}, "by", "each once"),
+        (
+            "/v1/scores",
+            {"metric": "nps", "by": "region,product", "where": ["channel:web", "touchpoint:x"]},
+            "by",
+            "at most three",
+        ),
+        ("/v1/scores", {"metric": "nps", "where": "colour:red"}, "where", "channel, product"),
+        ("/v1/scores", {"metric": "nps", "where": "region"}, "where", "dimension:value"),
+        ("/v1/scores", {"metric": "nps", "where": "region: "}, "where", "dimension:value"),
+        ("/v1/scores", {"metric": "nps", "window": "2h"}, "window", "24h"),
+        ("/v1/scores", {"metric": "nps", "windwo": "1h"}, "windwo", "window"),
+        ("/v1/scores", {"metric": "nps", "from": "yesterday"}, "from", ""),
+        ("/v1/scores", {"metric": "nps", "from": "2026-01-01T00:00:00"}, "from", "offset"),
+        (
+            "/v1/scores",
+            {"metric": "nps", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+            "from",
+            "before `to`",
+        ),
+        (
+            "/v1/scores",
+            {"metric": "nps", "from": "1980-01-01T00:00:00Z", "to": "2190-01-01T00:00:00Z"},
+            "from",
+            "at most",
+        ),
+        ("/v1/scores", {"metric": "nps", "from": "1890-01-01T00:00:00Z"}, "from", "1971"),
+        (
+            "/v1/scores",
+            {"metric": "nps", "from": "2026-01-01T00:00:00Z", "window": "1h"},
+            "window",
+            "window, or from and to",
+        ),
+        ("/v1/scores", {"metric": "nps", "limit": "-1"}, "limit", ""),
+        ("/v1/scores", {"metric": "nps", "limit": "501"}, "limit", "500"),
+        ("/v1/scores", {"metric": "nps", "cursor": "x"}, "cursor", "page before"),
+        ("/v1/trend", {"metric": "nps", "bucket": "5m"}, "bucket", "1h"),
+        ("/v1/trend", {"metric": "nps", "tz": "Mars/Olympus"}, "tz", "Europe/Berlin"),
+        (
+            "/v1/trend",
+            {"metric": "nps", "bucket": "1h", "from": "2025-01-01T00:00:00Z"},
+            "bucket",
+            "longer bucket",
+        ),
+        ("/v1/responses", {"class": "angry"}, "class", "detractor"),
+        ("/v1/responses", {"by": "region"}, "by", ""),
+        ("/v1/responses", {"cursor": "WzEsMiwzXQ"}, "cursor", "page before"),
+        ("/v1/segments", {"metric": "nps"}, "metric", ""),
+    ],
+)
+async def test_a_bad_question_names_its_fault_and_what_there_is(
+    client: httpx.AsyncClient, path: str, query: Any, field: str, told: str
+) -> None:
+    reply = await client.get(path, params=query)
+
+    assert reply.status_code == 422, reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
+    (fault,) = reply.json()["errors"]
+    assert fault["field"] == field
+    assert told in fault["accepted"]
+
+
+async def test_a_plus_sign_that_nobody_escaped_is_understood(client: httpx.AsyncClient) -> None:
+    path = "/v1/scores?metric=nps&from=2026-11-21T11:00:00+01:00&to=2026-11-21T12:00:00+01:00"
+
+    reply = await client.get(path)
+
+    assert reply.json()["from"] == "2026-11-21T10:00:00Z"

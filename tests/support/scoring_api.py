@@ -1,0 +1,71 @@
+"""Scoring's API on real PostgreSQL, filled with a made-up history."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.api import Reading, build_routers
+from services.scoring.consumer import build_decoders, build_handler
+from services.scoring.store import Book, adopt
+from shared.db import open_engine
+from shared.keys import KeyFile
+from shared.stream.records import Decoded
+from shared.web import Parts, build_web
+from tests.support.scoring import LAYOUT, START, record
+from tests.support.scoring_history import history
+
+NOW = START + timedelta(hours=8, minutes=21)
+VALUES = history(1, ids=250)
+DECODE = build_decoders(["touchpoint"])
+
+
+class Nowhere:
+    async def send(self, records: Any) -> None:
+        """Kafka is not what is tested here."""
+
+
+async def settle(engine: AsyncEngine, values: list[Any]) -> None:
+    handle = build_handler(Book(), Nowhere(), lambda _: None, lambda: START)
+    records = [record(value, offset) for offset, value in enumerate(values)]
+    items = [Decoded(one, DECODE[one.topic](one)) for one in records]
+    async with engine.begin() as connection:
+        await handle(items, connection)
+
+
+def build_client(
+    engine: AsyncEngine, now: datetime = NOW, **changes: Any
+) -> tuple[httpx.AsyncClient, asyncio.Event]:
+    closing = asyncio.Event()
+    reading = Reading(engine, LAYOUT.paths, "Europe/Berlin", lambda: now, lambda: 0.25, **changes)
+    web = build_web(
+        "scoring",
+        routers=build_routers(reading, closing),
+        parts=Parts(),
+        registry=CollectorRegistry(),
+        keys=KeyFile(None),
+    )
+    transport = httpx.ASGITransport(web)
+    return httpx.AsyncClient(transport=transport, base_url="http://scoring"), closing
+
+
+def fill(url: str) -> None:
+    """Count the whole history."""
+
+    async def work() -> None:
+        async with open_engine(url, schema="scoring") as engine:
+            await adopt(engine, LAYOUT)
+            await settle(engine, VALUES)
+
+    asyncio.run(work())
+
+
+async def get(client: httpx.AsyncClient, path: str, **query: Any) -> Any:
+    names = {"from_": "from", "klass": "class"}
+    query = {names.get(name, name): value for name, value in query.items()}
+    reply = await client.get(path, params=query)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
