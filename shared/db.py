@@ -42,6 +42,7 @@ async def open_engine(
         max_overflow=4,
         pool_timeout=10,
         pool_pre_ping=False,
+        hide_parameters=True,  # values are customers', and errors go to logs
         connect_args={
             "timeout": _CONNECT_S,
             "command_timeout": statement_s + 5,

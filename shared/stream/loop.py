@@ -22,7 +22,7 @@ from shared.stream.batch import Taken, decode_all, halves, settle
 from shared.stream.pipeline import Health, Pipeline, Source
 from shared.stream.poison import PoisonGauge, Quarantine
 from shared.stream.records import Decoded, Record
-from shared.stream.verdict import Verdict, judge
+from shared.stream.verdict import Verdict, judge, sqlstate_of
 
 _log = structlog.get_logger()
 
@@ -127,9 +127,11 @@ class _Loop:
     def _bury(self, record: Record, error: Exception, waiting: deque[list[Decoded]]) -> None:
         """Make a dead letter of it, and leave the rest of its topic where most are poison."""
         verdict = judge(error)
+        # PostgreSQL's words on a value quote the value, which may be a customer's
+        shown = {"sqlstate": sqlstate_of(error)} if verdict is Verdict.DATA else {"exc_info": error}
         _log.error(
             "record became a dead letter", topic=record.topic, partition=record.partition,
-            offset=record.offset, verdict=verdict, exc_info=error,
+            offset=record.offset, verdict=verdict, error=type(error).__name__, **shown,
         )  # fmt: skip
         self._poison.buried(record.topic)
         if record.topic in self._poison.tripped:
@@ -151,7 +153,7 @@ class _Loop:
         """Take nothing for a while, doubling up to 10 s, and stay a member of the group."""
         wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, _LONGEST_WAIT_S)
         self._pipeline.metrics.retries.inc()
-        said = f"{type(error).__name__}: {error}"[:300]
+        said = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:300]
         if wait_s == _FIRST_WAIT_S:
             _log.warning("stopped by weather; trying again", error=said)
         self._health.weather = said

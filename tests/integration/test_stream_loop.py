@@ -1,167 +1,267 @@
-"""The loop on real PostgreSQL and the Kafka mock: exactly-once effect, dead letters, weather."""
+"""The loop on real PostgreSQL: one poll one transaction, dead letters, weather, the fence."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.db import open_engine
-from shared.errors import Reason, Refused
-from shared.stream import (
-    Broker,
-    Decoded,
-    Health,
-    Outgoing,
-    Pipeline,
-    Record,
-    StreamMetrics,
-    consume,
-)
-from shared.stream.kafka import KafkaProducer, KafkaSource, open_producer, open_source
-from shared.stream.offsets import create_table
+from shared.stream import Decoded, KafkaUnavailable, Partition
+from tests.support.stream import TOPIC, Rig, eventually, make_tables, write
 
-TOPIC = "survey-responses"
+HOME = Partition(TOPIC, 0)
+OPTOUTS = "survey-optouts"
 
 
 @pytest.fixture
 async def engine(empty_database_url: str) -> AsyncIterator[AsyncEngine]:
     async with open_engine(empty_database_url, schema="public") as engine:
-        async with engine.begin() as connection:
-            await connection.run_sync(
-                lambda sync: create_table(Operations(MigrationContext.configure(sync)))
-            )
-            await connection.execute(
-                sa.text("CREATE TABLE seen (word text, times int DEFAULT 1 CHECK (word <> 'bad'))")
-            )
+        await make_tables(engine)
         yield engine
 
 
-def decode(record: Record) -> str:
-    word = (record.value or b"").decode()
-    if word == "poison":
-        raise Refused(Reason.BAD_JSON, "the value is not JSON")
-    return word
-
-
-async def write(items: Sequence[Decoded], connection: AsyncConnection) -> None:
-    if any(item.value == "bug" for item in items):
-        raise ZeroDivisionError
-    await connection.execute(
-        sa.text("INSERT INTO seen (word) SELECT * FROM unnest(CAST(:words AS text[]))"),
-        {"words": [item.value for item in items]},
-    )
-
-
-class Rig:
-    def __init__(self, broker: Broker, engine: AsyncEngine) -> None:
-        self.broker = broker
-        self.engine = engine
-        self.registry = CollectorRegistry()
-        self.metrics = StreamMetrics(self.registry)
-        self.health = Health()
-
-    async def send(self, *words: str) -> None:
-        async with open_producer(self.broker) as producer:
-            await producer.send([Outgoing(TOPIC, w.encode(), w.encode()) for w in words])
-
-    @asynccontextmanager
-    async def running(self, topics: Sequence[str] = (TOPIC,)) -> AsyncIterator[KafkaSource]:
-        stop = asyncio.Event()
-        async with AsyncExitStack() as stack:
-            producer = await stack.enter_async_context(open_producer(self.broker))
-            source = await stack.enter_async_context(
-                open_source(self.broker, topics, self.engine, self.metrics, group="earshot-test")
-            )
-            pipeline = self.pipeline(producer)
-            task = asyncio.create_task(consume(source, pipeline, stop, self.health))
-            try:
-                yield source
-            finally:
-                stop.set()
-                await asyncio.wait_for(task, 10)
-
-    def pipeline(self, producer: KafkaProducer) -> Pipeline:
-        return Pipeline(
-            service="test", engine=self.engine, decode={TOPIC: decode, "dead-letters": keep},
-            handle=write, producer=producer, metrics=self.metrics,
-        )  # fmt: skip
-
-    async def words(self) -> list[str]:
-        async with self.engine.connect() as connection:
-            rows = await connection.execute(sa.text("SELECT word FROM seen"))
-            return sorted(word for (word,) in rows)
-
-    async def until(self, count: int) -> list[str]:
-        async with asyncio.timeout(20):
-            while len(words := await self.words()) < count:
-                await asyncio.sleep(0.05)
-        return words
-
-
-def keep(record: Record) -> str:
-    headers = dict(record.headers)
-    return f"{headers['earshot-reason'].decode()}:{(record.value or b'').decode()}"
-
-
 @pytest.fixture
-def rig(broker: Broker, engine: AsyncEngine) -> Rig:
-    return Rig(broker, engine)
+def rig(engine: AsyncEngine) -> Rig:
+    return Rig(engine)
 
 
-async def test_each_record_takes_effect_once_across_restarts(rig: Rig) -> None:
-    await rig.send("a", "b", "c")
+async def test_a_poll_is_one_transaction_and_the_place_is_stored(rig: Rig) -> None:
+    rig.source.append(TOPIC, b"a", b"b")
+    rig.source.append(TOPIC, b"c", number=1)
+
     async with rig.running():
         assert await rig.until(3) == ["a", "b", "c"]
-    await rig.send("d")
+        await eventually(lambda: rig.health.fault() is None)
+
+    assert rig.batches == [3]
+    assert rig.source.next_of == {HOME: 2, Partition(TOPIC, 1): 1}
+    assert (rig.woken, rig.source.newest_ms) == (1, 1_001)
+    assert rig.outcomes() == {"ok": 3}
+
+
+async def test_a_restart_goes_on_where_the_database_stands(rig: Rig) -> None:
+    rig.source.append(TOPIC, b"a")
+    async with rig.running():
+        await rig.until(1)
+    rig.source.next_of.clear()
+    rig.source.append(TOPIC, b"b")
 
     async with rig.running():
-        words = await rig.until(4)
-        await asyncio.sleep(0.3)
+        words = await rig.until(2)
 
-    assert words == await rig.words() == ["a", "b", "c", "d"]
+    assert words == ["a", "b"]
 
 
 async def test_poison_goes_to_dead_letters_and_the_rest_goes_on(rig: Rig) -> None:
-    await rig.send("a", "poison", "bug", "bad", "b")
+    words = (b"a", b"poison", b"bug", b"bad", b"crash", b"refused", b"\xff", b"b")
+    rig.source.append(TOPIC, *words)
 
+    async with rig.running():
+        await eventually(lambda: len(rig.producer.sent) == 6)
+        await rig.until(2)
+
+    assert sorted(rig.letters()) == [
+        ("bad-json", b"poison"),
+        ("bug", b"bug"),
+        ("bug", b"crash"),
+        ("bug", b"\xff"),
+        ("database", b"bad"),
+        ("unknown-survey", b"refused"),
+    ]
+    assert rig.outcomes() == {"ok": 2, "dead-letter": 6}
+    assert {log["sqlstate"] for log in rig.logs if "sqlstate" in log} == {"23514"}
+    assert rig.source.next_of[HOME] == len(words)
+
+
+async def test_a_huge_record_and_one_that_is_no_utf8_cost_only_themselves(rig: Rig) -> None:
+    rig.source.append(TOPIC, b"\xff" * 2_000_000, b"x" * 2_000_000, b"a")
+
+    async with rig.running():
+        words = await rig.until(2)
+
+    assert words == ["a", "x" * 2_000_000]
+    ((reason, kept),) = rig.letters()
+    assert (reason, len(kept or b"")) == ("bug", 256 * 1024)
+
+
+async def test_dead_letters_are_sent_before_the_commit(rig: Rig) -> None:
+    rig.source.append(TOPIC, b"a", b"poison")
+    rig.producer.faults = [KafkaUnavailable("away")]
+    seen: list[int] = []
+
+    async with rig.running():
+        await eventually(lambda: rig.counted("retries_total") == 1)
+        assert await rig.words() == []
+        rig.producer.before = lambda: seen.append(rig.source.next_of[HOME])
+        await rig.until(1)
+
+    assert seen == [0]
+    assert rig.letters() == [("bad-json", b"poison")]
+
+
+async def test_weather_while_polling_ends_nothing(rig: Rig) -> None:
+    rig.source.faults = [KafkaUnavailable("away"), ConnectionResetError(), TimeoutError()]
+    rig.source.append(TOPIC, b"a")
+
+    async with rig.running():
+        await eventually(lambda: rig.health.weather is not None and rig.source.idled > 0)
+        assert await rig.until(1) == ["a"]
+
+    assert rig.counted("retries_total") == 3
+    assert rig.health.fault() is None
+
+
+async def test_a_bug_in_the_source_ends_the_loop(rig: Rig) -> None:
+    rig.source.faults = [ZeroDivisionError()]
+
+    with pytest.raises(ZeroDivisionError):
+        async with rig.running() as task:
+            await task
+
+
+async def test_a_missing_table_is_weather(rig: Rig) -> None:
+    await rig.execute("ALTER TABLE seen RENAME TO away")
+    rig.source.append(TOPIC, b"a customer's words", b"b")
+
+    async with rig.running():
+        await eventually(lambda: "does not exist" in (rig.health.fault() or ""))
+        assert "words" not in (rig.health.fault() or "")
+        await rig.execute("ALTER TABLE away RENAME TO seen")
+
+        assert await rig.until(2) == ["a customer's words", "b"]
+        await eventually(lambda: rig.health.fault() is None)
+
+    assert rig.letters() == []
+    assert "words" not in str(rig.logs)
+
+
+KILL = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
+)
+
+
+@pytest.mark.parametrize("step", ["before", "after"])
+async def test_a_killed_backend_in_the_middle_of_a_batch_loses_nothing(rig: Rig, step: str) -> None:
+    kills = 2
+
+    async def killed(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        nonlocal kills
+        if step == "after":
+            await write(items, connection)
+        if kills:
+            kills -= 1
+            await rig.execute(KILL)
+        if step == "before":
+            await write(items, connection)
+
+    rig.handle = killed
+    rig.source.append(TOPIC, *[b"%d" % n for n in range(50)])
+
+    async with rig.running():
+        assert await rig.until(50) == sorted(str(n) for n in range(50))
+
+    assert rig.counted("retries_total") == 2
+    assert rig.letters() == []
+
+
+async def test_a_commit_that_was_done_but_not_heard_of_counts_once(rig: Rig) -> None:
+    async def lost(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        await write(items, connection)
+        if len(rig.batches) == 1:
+            await connection.commit()
+            raise ConnectionResetError("the reply is lost")
+
+    rig.handle = lost
+    rig.source.append(TOPIC, b"a", b"b")
     async with rig.running():
         await rig.until(2)
-    async with rig.running(["dead-letters"]):
-        words = await rig.until(5)
+        rig.source.append(TOPIC, b"c")
+        words = await rig.until(3)
 
-    assert words == ["a", "b", "bad-json:poison", "bug:bug", "database:bad"]
+    assert words == ["a", "b", "c"]
+    assert rig.outcomes() == {"fenced": 2, "ok": 1}
 
 
-async def test_weather_aborts_the_batch_and_it_is_tried_again(rig: Rig) -> None:
-    async with rig.engine.begin() as connection:
-        await connection.execute(sa.text("ALTER TABLE seen RENAME TO away"))
-    await rig.send("a", "b")
+async def test_a_partition_revoked_in_the_middle_of_a_batch_is_left_to_its_owner(rig: Rig) -> None:
+    async def revoked(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        if len(rig.batches) == 1:
+            rig.source.next_of.pop(HOME)
+            raise ConnectionResetError
+        await write(items, connection)
+
+    rig.handle = revoked
+    rig.source.append(TOPIC, b"a")
+    rig.source.append(TOPIC, b"b", number=1)
+
     async with rig.running():
-        async with asyncio.timeout(20):
-            while rig.health.fault() is None:
-                await asyncio.sleep(0.05)
-        async with rig.engine.begin() as connection:
-            await connection.execute(sa.text("ALTER TABLE away RENAME TO seen"))
-
         assert await rig.until(2) == ["a", "b"]
-        assert rig.health.fault() is None
+
+    assert rig.batches[:2] == [2, 1]
+
+
+async def test_what_is_committed_during_a_rebalance_is_not_taken_again(rig: Rig) -> None:
+    async def revoked(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        await write(items, connection)
+        rig.source.next_of.clear()
+
+    rig.handle = revoked
+    rig.source.append(TOPIC, b"a")
+
+    async with rig.running():
+        await rig.until(1)
+        await eventually(lambda: rig.source.next_of.get(HOME) == 1)
+
+        assert await rig.words() == ["a"]
 
 
 async def test_a_moved_offset_fences_the_stale_owner(rig: Rig) -> None:
-    await rig.send("a")
+    rig.source.append(TOPIC, b"a")
     async with rig.running():
         await rig.until(1)
-        async with rig.engine.begin() as connection:
-            await connection.execute(sa.text("UPDATE offsets SET next = next + 1"))
-        await rig.send("a", "a")  # the same key, so the same partition: the first is skipped
-        await rig.until(2)
-        await asyncio.sleep(0.3)
+        await rig.execute("UPDATE offsets SET next = next + 1 WHERE partition = 0")
+        rig.source.append(TOPIC, b"taken by another", b"b")
+        rig.source.append(TOPIC, b"c", number=1)
 
-        assert await rig.words() == ["a", "a"]
-    assert rig.registry.get_sample_value("earshot_consumer_fenced_partitions_total") == 1
+        assert await rig.until(3) == ["a", "b", "c"]
+
+    assert rig.counted("fenced_partitions_total") == 1
+
+
+async def test_a_batch_that_takes_too_long_is_tried_in_halves(rig: Rig) -> None:
+    async def slow(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        if len(items) > 2:
+            raise TimeoutError
+        await write(items, connection)
+
+    rig.handle = slow
+    rig.source.append(TOPIC, *[b"%d" % n for n in range(8)])
+
+    async with rig.running():
+        await rig.until(8)
+
+    assert rig.batches == [8, 4, 2, 2, 4, 2, 2]
+    assert rig.letters() == []
+
+
+async def test_stop_in_bad_weather_is_quick_and_takes_nothing(rig: Rig) -> None:
+    await rig.execute("ALTER TABLE seen RENAME TO away")
+    rig.source.append(TOPIC, b"a")
+
+    async with rig.running():
+        await eventually(lambda: rig.counted("retries_total") >= 2)
+
+    assert rig.source.next_of[HOME] == 0
+
+
+async def test_lag_is_shown_per_topic_and_falls_to_zero(engine: AsyncEngine) -> None:
+    rig = Rig(engine, (TOPIC, OPTOUTS))
+    rig.source.append(TOPIC, b"a", b"b")
+    rig.source.pause_topic(TOPIC)
+
+    async with rig.running():
+        await eventually(lambda: rig.counted("lag_records", topic=TOPIC) == 2)
+        rig.source.resume_topic(TOPIC)
+        await eventually(lambda: rig.counted("lag_records", topic=TOPIC) == 0)
+
+    assert rig.counted("lag_records", topic=OPTOUTS) == 0
