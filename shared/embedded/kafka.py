@@ -26,7 +26,8 @@ from shared.embedded.processes import (
 PROGRAM = "shared.embedded.broker"
 # length, api key 18, version 0, correlation id, no client id
 API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
-PATIENCE = 20.0  # seconds; it takes 0.1 on an idle machine
+PATIENCE = 5.0  # seconds; it takes 0.1 on an idle machine
+ATTEMPTS = 4  # librdkafka's mock once hung for ever while it made its topics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +51,25 @@ def start_kafka(var: Path, topics: Mapping[str, int]) -> Kafka:
         _write_wanted(var, topics)
         (var / "kafka.lock").touch()
         give_away(var / "kafka.lock")
+        return _describe(_spawn_ready(var, topics), adopted=False)
+    pid = int(found["pid"])
+    _write_wanted(var, {**topics, **found["topics"]})
+    if not topics.keys() <= found["topics"].keys():
+        _tell(pid)
+    return _describe(_wait_ready(var, pid, topics), adopted=True)
+
+
+def _spawn_ready(var: Path, topics: Mapping[str, int]) -> dict[str, Any]:
+    attempt = 0
+    while True:
+        attempt += 1
         pid = spawn(_build_launch(var), var / "kafka.log")
-    else:
-        pid = int(found["pid"])
-        _write_wanted(var, {**topics, **found["topics"]})
-        if not topics.keys() <= found["topics"].keys():
-            _tell(pid)
-    return _describe(_wait_ready(var, pid, topics), adopted=found is not None)
+        try:
+            return _wait_ready(var, pid, topics)
+        except StartFailed:
+            if attempt == ATTEMPTS or not is_alive(pid):
+                raise
+            end(pid, [(signal.SIGKILL, 5.0)])
 
 
 def running_kafka(var: Path) -> Kafka | None:
