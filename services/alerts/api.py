@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.alerts.domain.alerts import Alert, Change, Over, State, Word
+from services.alerts.domain.alerts import Alert, Change, Over, State
+from services.alerts.domain.facts import Word
 from services.alerts.store.alerts import (
     Place,
     Ways,

@@ -1,6 +1,7 @@
 """An alert, as the world sees it, and the ways in which it changes.
 
-Each change gives a new alert with the next revision. `began_at`, `opened_at` and `resolved_at` are event time, `raised_at` and `updated_at` wall clock.
+Each change gives a new alert with the next revision. `began_at`, `opened_at` and `resolved_at` are
+event time, `raised_at` and `updated_at` wall clock.
 """
 
 from datetime import datetime
@@ -11,6 +12,17 @@ import msgspec
 
 from services.alerts.domain.answers import Line
 from services.alerts.domain.estimates import Severity
+from services.alerts.domain.facts import (
+    Cause,
+    Crossing,
+    Evidence,
+    Rates,
+    ReasonShare,
+    Rise,
+    Size,
+    Slice,
+    Word,
+)
 
 SCHEMA: Final = "detractor-alert/1"
 
@@ -46,69 +58,6 @@ class Over(Exception):
         self.state = state
 
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares of detractors, 0 to 1; the interval is of the current one, 95 %."""
-
-    baseline: float
-    current: float
-    interval: tuple[float, float]
-
-
-class Rise(msgspec.Struct, frozen=True, kw_only=True):
-    """Percentage points, with their 95 % interval."""
-
-    points: float
-    interval: tuple[float, float]
-
-
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The e-value when the alert was raised, and what is promised of all alerts together."""
-
-    e_value: float
-    false_alarms_per_week: float
-
-
-class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment and its share of the excess detractors."""
-
-    segment: dict[str, str]
-    share: float
-
-
-class ReasonShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A reason's share among the detractors since the onset, and how that changed."""
-
-    reason: str
-    share: float
-    change: float
-
-
-class Word(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person said of an alert."""
-
-    by: str
-    note: str | None
-    at: datetime
-
-
-class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """How big it is: all numbers that grow while an alert is open."""
-
-    n: int
-    detractors: int
-    rates: Rates
-    rise: Rise
-    hurt_per_hour: float
-
-
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """What is behind it: the share explained, the reasons that grew, a few comments."""
-
-    explains: float
-    top_reasons: tuple[ReasonShare, ...]
-    sample_comments: tuple[str, ...]
-
-
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """The reply of `GET /v1/alerts/{id}`."""
 
@@ -133,6 +82,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     explains: float
     slices: tuple[Slice, ...]
     also_raised: tuple[dict[str, str], ...] = ()
+    crossings: tuple[Crossing, ...] = ()
     historic: bool = False
     top_reasons: tuple[ReasonShare, ...] = ()
     sample_comments: tuple[str, ...] = ()
@@ -166,11 +116,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
             sample_comments=cause.sample_comments,
         )
 
-    def joined_by(self, segment: dict[str, str]) -> "Alert":
+    def joined_by(self, crossing: Crossing) -> "Alert":
         """The same with a further stream that crossed."""
-        if segment in self.also_raised or segment == self.segment:
-            return self
-        return msgspec.structs.replace(self, also_raised=(*self.also_raised, segment))
+        also = self.also_raised
+        if crossing.segment not in also and crossing.segment != self.segment:
+            also = (*also, crossing.segment)
+        return msgspec.structs.replace(
+            self, also_raised=also, crossings=(*self.crossings, crossing)
+        )
 
     def revised(self, now: datetime) -> "Alert":
         """The next revision."""

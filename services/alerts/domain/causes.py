@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from services.alerts.domain.alerts import ReasonShare
+from services.alerts.domain.facts import ReasonShare
 from services.alerts.domain.streams import LeafTick, sum_within, within
 
 REASONS: Final = 5

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from services.alerts.domain.alerts import Rates, Rise, Size
 from services.alerts.domain.columns import Ints
 from services.alerts.domain.estimates import estimate, hurt_per_hour
+from services.alerts.domain.facts import Crossing, Rates, Rise, Size
 from services.alerts.domain.judgement import Judgement
 
 
@@ -46,6 +46,17 @@ class Finding:
 
     def began_at(self, i: int) -> datetime:
         return datetime.fromtimestamp(round(float(self.judgement.onset_h[i]) * 60) * 60, UTC)
+
+    def crossing(self, i: int, segment: dict[str, str]) -> Crossing:
+        """How a stream crossed its threshold."""
+        size, began_at = self.size(i), self.began_at(i)
+        return Crossing(
+            segment=segment,
+            began_at=began_at,
+            opened_at=max(self.at, began_at),
+            n=size.n,
+            rates=size.rates,
+        )
 
     def size(self, i: int) -> Size:
         """The numbers of a stream's excursion, or of its alert since that began."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from services.alerts.domain.alerts import Alert, Cause, Change, Evidence, State
+from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.domain.answers import DAY, minute_of
 from services.alerts.domain.cases import Case
 from services.alerts.domain.causes import (
@@ -23,6 +23,7 @@ from services.alerts.domain.causes import (
     share_inside,
 )
 from services.alerts.domain.estimates import severity
+from services.alerts.domain.facts import Cause, Crossing, Evidence
 from services.alerts.domain.findings import Finding
 from services.alerts.domain.streams import ALL
 from services.alerts.handlers.bench import Bench
@@ -37,22 +38,30 @@ BEFORE: Final = 28 * DAY
 
 async def raise_all(bench: Bench, finding: Finding) -> None:
     """Take each stream that fired and is not held by an alert already."""
+    known = set(bench.docket.cases)
+    joined: set[str] = set()
     for i in finding.fired():
         row = finding.row(i)
         if bench.docket.of_row(row) is not None:
             continue
         segment = read_segment_key(bench.catalogue.segments[row])
+        crossing = finding.crossing(i, segment)
         behind = await _case_behind(bench, segment, finding, i)
         if behind is None:
-            case, change = await _raise(bench, segment, finding, i), Change.OPENED
+            case, change = await _raise(bench, crossing, finding, i), Change.OPENED
         else:
-            joined = behind.alert.joined_by(segment)
-            case, change = replace(behind, alert=joined).hold(row), None
+            joined.add(behind.alert.id)
+            case = replace(behind, alert=behind.alert.joined_by(crossing)).hold(row)
+            change = None
         if finding.provisional:
             case = case.await_minute(row, finding.minute)
         else:
             bench.open(row, finding.now_h)
         bench.docket.put(case, change)
+    for name in sorted(joined & known):
+        case = bench.docket.cases[name]
+        told = await explain(bench, case.alert.revised(bench.now), finding.minute)
+        bench.docket.put(replace(case, alert=told), Change.UPDATED)
 
 
 async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
@@ -87,9 +96,8 @@ async def _case_behind(
     return cases[best] if shares[best] >= JOINS_AT else None
 
 
-async def _raise(bench: Bench, segment: dict[str, str], finding: Finding, i: int) -> Case:
-    size, began_at = finding.size(i), finding.began_at(i)
-    opened_at = max(finding.at, began_at)
+async def _raise(bench: Bench, crossing: Crossing, finding: Finding, i: int) -> Case:
+    size = finding.size(i)
     graded = severity(size.hurt_per_hour)
     evidence = Evidence(
         e_value=float(np.exp(min(finding.judgement.log_evidence[i], LARGEST_LOG))),
@@ -102,9 +110,9 @@ async def _raise(bench: Bench, segment: dict[str, str], finding: Finding, i: int
         severity=graded,
         metric=bench.line.metric,
         survey=bench.line.survey or None,
-        segment=segment,
-        began_at=began_at,
-        opened_at=opened_at,
+        segment=crossing.segment,
+        began_at=crossing.began_at,
+        opened_at=crossing.opened_at,
         raised_at=bench.now,
         updated_at=bench.now,
         n=size.n,
@@ -115,7 +123,8 @@ async def _raise(bench: Bench, segment: dict[str, str], finding: Finding, i: int
         evidence=evidence,
         explains=0.0,
         slices=(),
-        historic=bench.now - opened_at > HISTORIC_AFTER,
+        crossings=(crossing,),
+        historic=bench.now - crossing.opened_at > HISTORIC_AFTER,
     )
     alert = await explain(bench, alert, finding.minute)
     return Case(alert, (finding.row(i),), finding.minute, alert.n, graded)

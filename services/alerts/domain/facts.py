@@ -1,0 +1,78 @@
+"""The parts of an alert: sizes, shares, words."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of detractors, 0 to 1; the interval is of the current one, 95 %."""
+
+    baseline: float
+    current: float
+    interval: tuple[float, float]
+
+
+class Rise(msgspec.Struct, frozen=True, kw_only=True):
+    """Percentage points, with their 95 % interval."""
+
+    points: float
+    interval: tuple[float, float]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """The e-value when the alert was raised, and what is promised of all alerts together."""
+
+    e_value: float
+    false_alarms_per_week: float
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """A segment and its share of the excess detractors."""
+
+    segment: dict[str, str]
+    share: float
+
+
+class ReasonShare(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason's share among the detractors since the onset, and how that changed."""
+
+    reason: str
+    share: float
+    change: float
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person said of an alert."""
+
+    by: str
+    note: str | None
+    at: datetime
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How big it is: all numbers that grow while an alert is open."""
+
+    n: int
+    detractors: int
+    rates: Rates
+    rise: Rise
+    hurt_per_hour: float
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """What is behind it: the share explained, the reasons that grew, a few comments."""
+
+    explains: float
+    top_reasons: tuple[ReasonShare, ...]
+    sample_comments: tuple[str, ...]
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream that crossed its threshold: since when it rose, when it crossed, how big then."""
+
+    segment: dict[str, str]
+    began_at: datetime
+    opened_at: datetime
+    n: int
+    rates: Rates
