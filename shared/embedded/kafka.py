@@ -6,6 +6,7 @@ import struct
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,10 @@ PATIENCE = 5.0  # seconds; it takes 0.1 on an idle machine
 ATTEMPTS = 4  # librdkafka's mock once hung for ever while it made its topics
 
 
+class Silent(StartFailed):
+    """The broker's process does not become ready."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kafka:
     bootstrap: str
@@ -46,17 +51,22 @@ def start_kafka(var: Path, topics: Mapping[str, int]) -> Kafka:
     """
     var = prepare_folder(var)
     found = _find(var)
-    if found is None:
-        _end_silent(var)
-        _write_wanted(var, topics)
-        (var / "kafka.lock").touch()
-        give_away(var / "kafka.lock")
-        return _describe(_spawn_ready(var, topics), adopted=False)
+    if found is not None:
+        with suppress(Silent):  # it fell silent after it had answered: replaced like a dead one
+            return _describe(_adopt(var, found, topics), adopted=True)
+    _end_silent(var)
+    _write_wanted(var, topics)
+    (var / "kafka.lock").touch()
+    give_away(var / "kafka.lock")
+    return _describe(_spawn_ready(var, topics), adopted=False)
+
+
+def _adopt(var: Path, found: Mapping[str, Any], topics: Mapping[str, int]) -> dict[str, Any]:
     pid = int(found["pid"])
     _write_wanted(var, {**topics, **found["topics"]})
     if not topics.keys() <= found["topics"].keys():
         _tell(pid)
-    return _describe(_wait_ready(var, pid, topics), adopted=True)
+    return _wait_ready(var, pid, topics)
 
 
 def _spawn_ready(var: Path, topics: Mapping[str, int]) -> dict[str, Any]:
@@ -66,7 +76,7 @@ def _spawn_ready(var: Path, topics: Mapping[str, int]) -> dict[str, Any]:
         pid = spawn(_build_launch(var), var / "kafka.log")
         try:
             return _wait_ready(var, pid, topics)
-        except StartFailed:
+        except Silent:
             if attempt == ATTEMPTS or not is_alive(pid):
                 raise
             end(pid, [(signal.SIGKILL, 5.0)])
@@ -147,7 +157,7 @@ def _wait_ready(var: Path, pid: int, topics: Mapping[str, int]) -> dict[str, Any
         if state is not None and _has(state, topics):
             return state
         time.sleep(0.01)
-    raise StartFailed(
+    raise Silent(
         f"the embedded broker (process {pid}) does not start; the end of {var / 'kafka.log'}:\n"
         + read_tail(var / "kafka.log")
     )
