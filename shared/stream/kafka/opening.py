@@ -1,7 +1,9 @@
 """Open a service's consumer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +14,27 @@ from shared.stream.kafka.places import Places
 from shared.stream.metrics import StreamMetrics
 from shared.stream.offsets import Offsets
 from shared.stream.records import Broker
+
+_FOLLOWERS_S: Final = 0.1
+
+
+class _Considerate(AIOKafkaConsumer):  # type: ignore[misc]
+    """As the group's leader it lets the followers sync first.
+
+    The mock refuses a follower that syncs after its leader, and so for ever: each refusal makes it
+    join again. A real broker does not mind.
+    """
+
+    async def start(self) -> None:
+        await super().start()
+        assign = self._coordinator._perform_assignment  # noqa: SLF001 - there is no public way
+
+        async def later(response: Any) -> Any:
+            if len(response.members) > 1:
+                await asyncio.sleep(_FOLLOWERS_S)
+            return await assign(response)
+
+        self._coordinator._perform_assignment = later  # noqa: SLF001
 
 
 @asynccontextmanager
@@ -29,7 +52,8 @@ async def open_source(
     """
 
     def build() -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        kind = _Considerate if broker.embedded else AIOKafkaConsumer
+        return kind(
             bootstrap_servers=broker.bootstrap,
             group_id=f"{broker.prefix}{group}",
             enable_auto_commit=False,
