@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.embedded.system import running
 from tests.support.recount import Counts, recount, rows
 from tests.support.system import ROOT, System, open_system
 
@@ -92,18 +94,32 @@ async def test_every_score_equals_the_recount_also_after_a_second_replay(
             await assert_exact(system, real_data, name)
 
 
-async def test_kill_9_ten_times_in_the_middle_loses_and_doubles_nothing(
-    real_data: Path, tmp_path: Path
+@pytest.mark.parametrize("victim", ["services", "postgresql"])
+async def test_kill_9_in_the_middle_loses_and_doubles_nothing(
+    victim: str, real_data: Path, tmp_path: Path
 ) -> None:
-    name = "pwc_calls"
+    """By hand: EARSHOT_TEST_KILLS=10 EARSHOT_TEST_SET=olist."""
+    name = os.environ.get("EARSHOT_TEST_SET", "pwc_calls")
     luck = random.Random(5)
     programme = programme_for(tmp_path / "programme", SETS[name][0])
     async with open_system(tmp_path / "var", EARSHOT_PROGRAMME=str(programme)) as system:
         await system.start()
         playing = replay(system, real_data, name)
-        for _ in range(int(os.environ.get("EARSHOT_TEST_KILLS", "4"))):
+        for _ in range(int(os.environ.get("EARSHOT_TEST_KILLS", "3"))):
             await asyncio.sleep(luck.uniform(0.2, 1.2))
-            system.kill()
-            await system.start()
+            if victim == "services":
+                system.kill()
+                await system.start()
+            else:
+                await kill_postgresql(system)
         assert await finished(playing) == 0, (system.var / "replay.log").read_text()
         await assert_exact(system, real_data, name)
+
+
+async def kill_postgresql(system: System) -> None:
+    found = running(system.var)
+    assert found is not None
+    os.kill(found.postgres_pid, signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while not await system.ready() or running(system.var) is None:
+            await asyncio.sleep(0.1)
