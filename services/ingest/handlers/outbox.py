@@ -1,6 +1,7 @@
 """Many callers, one acknowledgement: the records of one turn of the loop travel together."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from services.ingest.handlers.ports import Producer
@@ -55,26 +56,22 @@ class Outbox:
         if not self._waiting or len(self._flights) >= _FLIGHTS:
             return
         aboard, self._waiting = self._waiting, []
-        flight = asyncio.get_running_loop().create_task(self._fly(aboard))
+        records = [record for record, _ in aboard]
+        flight = asyncio.get_running_loop().create_task(self._producer.send(records, together=True))
         self._flights.add(flight)
-        flight.add_done_callback(self._land)
+        flight.add_done_callback(partial(self._land, aboard))
 
-    async def _fly(self, aboard: list[tuple[Outgoing, Ticket]]) -> None:
-        try:
-            await self._producer.send([record for record, _ in aboard], together=True)
-        except KafkaUnavailable as error:
+    def _land(self, aboard: list[tuple[Outgoing, Ticket]], flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        error = KafkaUnavailable("stopped") if flight.cancelled() else flight.exception()
+        if isinstance(error, KafkaUnavailable):
             aboard += self._waiting
             self._waiting = []
-            _resolve(aboard, error)
-        else:
-            _resolve(aboard, None)
-
-    def _land(self, flight: asyncio.Task[None]) -> None:
-        self._flights.discard(flight)
+        _resolve(aboard, error)
         self._depart()
 
 
-def _resolve(aboard: list[tuple[Outgoing, Ticket]], error: KafkaUnavailable | None) -> None:
+def _resolve(aboard: list[tuple[Outgoing, Ticket]], error: BaseException | None) -> None:
     for _, ticket in aboard:
         if ticket.done():
             continue
