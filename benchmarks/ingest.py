@@ -1,6 +1,6 @@
 """Acknowledged answers a second through `POST /v1/responses`, beside three yardsticks in one run.
 
-    python benchmarks/ingest.py [--seconds 4] [--rounds 3] [--connections 64] [--json FILE]
+    python -m benchmarks.ingest [--seconds 4] [--rounds 3] [--connections 64] [--json FILE]
 
 earshot   ingest as it is served, every 202 acknowledged by the broker with acks=all
 awaited   FastAPI, a pydantic model, one awaited `send_and_wait` per request
@@ -14,6 +14,7 @@ connections (`wrk`, or asyncio where it is missing). The rounds alternate, media
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import re
@@ -155,8 +156,10 @@ async def serve(mode: str, port: int, bootstrap: str) -> None:
         app = build_app(mode, producer)
         config = uvicorn.Config(
             app, port=port, log_level="critical", access_log=False, lifespan="off", ws="none",
-            loop="uvloop", http="httptools", backlog=2048,
+            loop="uvloop", http="httptools", backlog=2048, server_header=False,
         )  # fmt: skip
+        gc.collect()
+        gc.freeze()  # as `shared.process` does; all modes have it
         await uvicorn.Server(config).serve()
 
     if mode == "earshot":

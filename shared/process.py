@@ -7,6 +7,7 @@ no handlers: one handler of ours stops everything, workers drain, and the proces
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -106,6 +107,10 @@ async def run(
                 for service in services
                 for worker in service.workers
             ]
+            # What stands now stands to the end: walking through it in each full collection
+            # costs a request 40 ms every few seconds.
+            gc.collect()
+            gc.freeze()
             if on_ready is not None:
                 await on_ready()
             await stop.wait()
