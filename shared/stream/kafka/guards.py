@@ -15,7 +15,7 @@ from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
 
-STOP_S: Final = 2.0
+STOP_S: Final = 1.0
 _ABANDON_S: Final = 0.5
 START_RETRY_S: Final = 0.5
 
