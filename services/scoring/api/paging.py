@@ -58,11 +58,11 @@ def page_of_groups(
 
 
 def _shown(group: Group) -> bool:
-    return group.tally.n > 0 or group.invited > 0
+    return group.n > 0 or group.invited > 0
 
 
 def size_of(found: dict[int, Group], windows: range) -> int:
-    return sum(found[number].tally.n for number in windows if number in found)
+    return sum(found[number].n for number in windows if number in found)
 
 
 def named(question: Question, segment: Segment) -> dict[str, str]:

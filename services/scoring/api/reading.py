@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.domain.cells import VALUES_AT_MOST
 from services.scoring.domain.scores import SUFFICIENT
 from services.scoring.store import driver_of
 from shared.errors import Unavailable
+from shared.stream.verdict import Verdict, judge
 
 
 @dataclass(frozen=True)
@@ -37,5 +36,7 @@ class Reading:
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
                 yield await driver_of(connection)
-        except (DBAPIError, PoolTimeout, OSError, TimeoutError, asyncpg.PostgresError) as error:
-            raise Unavailable("the database is away; try again") from error
+        except Exception as error:
+            if judge(error) is not Verdict.WEATHER:
+                raise
+            raise Unavailable("the database is away or too busy; try again") from error

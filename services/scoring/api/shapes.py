@@ -107,17 +107,18 @@ def scored(
     segment: dict[str, str], now: Group, before: Group, metric: Metric, sufficient: int
 ) -> Scored:
     """One group with its interval, and what the window before says."""
-    score = score_of(now.tally, metric, sufficient=sufficient)
-    previous = compare(now.tally, before.tally, metric)
+    tally = now.tally
+    score = score_of(tally, metric, sufficient=sufficient)
+    previous = compare(tally, before.tally, metric)
     return Scored(
         segment=segment,
-        n=now.tally.n,
+        n=tally.n,
         score=score.score,
         share_easy=_share_easy(score, metric),
         interval=score.interval,
         sufficient=score.sufficient,
-        counts=_counts(now.tally),
-        distribution=_distribution(now.tally, metric),
+        counts=_counts(tally),
+        distribution=_distribution(tally, metric),
         invited=now.invited,
         response_rate=now.response_rate,
         previous=_before(previous),

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add
 
 from services.scoring.domain.answers import metric_of
-from services.scoring.domain.cells import ANSWERED, INVITED, WIDTH, slice_key
+from services.scoring.domain.cells import ANSWERED, INVITED, POINTS, slice_key
 from services.scoring.domain.tally import Tally, tally_points
 
 Segment = tuple[str, ...]  # the values of `by`, in its order
@@ -37,37 +38,47 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group in one window."""
+    """One group in one window: its sums, for each scale. Scales stay apart until they are classes.
 
-    tally: Tally = field(default_factory=Tally)
-    invited: int = 0
-    answered: int = 0  # of those invited
+    Most groups of a large question are only ranked by `n`, so the rest is made when asked for.
+    """
+
+    metric: str = ""
+    scales: Mapping[int, Sequence[int]] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        return sum(sum(counts[:POINTS]) for counts in self.scales.values())
+
+    @property
+    def tally(self) -> Tally:
+        tally = Tally()
+        for scale, counts in self.scales.items():
+            tally += tally_points(metric_of(self.metric, scale), counts)
+        return tally
+
+    @property
+    def invited(self) -> int:
+        return sum(counts[INVITED] for counts in self.scales.values())
 
     @property
     def response_rate(self) -> float | None:
         """Answered of the invitations sent in the window; None where none was sent."""
-        return self.answered / self.invited if self.invited else None
+        answered = sum(counts[ANSWERED] for counts in self.scales.values())
+        return answered / self.invited if self.invited else None
 
 
 Row = tuple[int, Segment, int, Sequence[int]]  # number of the window, segment, scale, sums
 
 
 def gather(metric: str, rows: Iterable[Row]) -> dict[Segment, dict[int, Group]]:
-    """Add rows up to one group a segment and window; scales stay apart until they are classes."""
-    sums: dict[tuple[int, Segment], dict[int, list[int]]] = {}
+    """Add rows up to one group a segment and window."""
+    found: dict[Segment, dict[int, dict[int, Sequence[int]]]] = {}
     for number, segment, scale, counts in rows:
-        scales = sums.setdefault((number, segment), {})
-        known = scales.setdefault(scale, [0] * WIDTH)
-        scales[scale] = [left + right for left, right in zip(known, counts, strict=True)]
-    found: dict[Segment, dict[int, Group]] = {}
-    for (number, segment), scales in sums.items():
-        found.setdefault(segment, {})[number] = _group(metric, scales)
-    return found
-
-
-def _group(metric: str, scales: Mapping[int, Sequence[int]]) -> Group:
-    tally = Tally()
-    for scale, counts in scales.items():
-        tally += tally_points(metric_of(metric, scale), counts)
-    invited = sum(counts[INVITED] for counts in scales.values())
-    return Group(tally, invited, sum(counts[ANSWERED] for counts in scales.values()))
+        scales = found.setdefault(segment, {}).setdefault(number, {})
+        known = scales.get(scale)
+        scales[scale] = counts if known is None else list(map(add, known, counts))
+    return {
+        segment: {number: Group(metric, scales) for number, scales in windows.items()}
+        for segment, windows in found.items()
+    }

@@ -18,12 +18,11 @@ _VALUES = (
     f" WHERE s.slice = ANY($1::text[]) GROUP BY 1, 2 HAVING sum({_N}) > 0"
 )
 _LAST = (
-    "SELECT d.name, a.segments ->> d.name, max(a.answered_at)"
-    " FROM unnest($2::int[]) AS h(hour) JOIN scored a ON a.metric = ANY($3::text[])"
-    " AND a.answered_at >= to_timestamp(h.hour * 3600.0)"
-    " AND a.answered_at < to_timestamp((h.hour + 1) * 3600.0)"
-    " CROSS JOIN unnest($1::text[]) AS d(name)"
-    " WHERE a.segments ? d.name GROUP BY 1, 2"
+    "SELECT last.name, a.value, max(a.answered_at)"
+    " FROM unnest($1::text[], $2::int[]) AS last(name, hour) CROSS JOIN LATERAL ("
+    "SELECT segments ->> last.name AS value, answered_at FROM scored"
+    " WHERE metric = ANY($3::text[]) AND answered_at >= to_timestamp(last.hour::bigint * 3600)"
+    " AND answered_at < to_timestamp((last.hour + 1)::bigint * 3600) OFFSET 0) AS a GROUP BY 1, 2"
 )
 
 
@@ -48,10 +47,10 @@ async def list_values(
 ) -> list[Values]:
     """Every configured dimension with its values, the most frequent first."""
     rows = await connection.fetch(_VALUES, list(dimensions))
-    hours = sorted({row[3] for row in rows})
+    names, hours = zip(*{(row[0], row[3]) for row in rows}, strict=True) if rows else ((), ())
     last = {
         (row[0], row[1]): row[2]
-        for row in await connection.fetch(_LAST, list(dimensions), hours, list(METRIC_NAMES))
+        for row in await connection.fetch(_LAST, names, hours, list(METRIC_NAMES))
     }
     found: dict[str, list[Value]] = {name: [] for name in dimensions}
     others = dict.fromkeys(dimensions, 0)

@@ -3,7 +3,7 @@
 All statements of one question share one snapshot, so the parts fit together to the last answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -14,9 +14,9 @@ from services.scoring.domain.windows import Cuts, Window, cut
 from services.scoring.store.layout import read_layout
 from services.scoring.store.slices import (
     Arguments,
+    at_edges,
     by_columns,
     dimension_columns,
-    edges_of,
     filters,
     grouped,
 )
@@ -73,6 +73,7 @@ async def _from_answers(
     connection: asyncpg.Connection, question: Question, cuts: Cuts, full: set[str]
 ) -> list[Row]:
     told = Arguments()
+    metric = f"a.metric = {told.add(question.metric)}"
     within = "a.answered_at >= e.start AND a.answered_at < e.finish"
     if question.on_event:
         within = (
@@ -82,20 +83,18 @@ async def _from_answers(
     columns = ["e.number", "a.scale", "a.score"]
     columns += dimension_columns(question, told, "a.segments", full)
     inner = (
-        f"SELECT {', '.join(columns)} FROM {edges_of(cuts, told)} JOIN scored a ON {within}"  # noqa: S608
-        f" WHERE a.metric = {told.add(question.metric)}"
+        f"SELECT {', '.join(columns)}"  # noqa: S608
+        f" FROM {at_edges(cuts, told, 'scored', f'{metric} AND ({within})')} WHERE true"
     )
     if question.survey is not None:
         inner += f" AND a.survey = {told.add(question.survey)}"
     keys = ["number", "scale", "score", *by_columns(question)]
     found = await grouped(connection, told, inner, keys, "count(*)", filters(question, told))
     lowest = LOWEST[question.metric]
-    rows: list[Row] = []
-    for number, scale, score, *segment, count in found:
-        sums = [0] * WIDTH
-        sums[score - lowest] = count
-        rows.append((number, tuple(segment), scale, sums))
-    return rows
+    return [
+        (number, tuple(segment), scale, _sums({score - lowest: count}))
+        for number, scale, score, *segment, count in found
+    ]
 
 
 async def _from_invitations(
@@ -106,19 +105,20 @@ async def _from_invitations(
     columns = ["e.number", "a.asked_scale AS scale", "a.answered_at"]
     columns += dimension_columns(question, told, "a.asked_segments", full)
     inner = (
-        f"SELECT {', '.join(columns)} FROM {edges_of(cuts, told)}"  # noqa: S608
-        f" JOIN answers a ON {at} >= e.start AND {at} < e.finish"
+        f"SELECT {', '.join(columns)}"  # noqa: S608
+        f" FROM {at_edges(cuts, told, 'answers', f'{at} >= e.start AND {at} < e.finish')}"
         f" WHERE a.status = '{SENT}' AND a.asked_metric = {told.add(question.metric)}"
     )
     if question.survey is not None:
         inner += f" AND a.asked_survey = {told.add(question.survey)}"
     keys = ["number", "scale", *by_columns(question)]
     counted = "count(*), count(answered_at)"
-    rows: list[Row] = []
-    for number, scale, *segment, invited, answered in await grouped(
-        connection, told, inner, keys, counted, filters(question, told)
-    ):
-        sums = [0] * WIDTH
-        sums[INVITED], sums[ANSWERED] = invited, answered
-        rows.append((number, tuple(segment), scale, sums))
-    return rows
+    found = await grouped(connection, told, inner, keys, counted, filters(question, told))
+    return [
+        (number, tuple(segment), scale, _sums({INVITED: invited, ANSWERED: answered}))
+        for number, scale, *segment, invited, answered in found
+    ]
+
+
+def _sums(filled: Mapping[int, int]) -> list[int]:
+    return [filled.get(column, 0) for column in range(WIDTH)]

@@ -56,8 +56,19 @@ def by_columns(question: Question) -> list[str]:
     return [f"d{question.dimensions.index(name)}" for name in question.by]
 
 
-def edges_of(cuts: Cuts, told: Arguments) -> str:
-    """Return the spans that only answers can tell, as a table e(number, start, finish)."""
+def at_edges(cuts: Cuts, told: Arguments, table: str, within: str) -> str:
+    """Return the rows of `table` a in the spans e that only answers can tell.
+
+    `within` places a row of a in its span. Spans of less than an hour are looked up one by one:
+    the planner cannot know that a join with them is narrow.
+    """
+    if not cuts.hours:
+        return f"{_edges(cuts, told)} JOIN {table} a ON {within}"
+    inner = f"SELECT * FROM {table} a WHERE {within} OFFSET 0"  # noqa: S608
+    return f"{_edges(cuts, told)} CROSS JOIN LATERAL ({inner}) AS a"
+
+
+def _edges(cuts: Cuts, told: Arguments) -> str:
     numbers, starts, ends = zip(*cuts.edges, strict=True)
     arrays = (
         told.add(numbers, "int[]"),
