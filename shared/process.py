@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from shared.programme.faults import ProgrammeError
 from shared.settings import SettingsFault
 from shared.stream.pipeline import Worker
 
@@ -140,7 +141,7 @@ def main(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     code = 0
     try:
         uvloop.run(start())
-    except* (CannotStart, SettingsFault) as group:
+    except* (CannotStart, SettingsFault, ProgrammeError) as group:
         for error in group.exceptions:
             sys.stderr.write(f"{error}\n")
         code = 2
