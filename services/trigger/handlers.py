@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -191,20 +191,3 @@ def _count(arrivals: Sequence[Arrival], decisions: Sequence[Decision]) -> None:
     if exposed:
         CONTACT_LIKE_IDS.inc(len(exposed))
         _log.warning("customer ids look like contact data", sources=sorted(set(exposed))[:5])
-
-
-def merged(bookings: Sequence[Booking]) -> list[tuple[Customer, datetime]]:
-    """One contact a customer, ids sorted: the newest event's, gaps filled by older ones."""
-    found: dict[str, tuple[Customer, datetime]] = {}
-    for booking in sorted(bookings, key=lambda b: b.seen_at):
-        customer = booking.customer
-        before = found.get(customer.id, (customer, booking.seen_at))[0]
-        full = replace(
-            customer,
-            email=customer.email or before.email,
-            phone=customer.phone or before.phone,
-            locale=customer.locale or before.locale,
-            timezone=customer.timezone or before.timezone,
-        )
-        found[customer.id] = (full, booking.seen_at)
-    return [found[key] for key in sorted(found)]

@@ -44,7 +44,7 @@ class Rig:
     async def running(self) -> AsyncIterator[Service]:
         stop = asyncio.Event()
         async with open_service(self.settings) as service:
-            workers = [asyncio.create_task(worker(stop)) for worker in service.workers]
+            workers = [asyncio.ensure_future(worker(stop)) for worker in service.workers]
             try:
                 yield service
             finally:

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.trigger.domain.decisions import Decision
 from services.trigger.domain.suppressions import Suppression
-from services.trigger.handlers import Booking, EventKey, merged
+from services.trigger.handlers import Booking, EventKey
 from services.trigger.store.columns import columns, insert_all
+from services.trigger.store.contacts import CONTACT, KEEP_CONTACTS, merged
 from services.trigger.store.suppressions import store_suppressions
 
 _LOCK: Final = text(
@@ -32,32 +33,6 @@ _SUPPRESSED: Final = text(
 )
 _OWNERS: Final = text(
     "SELECT id, customer_id FROM invitations WHERE id = ANY(CAST(:ids AS text[]))"
-)
-_CONTACT: Final = {
-    "customer_id": "text",
-    "email": "text",
-    "phone": "text",
-    "locale": "text",
-    "timezone": "text",
-    "seen_at": "timestamptz",
-}
-
-
-def _newer(column: str) -> str:
-    return (
-        f"{column} = CASE WHEN excluded.seen_at >= contacts.seen_at"
-        f" THEN coalesce(excluded.{column}, contacts.{column})"
-        f" ELSE coalesce(contacts.{column}, excluded.{column}) END"
-    )
-
-
-_KEEP_CONTACTS: Final = insert_all(
-    "contacts",
-    _CONTACT,
-    {},
-    "ON CONFLICT (customer_id) DO UPDATE SET "
-    + ", ".join(map(_newer, ("email", "phone", "locale", "timezone")))
-    + ", seen_at = greatest(excluded.seen_at, contacts.seen_at)",
 )
 _INVITATION: Final = {
     "id": "text",
@@ -153,7 +128,7 @@ class SqlLedger:
         contacts = [
             (c.id, c.email, c.phone, c.locale, c.timezone, seen) for c, seen in merged(bookings)
         ]
-        await self._connection.execute(_KEEP_CONTACTS, columns(_CONTACT, contacts))
+        await self._connection.execute(KEEP_CONTACTS, columns(CONTACT, contacts))
         rows = [_invitation_row(booking, now) for booking in bookings]
         await self._connection.execute(_BOOK, columns(_INVITATION, rows))
 
