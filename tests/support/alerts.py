@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.consumer import GROUP, build_decoders, build_handler
-from services.alerts.domain.alerts import Alert
+from services.alerts.domain.alerts import Alert, State
 from services.alerts.domain.deliveries import Way
+from services.alerts.domain.estimates import Severity
+from services.alerts.domain.facts import Evidence, Rates, ReasonShare, Rise, Slice
 from services.alerts.domain.terms import Policy
 from services.alerts.store.alerts import list_alerts
 from services.alerts.store.lines import read_judged
@@ -135,3 +137,33 @@ async def judging(judge: Judge) -> AsyncIterator[Judge]:
         yield judge
     finally:
         await judge.abdicate()
+
+
+def an_alert(**changed: Any) -> Alert:
+    """The alert of contracts, section 7; what is not named is what stands there."""
+    began = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    segment = {"region": "EU", "product": "shoes"}
+    usual: dict[str, Any] = {
+        "id": "a-1",
+        "state": State.OPEN,
+        "revision": 1,
+        "severity": Severity.CRITICAL,
+        "metric": "nps",
+        "survey": "post-delivery",
+        "segment": segment,
+        "began_at": began,
+        "opened_at": began + timedelta(hours=1),
+        "raised_at": began + timedelta(hours=1),
+        "updated_at": began + timedelta(hours=1),
+        "n": 84,
+        "detractors": 28,
+        "detractor_rate": Rates(baseline=0.14, current=0.33, interval=(0.24, 0.44)),
+        "rise": Rise(points=19.0, interval=(9.0, 29.0)),
+        "hurt_per_hour": 16.0,
+        "evidence": Evidence(e_value=5230.0, false_alarms_per_week=1.0),
+        "explains": 0.87,
+        "slices": (Slice(segment=segment, share=0.87),),
+        "top_reasons": (ReasonShare(reason="delivery-late", share=0.61, change=0.4),),
+        "sample_comments": ("It came too late.",),
+    }
+    return Alert(**(usual | changed))
