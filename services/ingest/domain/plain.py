@@ -111,12 +111,13 @@ def _answers(given: _Given) -> Answers | None:
 
 
 def _is_plain(given: _Plain) -> bool:
-    ids = (given.id, given.invitation_id, given.customer_id)
-    words = (given.touchpoint, given.channel)
     segments = given.segments
     return (
-        all(text is None or _is_id(text) for text in ids)
-        and all(text is None or _is_word(text) for text in words)
+        _is_id(given.id)
+        and (given.invitation_id is None or _is_id(given.invitation_id))
+        and (given.customer_id is None or _is_id(given.customer_id))
+        and (given.touchpoint is None or _is_word(given.touchpoint))
+        and (given.channel is None or _is_word(given.channel))
         and (given.language is None or is_language(given.language))
         and len(segments) <= MOST_SEGMENTS
         and all(map(_is_word, segments))
