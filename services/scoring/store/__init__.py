@@ -22,8 +22,9 @@ async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
 
     Arrays of whole batches go through it at several times the speed.
     """
-    await connection.execute(sa.text("SELECT 1"))  # SQLAlchemy begins with its first statement
     raw: Any = await connection.get_raw_connection()
+    if not raw.driver_connection.is_in_transaction():
+        await connection.execute(sa.text("SELECT 1"))  # SQLAlchemy begins with its first statement
     return raw.driver_connection
 
 
