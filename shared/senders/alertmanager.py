@@ -1,7 +1,7 @@
 """Alerts for Alertmanager, API v2 (prometheus/alertmanager, api/v2/openapi.yaml)."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -40,10 +40,10 @@ class PostedAlert(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def label_name(text: str, *, taken: Sequence[str] = ()) -> str:
-    """A name that every Alertmanager accepts; a name that is taken gets `segment_` before it."""
+def label_name(text: str, *, taken: Collection[str] = ()) -> str:
+    """A name that every Alertmanager accepts; one that is taken or reserved begins `segment_`."""
     name = _UNFIT.sub("_", text)
-    if name in taken or not name or name[0].isdigit():
+    while name in taken or not name or name[0] in "_0123456789":
         name = f"segment_{name}"
     return name
 

@@ -100,7 +100,8 @@ def posted(alert: Alert, raised_as: Severity, base: str, now: datetime) -> Poste
     labels = {"alertname": "DetractorSpike", "metric": alert.metric, "severity": str(raised_as)}
     if alert.survey:
         labels["survey"] = alert.survey
-    labels |= {label_name(name, taken=_OWN_LABELS): v for name, v in alert.segment.items()}
+    for name, value in alert.segment.items():
+        labels[label_name(name, taken={*_OWN_LABELS, *labels})] = value
     rate, rise = alert.detractor_rate, alert.rise
     annotations = {
         "summary": title(alert),
