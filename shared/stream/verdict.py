@@ -64,9 +64,6 @@ def judge(error: Exception) -> Verdict:
     if isinstance(error, TimeoutError):
         return Verdict.SLOW
     weather = (OSError, PoolTimeout, KafkaUnavailable, *_LOST)
-    refused_value = isinstance(error, _LOST) and isinstance(error, ValueError)
-    if refused_value:
-        return Verdict.DATA
     return Verdict.WEATHER if isinstance(error, weather) else Verdict.BUG
 
 

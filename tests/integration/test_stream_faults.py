@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import open_engine
 from shared.embedded.kafka import start_kafka, stop_kafka
+from shared.embedded.system import Embedded
 from shared.stream import Broker, KafkaUnavailable, Outgoing
 from shared.stream.kafka import open_producer, open_room, open_source, read_all
 from shared.stream.kafka.topics import cluster_id
 from shared.stream.records import TooLargeForKafka
+from tests.support.embedded import cloned_database
 from tests.support.stream import TOPIC, Rig, eventually, make_tables
 
 BOUND_S = 0.4
@@ -50,9 +52,15 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
     stop_kafka(var)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(servers: Embedded) -> Iterator[str]:
+    with cloned_database(servers.database_url, "template1") as url:
+        yield url
+
+
 @pytest.fixture
-async def engine(empty_database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(empty_database_url, schema="public") as engine:
+async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
+    async with open_engine(module_database_url, schema="public") as engine:
         await make_tables(engine)
         yield engine
 

@@ -1,21 +1,29 @@
 """The loop on real PostgreSQL: one poll one transaction, dead letters, weather, the fence."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.db import open_engine
+from shared.embedded.system import Embedded
 from shared.stream import Decoded, KafkaUnavailable, Partition
+from tests.support.embedded import cloned_database
 from tests.support.stream import TOPIC, Rig, eventually, make_tables, write
 
 HOME = Partition(TOPIC, 0)
 OPTOUTS = "survey-optouts"
 
 
+@pytest.fixture(scope="module")
+def module_database_url(servers: Embedded) -> Iterator[str]:
+    with cloned_database(servers.database_url, "template1") as url:
+        yield url
+
+
 @pytest.fixture
-async def engine(empty_database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(empty_database_url, schema="public") as engine:
+async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
+    async with open_engine(module_database_url, schema="public") as engine:
         await make_tables(engine)
         yield engine
 
@@ -111,6 +119,24 @@ async def test_weather_while_polling_ends_nothing(rig: Rig) -> None:
     assert rig.health.fault() is None
 
 
+async def test_weather_while_waiting_for_better_weather_ends_nothing(rig: Rig) -> None:
+    rig.source.faults = [KafkaUnavailable("away")]
+    rig.source.idle_faults = [KafkaUnavailable("still away"), ConnectionResetError()]
+    rig.source.append(TOPIC, b"a")
+
+    async with rig.running():
+        assert await rig.until(1) == ["a"]
+
+
+async def test_a_bug_while_waiting_for_better_weather_ends_the_loop(rig: Rig) -> None:
+    rig.source.faults = [KafkaUnavailable("away")]
+    rig.source.idle_faults = [ZeroDivisionError()]
+
+    with pytest.raises(ZeroDivisionError):
+        async with rig.running() as task:
+            await task
+
+
 async def test_a_bug_in_the_source_ends_the_loop(rig: Rig) -> None:
     rig.source.faults = [ZeroDivisionError()]
 
@@ -181,6 +207,22 @@ async def test_a_commit_that_was_done_but_not_heard_of_counts_once(rig: Rig) -> 
 
     assert words == ["a", "b", "c"]
     assert rig.outcomes() == {"fenced": 2, "ok": 1}
+
+
+async def test_a_batch_whose_partitions_are_all_revoked_is_dropped(rig: Rig) -> None:
+    async def revoked(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        if len(rig.batches) == 1:
+            rig.source.next_of.clear()
+            raise ConnectionResetError
+        await write(items, connection)
+
+    rig.handle = revoked
+    rig.source.append(TOPIC, b"a", b"b")
+
+    async with rig.running():
+        assert await rig.until(2) == ["a", "b"]
+
+    assert rig.batches == [2, 2]
 
 
 async def test_a_partition_revoked_in_the_middle_of_a_batch_is_left_to_its_owner(rig: Rig) -> None:

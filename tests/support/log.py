@@ -18,6 +18,7 @@ class MemorySource:
         self.next_of: dict[Partition, int] = {}
         self.newest_ms = 0
         self.faults: list[Exception] = []
+        self.idle_faults: list[Exception] = []
         self.paused: set[str] = set()
         self.most = MOST
         self.idled = 0.0
@@ -51,6 +52,8 @@ class MemorySource:
         return taken
 
     async def idle(self, wait_s: float) -> None:
+        if self.idle_faults:
+            raise self.idle_faults.pop(0)
         self.idled += wait_s
         await asyncio.sleep(min(wait_s, 0.005))
 

@@ -54,7 +54,10 @@ async def write(items: Sequence[Decoded], connection: AsyncConnection) -> None:
 
 
 async def make_tables(engine: AsyncEngine) -> None:
+    """Make the tables, empty, whatever a test before left."""
     async with engine.begin() as connection:
+        for table in ("offsets", "seen", "away"):
+            await connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
         await connection.run_sync(
             lambda sync: create_table(Operations(MigrationContext.configure(sync)))
         )

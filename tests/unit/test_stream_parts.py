@@ -8,7 +8,7 @@ from shared.errors import Reason, Refused
 from shared.events import SurveyResponse, decode_record, decoder
 from shared.stream.deadletter import KEPT_BYTES, dead_letter
 from shared.stream.poison import PoisonGauge
-from shared.stream.records import KafkaUnavailable, Record
+from shared.stream.records import KafkaUnavailable, Record, TooLargeForKafka
 from shared.stream.verdict import Verdict, judge
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -38,6 +38,7 @@ def wrapped(error: Exception) -> DBAPIError:
         (asyncpg.QueryCanceledError("statement timeout"), Verdict.SLOW),
         (asyncpg.DataError("invalid input for query argument"), Verdict.DATA),
         (KafkaUnavailable("away"), Verdict.WEATHER),
+        (TooLargeForKafka("5 MB"), Verdict.BUG),
         (asyncpg.NotNullViolationError("x"), Verdict.DATA),
         (asyncpg.CharacterNotInRepertoireError("NUL"), Verdict.DATA),
         (ZeroDivisionError(), Verdict.BUG),
@@ -49,6 +50,26 @@ def test_weather_is_not_poison(error: Exception, verdict: Verdict) -> None:
     assert judge(wrapped(error)) in (verdict, Verdict.BUG)
     if isinstance(error, asyncpg.PostgresError):
         assert judge(wrapped(error)) is verdict
+
+
+def test_a_value_that_the_driver_refuses_is_data_and_a_lost_connection_weather() -> None:
+    def raised_from(cause: Exception) -> DBAPIError:
+        orig = Exception("translated")
+        orig.__cause__ = cause
+        return DBAPIError("SELECT", {}, orig)
+
+    assert judge(raised_from(ValueError("an int is needed"))) is Verdict.DATA
+    assert judge(raised_from(asyncpg.InterfaceError("connection is closed"))) is Verdict.WEATHER
+    assert judge(raised_from(KeyError("x"))) is Verdict.BUG
+
+
+def test_a_dead_letter_always_fits_into_kafka() -> None:
+    huge = Record("t", 0, 0, b"k" * 5_000_000, None, (("h", b"x" * 5_000_000),), 0)
+
+    letter = dead_letter(huge, Refused(Reason.TOO_LARGE, "x" * 9_999), service="s", now=NOW)
+
+    assert len(letter.key or b"") == 16 * 1024
+    assert sum(len(content) for _, content in letter.headers) < 1_000
 
 
 def test_a_dead_letter_keeps_the_record_and_says_why() -> None:

@@ -1,0 +1,262 @@
+"""Producer, room, topics and the guards, on clients that misbehave on request."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
+from aiokafka.structs import OffsetAndMetadata
+
+from shared.stream import Broker, KafkaUnavailable, Outgoing
+from shared.stream.kafka import create_topics, open_room, producer, reading, room, topics
+from shared.stream.kafka.guards import start_or_unavailable
+from shared.stream.kafka.room import Level, Room
+from shared.stream.records import TooLargeForKafka
+from tests.support.raw import RawConsumer
+from tests.support.stream import eventually
+
+BROKER = Broker("127.0.0.1:1", log="x", embedded=True)
+TOPIC = "scored-responses"
+RECORD = Outgoing(TOPIC, None, b"x" * 1_000)
+
+
+class RawProducer:
+    """Stands in for an AIOKafkaProducer; `replies` are raised, or None, in turn."""
+
+    def __init__(self, replies: list[Exception | None]) -> None:
+        self.replies = replies
+        self.stopped = False
+
+    async def start(self) -> None:
+        reply = self.replies.pop(0) if self.replies else None
+        if reply is not None:
+            raise reply
+
+    async def send(self, topic: str, value: bytes, **_: Any) -> "asyncio.Future[None]":
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        reply = self.replies.pop(0) if self.replies else None
+        if reply is None:
+            future.set_result(None)
+        else:
+            future.set_exception(reply)
+        return future
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[RawProducer]]:
+    def make(*replies: Exception | None) -> list[RawProducer]:
+        left, found = list(replies), []
+
+        def build(**_: Any) -> RawProducer:
+            found.append(RawProducer(left))
+            return found[-1]
+
+        monkeypatch.setattr(producer, "AIOKafkaProducer", build)
+        monkeypatch.setattr(producer, "START_RETRY_S", 0.001)
+        return found
+
+    return make
+
+
+async def test_a_producer_is_replaced_after_any_error(
+    made: Callable[..., list[RawProducer]],
+) -> None:
+    found = made(None, KafkaError("x"), KafkaConnectionError("still away"), None, None)
+    async with producer.open_producer(BROKER) as ours:
+        await ours.send([])
+        with pytest.raises(KafkaUnavailable, match="KafkaError"):
+            await ours.send([RECORD])
+        with pytest.raises(KafkaUnavailable, match="not connected"):
+            await ours.send([RECORD])
+        await eventually(lambda: ours.ready)
+        await ours.send([RECORD])
+
+    assert [raw.stopped for raw in found] == [True, True, True]
+
+
+async def test_what_the_broker_finds_too_large_is_no_weather(
+    made: Callable[..., list[RawProducer]],
+) -> None:
+    made(None, MessageSizeTooLargeError())
+    async with producer.open_producer(BROKER) as ours:
+        with pytest.raises(TooLargeForKafka):
+            await ours.send([RECORD])
+        await eventually(lambda: ours.ready)
+
+
+async def test_two_sends_that_fail_replace_the_producer_once(
+    made: Callable[..., list[RawProducer]],
+) -> None:
+    found = made(None, KafkaError("x"), KafkaError("x"), None)
+    async with producer.open_producer(BROKER) as ours:
+        failed = await asyncio.gather(
+            ours.send([RECORD]), ours.send([RECORD]), return_exceptions=True
+        )
+        assert [type(error) for error in failed] == [KafkaUnavailable] * 2
+        await eventually(lambda: ours.ready)
+
+    assert len(found) == 2
+
+
+async def test_a_start_that_is_cancelled_closes_what_it_opened() -> None:
+    closed: list[str] = []
+
+    class Slow(RawProducer):
+        async def start(self) -> None:
+            await asyncio.sleep(10)
+
+        async def stop(self) -> None:
+            closed.append("stopped")
+
+    task = asyncio.create_task(start_or_unavailable(Slow([]), what="x", within_s=5))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert closed == ["stopped"]
+
+
+async def test_a_stop_that_lies_or_hangs_is_followed_by_closing_the_connection() -> None:
+    closed: list[str] = []
+
+    class Lying(RawProducer):
+        async def start(self) -> None:
+            raise KafkaConnectionError("away")
+
+        async def stop(self) -> None:
+            raise asyncio.CancelledError
+
+        @property
+        def client(self) -> Any:
+            async def close() -> None:
+                closed.append("connection")
+
+            return SimpleNamespace(close=close)
+
+    with pytest.raises(KafkaUnavailable):
+        await start_or_unavailable(Lying([]), what="x", within_s=5)
+
+    assert closed == ["connection"]
+
+
+# ------------------------------------------------------------------------ room
+class RawReader(RawConsumer):
+    """A reader of one partition that ends at 30,000."""
+
+    def __init__(self) -> None:
+        super().__init__({TopicPartition(TOPIC, 0): 30_000})
+        self.done: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._client = SimpleNamespace(_wait_on_metadata=self._partitions)
+        self._coordinator = SimpleNamespace(fetch_committed_offsets=self._committed)
+
+    async def _partitions(self, _: str) -> set[int]:
+        return {0}
+
+    async def _committed(self, _: Any) -> dict[TopicPartition, OffsetAndMetadata]:
+        return self.done
+
+
+def test_fullness_is_the_greater_of_bytes_and_records() -> None:
+    level = Level()
+    assert level.fullness() == 0
+    for _ in range(1_000):
+        level.note(1_000)
+    assert level.fullness() == pytest.approx(1_000_000 / 3_145_728)
+
+    level.behind, level.sent, level.sent_bytes = 50_000, 0, 0
+    level.size = 1.0
+
+    assert level.fullness() == 1
+
+
+def test_records_travel_in_portions_and_none_is_left_out() -> None:
+    records = [RECORD._replace(value=b"x" * 400_000, key=b"%d" % n) for n in range(7)]
+
+    chunks = list(Room(BROKER, wait_s=1).chunks(records))
+
+    assert [len(chunk) for chunk in chunks] == [3, 3, 1]
+    assert [record for chunk in chunks for record in chunk] == records
+
+
+async def test_room_waits_for_the_reader_and_survives_its_absence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader = RawReader()
+    reader.faults = [KafkaConnectionError("away")]
+    monkeypatch.setattr(room, "AIOKafkaConsumer", lambda **_: reader)
+    monkeypatch.setattr(room, "_LOOK_EVERY_S", 0.001)
+    async with open_room(BROKER, wait_s=0.05) as ours:
+        assert ours is not None
+        ours.note([RECORD._replace(topic="dead-letters")])
+        ours.note([RECORD] * 3_000)
+        await ours.wait({TOPIC, "dead-letters"})  # not read by anybody yet
+        reader.done = {TopicPartition(TOPIC, 0): OffsetAndMetadata(0, "")}
+        ours.note([RECORD] * 3_000)
+        with pytest.raises(KafkaUnavailable, match="earshot-alerts"):
+            await ours.wait({TOPIC})
+        waiting = asyncio.create_task(ours.wait({TOPIC}))
+        await asyncio.sleep(0.005)
+        reader.done = {TopicPartition(TOPIC, 0): OffsetAndMetadata(29_999, "")}
+        await waiting
+
+    assert reader.stopped == 2
+
+
+async def test_a_real_broker_has_room() -> None:
+    async with open_room(Broker("127.0.0.1:1", log="x"), wait_s=1) as ours:
+        assert ours is None
+
+
+# ------------------------------------------------------------------------ topics, reading
+@pytest.mark.parametrize("code", [0, 36, 41])
+async def test_topics_are_created_or_there_already_or_the_fault_is_named(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    class Admin:
+        def __init__(self, **_: Any) -> None:
+            self.closed = False
+
+        async def start(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+        async def create_topics(self, wanted: list[Any]) -> Any:
+            return SimpleNamespace(topic_errors=[(wanted[0].name, code, "")])
+
+        async def describe_topics(self, names: list[str]) -> Any:
+            few = {"topic": names[0], "error_code": 0, "partitions": [1]}
+            return [few, {"topic": names[1], "error_code": 3}]
+
+        async def describe_cluster(self) -> Any:
+            return {"cluster_id": "abc"}
+
+    monkeypatch.setattr(topics, "AIOKafkaAdminClient", Admin)
+    if code == 41:
+        with pytest.raises(KafkaUnavailable, match="NotController"):
+            await create_topics("b", prefix="p-")
+    else:
+        assert await create_topics("b", prefix="p-") == (["p-transactions"] if code == 0 else [])
+
+    assert await topics.cluster_id("b") == "abc"
+    faults = await topics.topic_faults("b", ["one", "two"], prefix="p-")
+    assert ["1 partitions" in faults[0], "missing" in faults[1]] == [True, True]
+
+
+async def test_reading_a_topic_that_cannot_be_read_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Reader(RawReader):
+        async def _partitions(self, _: str) -> set[int]:
+            raise KafkaError("no such topic")
+
+    monkeypatch.setattr(reading, "AIOKafkaConsumer", lambda **_: Reader())
+
+    with pytest.raises(KafkaUnavailable, match="reading x"):
+        await reading.read_all("b", "x")
