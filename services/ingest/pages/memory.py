@@ -27,7 +27,7 @@ class Memory(msgspec.Struct, frozen=True, array_like=True):
 
 def write_memory(memory: Memory) -> str:
     """The cookie's value; without the comment if it would be too long for a cookie."""
-    text = base64.urlsafe_b64encode(msgspec.json.encode(memory)).decode()
+    text = base64.urlsafe_b64encode(msgspec.json.encode(memory)).decode().rstrip("=")
     if len(text) <= LONGEST_COOKIE:
         return text
     return write_memory(Memory(memory.score, memory.done))
@@ -39,7 +39,7 @@ def read_memory(cookies: Mapping[str, str], points: range | tuple[int, ...]) -> 
     if not value or len(value) > LONGEST_COOKIE:
         return Memory()
     try:
-        raw = base64.urlsafe_b64decode(value.encode())
+        raw = base64.urlsafe_b64decode(value.encode() + b"=" * (-len(value) % 4))
         memory = msgspec.json.decode(raw, type=Memory)
     except (binascii.Error, ValueError, RecursionError):
         return Memory()
