@@ -11,9 +11,8 @@ from services.scoring.domain.answers import (
     Change,
     Reply,
     Truth,
-    class_of,
+    class_at,
     fold,
-    metric_of,
     version_of,
 )
 from services.scoring.metrics import ANSWERS, REPEATS, STALENESS
@@ -105,7 +104,7 @@ def scored_by(kind_of: KindOf, sources: Mapping[str, RecordRef], now: datetime) 
             metric=reply.metric,
             scale=(LOWEST[reply.metric], reply.scale),
             score=reply.score,
-            klass=class_of(reply),
+            klass=class_at(reply.metric, reply.scale, reply.score),
             reasons=reply.reasons,
             comment=reply.comment,
             language=reply.language,
@@ -125,7 +124,7 @@ def scored_by(kind_of: KindOf, sources: Mapping[str, RecordRef], now: datetime) 
 def _observe(told: Sequence[Reply], now: datetime) -> None:
     classes = Counter((one.metric, one.scale, one.score) for one in told)
     for (metric, scale, score), number in classes.items():
-        ANSWERS.labels(metric, metric_of(metric, scale).class_of(score)).inc(number)
+        ANSWERS.labels(metric, class_at(metric, scale, score)).inc(number)
     if told:
         oldest = min(one.received_at for one in told)
         STALENESS.observe(max(0.0, (now - oldest).total_seconds()))

@@ -16,6 +16,7 @@ from shared.stream.records import Record
 from tests.support.scoring import LAYOUT, START, MemoryLedger, invitation, record, response
 
 DECODE = build_decoders(["touchpoint"])
+MANY = {f"name {number}": "x" * 20 for number in range(101)}
 
 
 def read(value: Any) -> Any:
@@ -188,6 +189,7 @@ def test_control_characters_never_reach_the_database() -> None:
         ({"answers": {"score": 9, "comment": "x" * 30_000}}, Reason.TOO_LARGE, "answers.comment"),
         ({"answers": {"score": 9, "reasons": ["x"] * 999}}, Reason.TOO_LARGE, "answers.reasons"),
         ({"answered_at": None}, Reason.WRONG_TYPE, "answered_at"),
+        ({"segments": MANY}, Reason.TOO_LARGE, "segments"),
     ],
 )  # fmt: skip
 def test_a_record_that_cannot_count_names_its_field(

@@ -27,6 +27,7 @@ _SMALL: Final = 2_000  # bytes: no text of a record this small is too long for a
 _LONGEST_NAME: Final = 200
 _LONGEST_TEXT: Final = 20_000
 _MOST_REASONS: Final = 50
+_MOST_SEGMENTS: Final = 100
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _METRIC: Final = f"metric and scale are none of {accepted_metrics()}"
 _RESPONSES = decoder(SurveyResponse)
@@ -157,6 +158,9 @@ def _check_sizes(record: SurveyResponse | SurveyInvitation) -> None:
         value = getattr(record, name)
         if isinstance(value, str) and len(value) > _LONGEST_NAME:
             raise Refused(Reason.TOO_LARGE, f"{name} is over {_LONGEST_NAME} characters", name)
+    if len(record.segments) > _MOST_SEGMENTS:
+        detail = f"segments has over {_MOST_SEGMENTS} entries"
+        raise Refused(Reason.TOO_LARGE, detail, "segments")
     if isinstance(record, SurveyResponse):
         _check_answers(record)
 

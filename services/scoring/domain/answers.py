@@ -8,6 +8,7 @@ Nothing here refers to itself, so the structs are left out of garbage collection
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -100,13 +101,15 @@ def version_of(truth: Truth) -> str | None:
     """`answered_at/digest/joined`, compared as text; None while nobody has answered."""
     if truth.reply is None:
         return None
-    moment = truth.reply.answered_at.isoformat(timespec="microseconds").removesuffix("+00:00")
-    return f"{moment}Z/{truth.reply.digest}/{0 if truth.asking is None else 1}"
+    reply = truth.reply
+    moment = reply.answered_at.isoformat(timespec="microseconds")[: -len("+00:00")]
+    return f"{moment}Z/{reply.digest}/{'0' if truth.asking is None else '1'}"
 
 
-def class_of(reply: Reply) -> Klass:
-    """Detractor, passive or promoter."""
-    return metric_of(reply.metric, reply.scale).class_of(reply.score)
+@lru_cache(maxsize=1_000)
+def class_at(metric: str, highest: int, score: int) -> Klass:
+    """Detractor, passive or promoter. Raises UnknownMetric, and ValueError off the scale."""
+    return metric_of(metric, highest).class_of(score)
 
 
 def fold(truths: Iterable[Truth]) -> list[Truth]:

@@ -7,7 +7,7 @@ answer was and adds what it is.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
 from typing import Final, NamedTuple
@@ -21,6 +21,7 @@ WIDTH: Final = 13
 OTHER: Final = "other"
 VALUES_AT_MOST: Final = 10_000
 
+_HOUR: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Values = tuple[str | None, ...]
@@ -71,8 +72,7 @@ def slice_key(dimensions: Iterable[str]) -> str:
 
 def hour_of(moment: datetime) -> int:
     """Whole hours since 1970, in UTC."""
-    passed = moment - _EPOCH
-    return passed.days * 24 + passed.seconds // 3600
+    return (moment - _EPOCH) // _HOUR
 
 
 @dataclass(frozen=True)
