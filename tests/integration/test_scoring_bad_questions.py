@@ -29,7 +29,7 @@ async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
     [
         ("/v1/scores", {}, "metric", ""),
         ("/v1/scores", {"metric": "stars"}, "metric", "nps, csat, ces"),
-        ("/v1/scores", {"metric": "nps", "by": "regoin"}, "by", "region"),
+        ("/v1/scores", {"metric": "nps", "by": "regions"}, "by", "region"),
         ("/v1/scores", {"metric": "nps", "by": "colour"}, "by", "channel, product, region"),
         ("/v1/scores", {"metric": "nps", "by": "region,product,channel"}, "by", "at most two"),
         ("/v1/scores", {"metric": "nps", "by": "region,region"}, "by", "each once"),
@@ -43,7 +43,7 @@ async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
         ("/v1/scores", {"metric": "nps", "where": "region"}, "where", "dimension:value"),
         ("/v1/scores", {"metric": "nps", "where": "region: "}, "where", "dimension:value"),
         ("/v1/scores", {"metric": "nps", "window": "2h"}, "window", "24h"),
-        ("/v1/scores", {"metric": "nps", "windwo": "1h"}, "windwo", "window"),
+        ("/v1/scores", {"metric": "nps", "windows": "1h"}, "windows", "window"),
         ("/v1/scores", {"metric": "nps", "from": "yesterday"}, "from", ""),
         ("/v1/scores", {"metric": "nps", "from": "2026-01-01T00:00:00"}, "from", "offset"),
         (
