@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.domain.answers import begin_of
@@ -13,6 +14,8 @@ from services.alerts.domain.lifecycle import Closed
 from services.alerts.domain.streams import LeafTick, gather
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.raising import explain, raise_all
+
+SILENT_FOR: Final = timedelta(days=15)  # a day more than a stream with answers is given
 
 
 async def judge_minute(bench: Bench, minute: int, ticks: Sequence[LeafTick]) -> None:
@@ -35,6 +38,8 @@ async def judge_minute(bench: Bench, minute: int, ticks: Sequence[LeafTick]) -> 
         place = finding.place(case.holds[0])
         if place is not None:
             await _grow(bench, case, finding, place)
+        elif finding.at - case.alert.opened_at > SILENT_FOR:
+            _accept(bench, case, finding.at)
     await raise_all(bench, finding)
 
 
@@ -89,6 +94,13 @@ async def _end(bench: Bench, finding: Finding, i: int, how: Closed) -> None:
     alert = await explain(bench, _sized(case.alert, finding, i), finding.minute)
     ended = alert.end(state, finding.at, bench.now)
     bench.docket.put(replace(case, alert=ended, pending=()), change)
+
+
+def _accept(bench: Bench, case: Case, at: datetime) -> None:
+    """End an alert whose stream has fallen silent: no answer will ever say that it recovered."""
+    bench.close(case.holds, accepted=True)
+    ended = case.alert.end(State.ACCEPTED, at, bench.now)
+    bench.docket.put(replace(case, alert=ended, pending=()), Change.ACCEPTED)
 
 
 async def _grow(bench: Bench, case: Case, finding: Finding, i: int) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,8 +19,6 @@ from services.alerts.store.past import SqlPast
 from services.alerts.worker.observing import observe_docket
 from services.alerts.worker.turns import Clock
 from shared.segments import Lattice
-
-_BREATH: Final = 10  # minutes judged before others on this loop may run
 
 
 @dataclass(frozen=True)
@@ -62,10 +59,9 @@ class Courtroom:
             bench = self._bench(fleet, docket)
             settle_by_hand(bench)
             upto, minutes = await read_chunk(connection, standing)
-            for number, (minute, ticks) in enumerate(minutes.items()):
+            for minute, ticks in minutes.items():
                 await judge_minute(bench, minute, ticks)
-                if number % _BREATH == 0:
-                    await asyncio.sleep(0)
+                await asyncio.sleep(0)  # others share this loop
             await write_fleet(connection, fleet, bench.touched)
             await write_docket(connection, docket, self._terms.ways)
             await move(connection, standing, upto)
