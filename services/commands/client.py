@@ -51,14 +51,17 @@ class Client:
         """Ask until the service answers: it may be starting again. Raises Unreachable."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE_S
-        reply = None
-        while reply is None:
+        while True:
             try:
                 reply = await self._http.get(f"{self.url(service)}{path}", params=dict(params))
             except httpx.TransportError as error:
                 if loop.time() > deadline:
                     raise Unreachable(f"{service}: {type(error).__name__}") from error
-                await asyncio.sleep(0.5)
+            else:
+                busy = reply.status_code == httpx.codes.SERVICE_UNAVAILABLE
+                if not busy or loop.time() > deadline:
+                    break
+            await asyncio.sleep(0.5)
         if reply.status_code != httpx.codes.OK:
             raise Unreachable(f"{service} {path}: {reply.status_code} {reply.text[:300]}")
         return reply.json()

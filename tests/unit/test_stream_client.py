@@ -91,6 +91,8 @@ async def test_a_broker_that_does_not_answer_is_weather(stand: Stand) -> None:
     other = Stand({TP0: 1})
     await other.source.idle(0)
     assert other.source.lag() == {}
+    with pytest.raises(KafkaUnavailable, match="not known yet"):
+        await other.source.end_offsets("t")
     other.source.pause_topic("t")
     other.source.commit_best_effort()
     await other.source.close()

@@ -12,7 +12,7 @@ from shared.stream.kafka.names import Names
 from shared.stream.records import Partition
 
 _log = structlog.get_logger()
-_COMMIT_S: Final = 2.0
+_COMMIT_S: Final = 1.0
 
 
 class Commits:

@@ -116,12 +116,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self._commits.tell(self._client.raw, self.next_of)
 
     async def end_offsets(self, topic: str) -> dict[Partition, int]:
-        """Where each partition of the topic ends now, whoever owns it.
+        """Where each partition of the topic ends now, whoever owns it; beside `poll`, if need be.
 
-        Raises KafkaUnavailable.
+        Raises KafkaUnavailable, also while the client is not connected.
         """
-        raw = await self._client.opened()
-        numbers = raw.partitions_for_topic(self._names.topic(topic)) or ()
+        raw = self._client.raw
+        numbers = raw.partitions_for_topic(self._names.topic(topic)) if raw is not None else None
+        if not numbers:
+            raise KafkaUnavailable(f"the partitions of {topic} are not known yet")
         homes = [Partition(topic, number) for number in sorted(numbers)]
         return await edges(raw.end_offsets, homes, self._names)
 
