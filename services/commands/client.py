@@ -57,10 +57,11 @@ class Client:
             except httpx.TransportError as error:
                 if loop.time() > deadline:
                     raise Unreachable(f"{service}: {type(error).__name__}") from error
-            else:
-                busy = reply.status_code == httpx.codes.SERVICE_UNAVAILABLE
-                if not busy or loop.time() > deadline:
-                    break
+                await asyncio.sleep(0.5)
+                continue
+            busy = reply.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            if not busy or loop.time() > deadline:
+                break
             await asyncio.sleep(0.5)
         if reply.status_code != httpx.codes.OK:
             raise Unreachable(f"{service} {path}: {reply.status_code} {reply.text[:300]}")
