@@ -40,7 +40,7 @@ from shared.stream import Broker, Health, KafkaUnavailable, Pipeline, Producer, 
 from shared.stream.kafka import KafkaSource, open_producer, open_source, topic_faults
 from shared.web import Check, Parts, build_web
 
-SETTLE_S: Final = 1.0  # longer than records take from scoring's commit to ours
+SETTLE_S: Final = 2.0  # longer than scoring pauses between two batches of a replay
 TOPICS: Final = (Topic.SCORED_RESPONSES, Topic.DETRACTOR_ALERTS, Topic.DEAD_LETTERS)
 
 

@@ -149,7 +149,7 @@ class Client:
         quiet, last = 0, None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + 10 * _PATIENCE_S
-        while quiet < 5 and loop.time() < deadline:
+        while quiet < 8 and loop.time() < deadline:
             await asyncio.sleep(0.5)
             now = await self._state()
             quiet = quiet + 1 if now == last and now[0] == 0 else 0

@@ -38,11 +38,18 @@ def test_a_partition_that_lags_and_never_spoke_leaves_the_time_unknown() -> None
     assert watermark([seen, now], 1.0, LINE) == UNKNOWN
 
 
-def test_a_partition_that_moved_lately_holds_the_time_too() -> None:
-    seen = sight(0, {0: 5, 1: 3}, {0: 5, 1: 3}, {0: LATER, 1: NOON})
+def test_a_partition_that_brought_answers_lately_holds_the_time_too() -> None:
+    seen = sight(0, {0: 5, 1: 3}, {0: 5, 1: 3}, {0: LATER})
     now = sight(2, {0: 5, 1: 9}, {0: 5, 1: 9}, {0: LATER, 1: NOON})
 
     assert watermark([seen, now], 1.0, LINE) == Watermark(NOON)
+
+
+def test_a_quiet_line_is_not_held_by_the_traffic_of_others() -> None:
+    seen = sight(0, {0: 50}, {0: 40}, {0: NOON})
+    now = sight(2, {0: 80}, {0: 70}, {0: NOON})
+
+    assert watermark([seen, now], 1.0, LINE) == Watermark(None)
 
 
 def test_records_that_came_since_the_last_look_do_not_hold_the_time() -> None:
@@ -53,7 +60,7 @@ def test_records_that_came_since_the_last_look_do_not_hold_the_time() -> None:
 
 
 def test_one_line_does_not_hold_the_other() -> None:
-    seen = Sight(0, {0: 9}, {0: 3}, {LINE: {0: LATER}, OTHER: {0: NOON}})
+    seen = Sight(0, {0: 9}, {0: 3}, {LINE: {0: NOON}})
     now = Sight(2, {0: 9}, {0: 4}, {LINE: {0: LATER}, OTHER: {0: NOON}})
 
     assert watermark([seen, now], 1.0, LINE) == Watermark(LATER)

@@ -55,22 +55,25 @@ UNKNOWN = Watermark(known=False)
 def watermark(sights: Sequence[Sight], settle_s: float, line: Line) -> Watermark:
     """Tell how far a line's time has come. `sights` in the order of time; the last is now.
 
-    A partition holds it at its newest answer while it has records that were there `settle_s` ago,
-    and for as long after it last moved: what is upstream of us does not arrive in order either.
+    A partition holds it at the line's newest answer when it stands still with records that were
+    there `settle_s` ago, and for as long after it last brought answers of the line: what is
+    upstream of us does not arrive in order either. One that brings others' answers does not.
     """
     now = sights[-1]
     before = [sight for sight in sights if now.at_s - sight.at_s >= settle_s]
     if not before:
         return UNKNOWN
-    then, lately = before[-1], now.lately.get(line, {})
+    then = before[-1]
+    lately, earlier = now.lately.get(line, {}), then.lately.get(line, {})
     held: list[datetime] = []
     for number in now.ends.keys() | now.nexts.keys():
         counted = now.nexts.get(number, 0)
-        behind = counted < then.ends.get(number, 0)
-        if number in lately and (behind or counted != then.nexts.get(number, 0)):
-            held.append(lately[number])
-        elif behind:
+        stands = counted == then.nexts.get(number, 0)
+        behind = stands and counted < then.ends.get(number, 0)
+        if behind and number not in lately:
             return UNKNOWN
+        if behind or lately.get(number) != earlier.get(number):
+            held.append(lately[number])
     return Watermark(min(held) if held else None)
 
 
