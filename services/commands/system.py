@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from services.commands.client import Client, Unreachable, open_client
+from shared.embedded.files import Locked, hold_lock
 from shared.launch import var_folder
 from shared.settings import PREFIX
 
@@ -26,7 +27,8 @@ async def open_system(
     A system started here is stopped at the end unless `keep`.
     """
     async with open_client() as client:
-        if not await client.ready():
+        if await _runs_already(client):
+            await _until_ready(client)
             yield client
             return
         process = await _start(programme or _fitted_programme(dimensions))
@@ -52,14 +54,31 @@ async def _start(programme: Path) -> asyncio.subprocess.Process:
         )  # fmt: skip
 
 
-async def _until_ready(client: Client, process: asyncio.subprocess.Process) -> None:
+async def _runs_already(client: Client) -> bool:
+    """Whether a system is there, ready or on its way to be."""
+    lock = var_folder() / "services.lock"
+    try:
+        if lock.exists():
+            with hold_lock(lock):
+                pass
+    except Locked:
+        return True
+    return not await client.ready()
+
+
+async def _until_ready(client: Client, process: asyncio.subprocess.Process | None = None) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _START_S
     while faults := await client.ready():
-        if process.returncode is not None or loop.time() > deadline:
-            tail = (var_folder() / "services.log").read_text(errors="replace").splitlines()[-3:]
-            raise Unreachable("\n".join([f"the system is not ready: {faults}", *tail]))
+        ended = process is not None and process.returncode is not None
+        if ended or loop.time() > deadline:
+            raise Unreachable("\n".join([f"the system is not ready: {faults}", *_log_tail()]))
         await asyncio.sleep(0.1)
+
+
+def _log_tail() -> list[str]:
+    log = var_folder() / "services.log"
+    return log.read_text(errors="replace").splitlines()[-3:] if log.exists() else []
 
 
 def _fitted_programme(dimensions: Sequence[str]) -> Path:

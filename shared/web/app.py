@@ -1,8 +1,9 @@
 """Build a service's web application: its routers on the chassis that all services share."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -16,6 +17,7 @@ from shared.web import problems
 from shared.web.limits import BodyLimit, Counted
 
 Check = Callable[[], Awaitable[str | None]]
+CHECK_S: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,14 @@ def _query_names(dependant: Dependant) -> set[str]:
     return names
 
 
+async def _fault_of(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_S:g} s"
+
+
 def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(tags=["health"])
 
@@ -93,10 +103,11 @@ def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIR
 
     @router.get("/readyz", summary="Can it do what it is for?")
     async def readyz() -> Response:
-        needed = {part: await check() for part, check in parts.needed.items()}
-        named = {part: await check() for part, check in parts.named.items()}
-        ready = not any(needed.values())
-        shown = {part: fault or "ok" for part, fault in (needed | named).items()}
+        checks = {**parts.named, **parts.needed}
+        found = await asyncio.gather(*(_fault_of(check) for check in checks.values()))
+        faults = dict(zip(checks, found, strict=True))
+        ready = not any(faults[part] for part in parts.needed)
+        shown = {part: fault or "ok" for part, fault in faults.items()}
         body = {"service": name, "status": "ready" if ready else "not ready", "parts": shown}
         return json_response(body, 200 if ready else 503)
 

@@ -26,22 +26,38 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._limits.get(scope["path"], SINGLE)
-        refused = TooLarge(f"the body is over {limit // 1024} KiB")
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         if declared.isdigit() and int(declared) > limit:
+            refused = TooLarge(f"the body is over {limit // 1024} KiB")
             await problem_response(refused)(scope, receive, send)
             return
-        taken = 0
+        await self._bounded(scope, receive, send, limit)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        """Whatever the application makes of the interruption, the answer is 413."""
+        refused = TooLarge(f"the body is over {limit // 1024} KiB")
+        taken, over = 0, False
 
         async def counted() -> Message:
-            nonlocal taken
+            nonlocal taken, over
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > limit:
+                over = True
                 raise refused
             return message
 
-        await self._app(scope, counted, send)
+        async def answered(message: Message) -> None:
+            if not over:
+                await send(message)
+
+        try:
+            await self._app(scope, counted, answered)
+        except TooLarge:
+            if not over:
+                raise
+        if over:
+            await problem_response(refused)(scope, receive, send)
 
 
 class Counted:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457, whoever raised them."""
 
+import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -8,9 +9,12 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from shared.errors import BadJson, EarshotError, FieldFault, Invalid
+from shared.errors import BadJson, EarshotError, FieldFault, Invalid, Unavailable
+from shared.stream.records import KafkaUnavailable
+from shared.stream.verdict import Verdict, judge
 
 _log = structlog.get_logger()
 PROBLEM = "application/problem+json"
@@ -21,11 +25,18 @@ _RANGES = ("greater_than", "less_than", "too_long", "too_short", "literal", "enu
 def problem_response(error: EarshotError) -> Response:
     """The reply for an expected error."""
     return Response(
-        msgspec.json.encode(error.problem()),
+        _encode(error.problem()),
         status_code=error.status,
         media_type=PROBLEM,
         headers=error.headers(),
     )
+
+
+def _encode(body: Any) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # what was refused holds half a surrogate pair
+        return json.dumps(body).encode()
 
 
 def install(app: FastAPI) -> None:
@@ -39,9 +50,23 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return problem_response(from_validation(error.errors()))
 
+    @app.exception_handler(UnicodeEncodeError)
+    async def no_text(_: Request, error: UnicodeEncodeError) -> Response:
+        detail = f"a text holds half a surrogate pair, which UTF-8 cannot carry: {error.reason}"
+        return problem_response(Invalid(detail))
+
     @app.exception_handler(HTTPException)
     async def plain(_: Request, error: HTTPException) -> Response:
         return _status_problem(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(SQLAlchemyError)
+    @app.exception_handler(KafkaUnavailable)
+    @app.exception_handler(OSError)  # TimeoutError is one
+    async def weather(request: Request, error: Exception) -> Response:
+        if judge(error) is not Verdict.WEATHER:
+            return await bug(request, error)
+        _log.warning("answered 503", path=request.url.path, error=type(error).__name__)
+        return problem_response(Unavailable("the database or Kafka is away for the moment"))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
@@ -56,9 +81,7 @@ def _status_problem(status: int, detail: str, headers: dict[str, str]) -> Respon
         "status": status,
         "detail": detail,
     }
-    return Response(
-        msgspec.json.encode(body), status_code=status, media_type=PROBLEM, headers=headers
-    )
+    return Response(_encode(body), status_code=status, media_type=PROBLEM, headers=headers)
 
 
 def from_validation(errors: Sequence[Any]) -> EarshotError:

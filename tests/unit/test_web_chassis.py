@@ -1,5 +1,6 @@
 """The chassis in process: problems, limits, unknown parameters, health, keys."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,13 +10,19 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
 
 from shared.errors import FieldFault, Invalid, Unavailable
 from shared.keys import KeyFile, new_key, require_scope
 from shared.stream.pipeline import Health
 from shared.web import Parts, build_web, decode_cursor, encode_cursor, page_of
+from shared.web import app as app_module
 
 FAULT = FieldFault("answers.score", "out-of-range", "11", "a whole number from 0 to 10")
+
+
+class Word(BaseModel):
+    word: str
 
 
 def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.AsyncClient:
@@ -35,7 +42,13 @@ def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.Asyn
             raise Invalid.of([FAULT])
         if kind == "later":
             raise Unavailable("Kafka is away", retry_after_s=7)
+        if kind == "database":
+            raise ConnectionRefusedError
         raise ZeroDivisionError
+
+    @router.post("/v1/word")
+    async def word(body: Word) -> dict[str, int]:
+        return {"bytes": len(body.word.encode())}
 
     @router.post("/v1/echo")
     async def echo(request: Request) -> dict[str, int]:
@@ -67,6 +80,14 @@ async def test_later_says_when() -> None:
     reply = await build().get("/v1/faults/later")
 
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "7")
+
+
+async def test_weather_is_a_503_that_may_be_tried_again() -> None:
+    reply = await build().get("/v1/faults/database")
+
+    assert reply.status_code == 503
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert int(reply.headers["retry-after"]) > 0
 
 
 async def test_a_bug_is_a_500_that_tells_nothing_of_itself() -> None:
@@ -102,6 +123,35 @@ async def test_a_body_over_the_limit_is_refused_declared_or_not() -> None:
     assert (await client.post("/v1/echo", content=b"x" * 65_536)).json() == {"bytes": 65_536}
     assert (await client.post("/v1/echo", content=b"x" * 65_537)).status_code == 413
     assert (await client.post("/v1/echo", content=endless())).status_code == 413
+    assert (await client.post("/v1/word", content=endless())).status_code == 413
+
+
+@pytest.mark.parametrize("body", ['{"word": "\\ud800"}', '"\\ud800"'])
+async def test_half_a_surrogate_pair_is_a_fault_of_the_sender(body: str) -> None:
+    reply = await build().post("/v1/word", content=body)
+
+    assert reply.status_code == 422
+    assert reply.json()["title"] == "Unprocessable Content"
+
+
+async def test_a_body_that_is_missing_is_named() -> None:
+    reply = await build().post("/v1/word", content=b"")
+
+    assert reply.json()["errors"][0]["field"] == "body"
+
+
+async def test_a_check_that_hangs_is_a_fault_and_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hang() -> str | None:
+        await asyncio.sleep(60)
+        return None
+
+    monkeypatch.setattr(app_module, "CHECK_S", 0.02)
+    reply = await build(Parts(needed={"a": hang, "b": hang})).get("/readyz")
+
+    assert reply.status_code == 503
+    assert reply.json()["parts"] == {"a": "no answer within 0.02 s", "b": "no answer within 0.02 s"}
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/things/"])
