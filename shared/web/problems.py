@@ -93,7 +93,7 @@ def from_validation(errors: Sequence[Any]) -> EarshotError:
 
 def _fault(error: Any) -> FieldFault:
     location = [str(part) for part in error["loc"] if part not in _SOURCES]
-    name, kind = ".".join(location), str(error["type"])
+    name, kind = ".".join(location) or "body", str(error["type"])
     if kind == "missing":
         return FieldFault(name, "missing-field", None, "a value is needed")
     if kind == "extra_forbidden":
