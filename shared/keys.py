@@ -5,19 +5,19 @@ The file is a JSON list of `{"id", "sha256", "scopes", "expires"}`; `sha256` is 
 """
 
 import hmac
-import json
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 
+import msgspec
 import structlog
 from fastapi import Request
 
 from shared.errors import Forbidden, Unauthorised
+from shared.settings import SettingsFault
 
 _log = structlog.get_logger()
 SCOPES: Final = (
@@ -36,26 +36,32 @@ SCOPES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key as the file has it."""
+class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One key as the file has it; `expires` is RFC 3339 with offset."""
 
-    id: str
-    sha256: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
     scopes: frozenset[str]
-    expires: datetime | None
+    expires: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes or "*" in self.scopes
 
 
+_LIST: Final = msgspec.json.Decoder(list[Key])
+
+
 class KeyFile:
-    """The keys in force. Without a file nobody is asked for one; the service binds to loopback."""
+    """The keys in force. Without a file nobody is asked for one; the service binds to loopback.
+
+    Raises SettingsFault for a file that cannot be used; one that changes later is read again, and
+    where it cannot be used, the keys read before stay.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._read_at: tuple[int, int] | None = None
-        self._keys: dict[str, Key] = {}
+        self._keys: Sequence[Key] = ()
         if path is not None:
             self._keys = self._read(path)
 
@@ -70,7 +76,8 @@ class KeyFile:
         if word.lower() != "bearer" or not text:
             raise Unauthorised("a key is needed: Authorization: Bearer <key>")
         digest = sha256(text.strip().encode()).hexdigest()
-        key = next((k for k in self._keys.values() if hmac.compare_digest(k.sha256, digest)), None)
+        known = self._keys
+        key = next((k for k in known if hmac.compare_digest(k.sha256.lower(), digest)), None)
         if key is None or (key.expires is not None and key.expires <= datetime.now(UTC)):
             raise Unauthorised("this key is not known or has expired")
         if not key.allows(scope):
@@ -84,20 +91,32 @@ class KeyFile:
             found = self._path.stat()
             if (found.st_mtime_ns, found.st_size) != self._read_at:
                 self._keys = self._read(self._path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, SettingsFault) as error:
             _log.error("keys file unusable; the keys read before stay", error=str(error))
 
-    def _read(self, path: Path) -> dict[str, Key]:
-        found = path.stat()
-        keys = {item["id"]: _key(item) for item in json.loads(path.read_text(encoding="utf-8"))}
-        self._read_at = (found.st_mtime_ns, found.st_size)
-        return keys
+    def _read(self, path: Path) -> Sequence[Key]:
+        try:
+            found = path.stat()
+            self._read_at = (found.st_mtime_ns, found.st_size)
+            return _parse(path.read_bytes())
+        except OSError as error:
+            raise SettingsFault(f"EARSHOT_KEYS_FILE: {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise SettingsFault(f"EARSHOT_KEYS_FILE: {path}: {error}") from None
 
 
-def _key(item: dict[str, Any]) -> Key:
-    expires = item.get("expires")
-    moment = datetime.fromisoformat(expires) if expires else None
-    return Key(item["id"], item["sha256"].lower(), frozenset(item["scopes"]), moment)
+def _parse(content: bytes) -> Sequence[Key]:
+    """Raises ValueError, which names the entry, the field and what is accepted."""
+    keys = _LIST.decode(content)
+    for number, key in enumerate(keys):
+        unknown = sorted(key.scopes - {*SCOPES, "*"})
+        if unknown:
+            raise ValueError(
+                f"$[{number}].scopes: no {unknown[0]!r}; there are {', '.join(SCOPES)}"
+            )
+        if any(key.id == other.id for other in keys[:number]):
+            raise ValueError(f"$[{number}].id: {key.id!r} stands there twice")
+    return keys
 
 
 def new_key(name: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import pytest
 
 from shared.errors import Forbidden, NotFound, Unauthorised
 from shared.keys import KeyFile, new_key
+from shared.settings import SettingsFault
 from shared.tokens import Tokens
 
 OLD, NEW = "o" * 32, "n" * 32
@@ -95,3 +96,48 @@ def test_a_changed_file_is_read_again_and_a_broken_one_changes_nothing(tmp_path:
         keys.check(f"Bearer {first}", "scores:read")
     path.write_text("[{")
     assert keys.check(f"Bearer {second}", "scores:read") == "shop"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": ""}, "$[0].id"),
+        ({"sha256": "abc"}, "$[0].sha256"),
+        ({"scopes": ["score:read"]}, "scores:read"),
+        ({"scopes": "*"}, "$[0].scopes"),
+        ({"expires": "2027-01-01T00:00:00"}, "$[0].expires"),
+        ({"expires": "soon"}, "$[0].expires"),
+        ({"scope": ["*"]}, "scope"),
+    ],
+)
+def test_a_keys_file_that_cannot_be_used_says_where_and_why(
+    tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    path = tmp_path / "keys.json"
+    entry = {"id": "shop", "sha256": "a" * 64, "scopes": ["*"], "expires": None}
+    path.write_text(json.dumps([entry | change]))
+
+    with pytest.raises(SettingsFault) as fault:
+        KeyFile(path)
+
+    assert "EARSHOT_KEYS_FILE" in str(fault.value)
+    assert said in str(fault.value)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "[{"])
+def test_a_keys_file_that_is_no_list_of_keys_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(content)
+
+    with pytest.raises(SettingsFault, match="EARSHOT_KEYS_FILE"):
+        KeyFile(path)
+
+
+def test_a_name_that_stands_twice_and_a_file_that_is_missing_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps([{"id": "shop", "sha256": "a" * 64, "scopes": ["*"]}] * 2))
+
+    with pytest.raises(SettingsFault, match="twice"):
+        KeyFile(path)
+    with pytest.raises(SettingsFault, match="No such file"):
+        KeyFile(tmp_path / "nowhere.json")
