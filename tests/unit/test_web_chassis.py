@@ -25,6 +25,14 @@ class Word(BaseModel):
     word: str
 
 
+FAULTS: dict[str, Exception] = {
+    "invalid": Invalid.of([FAULT]),
+    "later": Unavailable("Kafka is away", retry_after_s=7),
+    "database": ConnectionRefusedError(),
+    "bug": ZeroDivisionError(),
+}
+
+
 def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.AsyncClient:
     router = APIRouter()
 
@@ -38,17 +46,7 @@ def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.Asyn
 
     @router.get("/v1/faults/{kind}")
     async def faults(kind: str) -> None:
-        if kind == "invalid":
-            raise Invalid.of([FAULT])
-        if kind == "later":
-            raise Unavailable("Kafka is away", retry_after_s=7)
-        if kind == "database":
-            raise ConnectionRefusedError
-        raise ZeroDivisionError
-
-    @router.post("/v1/word")
-    async def word(body: Word) -> dict[str, int]:
-        return {"bytes": len(body.word.encode())}
+        raise FAULTS[kind]
 
     @router.post("/v1/echo")
     async def echo(request: Request) -> dict[str, int]:
