@@ -5,6 +5,7 @@ them. `python -m services settings` prints each with its meaning and default.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -16,9 +17,12 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 PREFIX = "EARSHOT_"
+_DATABASE = f"{PREFIX}DATABASE_URL"
+_DATABASE_FORM = "postgresql://user:password@host/name"
 S = TypeVar("S", bound="Settings")
 
 
@@ -31,13 +35,9 @@ class _FileSource(EnvSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         name = f"{PREFIX}{field_name}_file".upper()
-        path = os.environ.get(name)
-        if path is None or name.removeprefix(PREFIX).lower() in self.settings_cls.model_fields:
+        if name.removeprefix(PREFIX).lower() in self.settings_cls.model_fields:
             return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
-            raise SettingsFault(f"{name}: {path} cannot be read: {error.strerror}") from error
+        return _read_file(name), field_name, False
 
 
 class Settings(BaseSettings):
@@ -81,15 +81,58 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _FileSource(settings_cls)
 
     def database_for(self, service: str) -> str:
-        """The service's own database where one is named, else everybody's."""
-        own = os.environ.get(f"{PREFIX}{service.upper()}_DATABASE_URL")
-        return own or self.database_url.get_secret_value()
+        """The service's own database where one is named, else everybody's. Raises SettingsFault."""
+        own = f"{PREFIX}{service.upper()}_DATABASE_URL"
+        url = os.environ.get(own) or _read_file(f"{own}_FILE")
+        name, url = (own, url) if url else (_DATABASE, self.database_url.get_secret_value())
+        if not url.startswith(("postgresql://", "postgresql+", "postgres://")):
+            fault = "is no PostgreSQL address" if url else "is missing"
+            raise SettingsFault(f"{name}: it {fault}; accepted: {_DATABASE_FORM}")
+        return url
+
+
+def _read_file(name: str) -> str | None:
+    path = os.environ.get(name)
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsFault(f"{name}: {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsFault(f"{name}: {path} is not UTF-8") from error
+
+
+class LinkSettings(Settings):
+    """What those need who write or read survey links."""
+
+    ingest_port: int = Field(8001, ge=1, le=65535, description="port of ingest")
+    token_keys: SecretStr = Field(
+        description="keys that sign links, oldest first, separated by commas or white space"
+    )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[!-~]+)?$",
+        description="base of the links in mails; default: loopback with ingest's port",
+    )
+
+    @property
+    def signing_keys(self) -> list[str]:
+        """The keys of links, oldest first."""
+        return [key for key in re.split(r"[\s,]+", self.token_keys.get_secret_value()) if key]
+
+    @property
+    def public_base(self) -> str:
+        """The base of links, without a slash at its end."""
+        return (self.public_url or f"http://127.0.0.1:{self.ingest_port}").rstrip("/")
 
 
 def read_settings(model: type[S]) -> S:
     """Read the environment. Raises SettingsFault, which names each variable that is at fault."""
     try:
         return model()
+    except SettingsError as error:  # pydantic wraps what a source raises
+        raise (error.__cause__ or error) from None
     except ValidationError as error:
         raise SettingsFault("\n".join(_sentence(fault) for fault in error.errors())) from None
 

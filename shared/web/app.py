@@ -1,21 +1,23 @@
 """Build a service's web application: its routers on the chassis that all services share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from shared.errors import Invalid, unknown_name
 from shared.keys import KeyFile
-from shared.stream.pipeline import Health
+from shared.stream.pipeline import Check, Health
 from shared.web import problems
 from shared.web.limits import BodyLimit, Counted
 
+_log = structlog.get_logger()
 Check = Callable[[], Awaitable[str | None]]
 CHECK_S: Final = 3.0
 
@@ -89,6 +91,9 @@ async def _fault_of(check: Check) -> str | None:
             return await check()
     except TimeoutError:
         return f"no answer within {CHECK_S:g} s"
+    except Exception as error:  # noqa: BLE001 - a check that breaks is a fault, not a 500
+        _log.warning("readiness check failed", exc_info=error)
+        return type(error).__name__
 
 
 def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIRouter:

@@ -48,6 +48,10 @@ def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.Asyn
     async def faults(kind: str) -> None:
         raise FAULTS[kind]
 
+    @router.post("/v1/word")
+    async def word(body: Word) -> dict[str, int]:
+        return {"bytes": len(body.word.encode())}
+
     @router.post("/v1/echo")
     async def echo(request: Request) -> dict[str, int]:
         return {"bytes": len(await request.body())}
@@ -145,11 +149,14 @@ async def test_a_check_that_hangs_is_a_fault_and_holds_nobody_up(
         await asyncio.sleep(60)
         return None
 
+    async def breaks() -> str | None:
+        raise ConnectionRefusedError
+
     monkeypatch.setattr(app_module, "CHECK_S", 0.02)
-    reply = await build(Parts(needed={"a": hang, "b": hang})).get("/readyz")
+    reply = await build(Parts(needed={"a": hang}, named={"b": breaks})).get("/readyz")
 
     assert reply.status_code == 503
-    assert reply.json()["parts"] == {"a": "no answer within 0.02 s", "b": "no answer within 0.02 s"}
+    assert reply.json()["parts"] == {"a": "no answer within 0.02 s", "b": "ConnectionRefusedError"}
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/things/"])
