@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.alerts import Alert, Change, State
-from services.alerts.domain.answers import begin_of
+from services.alerts.domain.answers import begin_of, minute_of
 from services.alerts.domain.cases import Case, why_update
 from services.alerts.domain.estimates import severity
 from services.alerts.domain.findings import Finding
@@ -44,20 +45,13 @@ async def judge_minute(bench: Bench, minute: int, ticks: Sequence[LeafTick]) -> 
 
 
 async def look_ahead(
-    bench: Bench, minutes: tuple[int, int], ticks: Sequence[LeafTick], heard: datetime
+    bench: Bench, ahead: Ahead, ticks: Sequence[LeafTick], heard: datetime
 ) -> None:
-    """Judge minutes that are still open, as one, and remember only the alarms that they raise."""
-    first, last = minutes
-    index, answers, detractors = gather(
-        (bench.catalogue.known_rows_of(tick.leaf), tick.answers, tick.detractors) for tick in ticks
-    )
-    if not len(index):
-        return
-    judgement = bench.detector.preview(
-        bench.fleet, index, answers, detractors, (last + 1) / 60, (last + 1 - first) / 60
-    )
-    at = min(heard, begin_of(last + 1))
-    await raise_all(bench, Finding(index, judgement, last, at, provisional=True))
+    """Judge what open minutes hold up to `heard`, and remember only the alarms that they raise."""
+    found = ahead.look(bench.catalogue, ticks, heard.timestamp() / 3600)
+    if found is not None:
+        index, judgement = found
+        await raise_all(bench, Finding(index, judgement, minute_of(heard), heard, provisional=True))
 
 
 def settle_by_hand(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.answers import Line
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.state import STATE_COLUMNS, FleetState
@@ -45,13 +46,17 @@ _WRITE_DETECTOR: Final = sa.text("""
 
 @dataclass
 class Fleet:
-    """Detector, state and names of a line's streams, in step, as of minute `judged_to`."""
+    """Detector, state and names of a line's streams, in step, as of minute `judged_to`.
+
+    `ahead`: the copy that has looked into open minutes.
+    """
 
     line: Line
     detector: Detector
     state: FleetState
     catalogue: Catalogue
     judged_to: int
+    ahead: Ahead | None = None
 
 
 async def read_fleet(

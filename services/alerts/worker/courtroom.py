@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.cases import Docket
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
@@ -65,23 +66,23 @@ class Courtroom:
             await write_fleet(connection, fleet, bench.touched)
             await write_docket(connection, docket, self._terms.ways)
             await move(connection, standing, upto)
-        fleet.judged_to = upto
+        fleet.judged_to, fleet.ahead = upto, None
         JUDGED.inc(len(minutes))
         observe_docket(fleet.line, docket)
         return upto < standing.closed_to
 
     async def judge_open(self, fleet: Fleet, standing: Standing, heard: datetime) -> None:
-        """Look for alarms in the minutes that may still grow, as one; keep nothing else."""
-        connection, last = self._connection, standing.last
-        if last is None:
-            return
+        """Look for alarms in the minutes that may still grow; keep nothing else."""
+        connection = self._connection
         async with connection.begin():
             ticks = await read_open(connection, fleet.line, standing.closed_to)
             docket = await read_docket(connection, fleet.line)
             if docket.ended_by_hand:  # the fleet is told first, at the next turn
                 return
-            span = max(standing.first or last, standing.closed_to + 1), last
-            await look_ahead(self._bench(fleet, docket), span, ticks, heard)
+            if fleet.ahead is None or fleet.ahead.news(ticks) is None:
+                began_h = (standing.closed_to + 1) / 60
+                fleet.ahead = Ahead.of(fleet.detector, fleet.state, began_h)
+            await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard)
             await write_docket(connection, docket, self._terms.ways)
         observe_docket(fleet.line, docket)
 

@@ -1,0 +1,65 @@
+"""A copy of a line's fleet that goes ahead of it, into the minutes that are still open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from services.alerts.domain.columns import Ints
+from services.alerts.domain.detector import Detector, Judgement
+from services.alerts.domain.state import FleetState
+from services.alerts.domain.streams import Catalogue, LeafTick, gather
+
+SECOND_H = 1 / 3600
+
+
+@dataclass
+class Ahead:
+    """Judges what came since its last look, so that a fault is not thinned by a calm half minute.
+
+    It is thrown away when a minute closes; only the alarms that it raises stand. R stays a
+    supermartingale minus its clock in steps of any length, so the promise is that of the fleet.
+    `now_h`: hour of event time up to which it has looked.
+    """
+
+    detector: Detector
+    fleet: FleetState
+    now_h: float
+    seen: dict[str, LeafTick] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, detector: Detector, fleet: FleetState, now_h: float) -> "Ahead":
+        """Copy both; what happens to the copy does not touch them."""
+        copied = FleetState(fleet.values.copy(), fleet.level.copy(), fleet.parent.copy())
+        twin = Detector.from_record(detector.to_record(), detector.policy, detector.terms)
+        return cls(twin, copied, now_h)
+
+    def news(self, ticks: Sequence[LeafTick]) -> list[LeafTick] | None:
+        """What came since the last look; None where an amendment took something away."""
+        news = []
+        for tick in ticks:
+            before = self.seen.get(tick.leaf, LeafTick(tick.leaf, 0, 0))
+            answers = tick.answers - before.answers
+            detractors = tick.detractors - before.detractors
+            if not 0 <= detractors <= answers:
+                return None
+            if answers:
+                news.append(LeafTick(tick.leaf, answers, detractors))
+        known = {tick.leaf for tick in ticks}
+        return None if any(leaf not in known for leaf in self.seen) else news
+
+    def look(
+        self, catalogue: Catalogue, ticks: Sequence[LeafTick], heard_h: float
+    ) -> tuple[Ints, Judgement] | None:
+        """Judge what came up to an hour of event time; None where it came in no known stream."""
+        news = self.news(ticks)
+        if not news:
+            return None
+        self.seen = {tick.leaf: tick for tick in ticks}
+        index, answers, detractors = gather(
+            (catalogue.known_rows_of(tick.leaf), tick.answers, tick.detractors) for tick in news
+        )
+        if not len(index):
+            return None
+        now_h = max(heard_h, self.now_h + SECOND_H)
+        tick_h, self.now_h = now_h - self.now_h, now_h
+        judged = self.detector.step(self.fleet, index, answers, detractors, now_h, tick_h)
+        return index, judged
