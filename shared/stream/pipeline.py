@@ -89,3 +89,4 @@ class Health:
 
 
 Worker = Callable[[asyncio.Event], Awaitable[None]]
+Check = Callable[[], Awaitable[str | None]]

@@ -1,6 +1,7 @@
 """The web chassis: every service's HTTP answers, errors, limits and health alike."""
 
-from shared.web.app import Check, Parts, build_web
+from shared.stream.pipeline import Check
+from shared.web.app import Parts, build_web
 from shared.web.pages import Page, decode_cursor, encode_cursor, page_of
 
 __all__ = ["Check", "Page", "Parts", "build_web", "decode_cursor", "encode_cursor", "page_of"]

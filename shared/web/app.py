@@ -18,7 +18,6 @@ from shared.web import problems
 from shared.web.limits import BodyLimit, Counted
 
 _log = structlog.get_logger()
-Check = Callable[[], Awaitable[str | None]]
 CHECK_S: Final = 3.0
 
 
