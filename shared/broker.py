@@ -1,7 +1,7 @@
 """Which Kafka the settings mean, and the id of its log."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -9,6 +9,7 @@ import structlog
 from shared.process import CannotStart
 from shared.settings import Settings
 from shared.stream.kafka import cluster_id, topic_faults
+from shared.stream.pipeline import Check
 from shared.stream.records import Broker, KafkaUnavailable
 
 _log = structlog.get_logger()
@@ -36,14 +37,14 @@ async def find_broker(settings: Settings) -> Broker:
     )
 
 
-def topics_check(broker: Broker, topics: Sequence[str]) -> Callable[[], Awaitable[str | None]]:
+def topics_check(broker: Broker, topics: Sequence[str], *, away_is_a_fault: bool = True) -> Check:
     """A part of `/readyz`: names topics missing or too small, or says Kafka is away."""
 
     async def check() -> str | None:
         try:
             faults = await topic_faults(broker.bootstrap, topics, prefix=broker.prefix)
         except KafkaUnavailable as error:
-            return f"Kafka is away: {error}"
+            return f"Kafka is away: {error}" if away_is_a_fault else None
         return "; ".join(faults) or None
 
     return check

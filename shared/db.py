@@ -1,6 +1,6 @@
 """PostgreSQL: engines whose every wait is bounded, and migrations."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -73,6 +73,15 @@ async def database_fault(engine: AsyncEngine) -> str | None:
     if int(number) < _OLDEST:
         return f"PostgreSQL 18 or newer is needed, this is {int(number) // 10000}"
     return None
+
+
+def database_check(engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
+    """A part of `/readyz`: why the database cannot be used now."""
+
+    async def check() -> str | None:
+        return await database_fault(engine)
+
+    return check
 
 
 def migrate(url: str, service: str) -> None:

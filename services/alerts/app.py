@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import httpx
@@ -26,8 +25,9 @@ from services.alerts.worker.judge import Judge
 from services.alerts.worker.lookout import Lookout, Where
 from services.alerts.worker.publishing import Publishing
 from services.alerts.worker.retention import Retention
-from shared.broker import find_broker
-from shared.db import database_fault, open_engine
+from shared.broker import find_broker, topics_check
+from shared.clock import utc_now
+from shared.db import database_check, open_engine
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import CannotStart, Service
@@ -36,8 +36,8 @@ from shared.programme.models import AlertPolicy, Destination, Programme
 from shared.senders.alertmanager import AlertmanagerSender
 from shared.senders.webhook import Destination as SignedDestination
 from shared.senders.webhook import WebhookSender, open_client
-from shared.stream import Broker, Health, KafkaUnavailable, Pipeline, Producer, consume
-from shared.stream.kafka import KafkaSource, open_producer, open_source, topic_faults
+from shared.stream import Broker, Health, Pipeline, Producer, consume
+from shared.stream.kafka import KafkaSource, open_producer, open_source
 from shared.web import Check, Parts, build_web
 
 SETTLE_S: Final = 2.0  # longer than scoring pauses between two batches of a replay
@@ -68,7 +68,7 @@ async def open_service(settings: AlertsSettings) -> AsyncIterator[Service]:
         client = await stack.enter_async_context(open_client())
         outbox = Outbox(engine)
         couriers = build_couriers(programme.alerts.destinations, settings, client)
-        delivering = tuple(Delivering(n, outbox, c, clock) for n, c in couriers.items())
+        delivering = tuple(Delivering(n, outbox, c, utc_now) for n, c in couriers.items())
         broker = await find_broker(settings)
         producer = await stack.enter_async_context(open_producer(broker))
         source = await stack.enter_async_context(
@@ -86,14 +86,14 @@ def build_couriers(
     for name, destination in destinations.items():
         if destination.kind == "alertmanager":
             manager = AlertmanagerSender(client, destination.url)
-            couriers[name] = AlertmanagerCourier(manager, settings.base, clock)
+            couriers[name] = AlertmanagerCourier(manager, settings.base, utc_now)
             continue
         try:
             signed = SignedDestination(destination.url, secret)
         except ValueError as error:
             text = f"alerts.yaml: destinations.{name}: {error}: set EARSHOT_ALERTS_WEBHOOK_SECRET"
             raise CannotStart(text) from None
-        couriers[name] = WebhookCourier(WebhookSender(client, signed, clock), clock)
+        couriers[name] = WebhookCourier(WebhookSender(client, signed, utc_now), utc_now)
     return couriers
 
 
@@ -116,7 +116,7 @@ def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
 
     where = Where(GROUP, broker.log, Topic.SCORED_RESPONSES)
     lattice = core.programme.segments.lattice
-    terms = Terms(policy_of(core.programme.alerts), lattice, core.ways, clock)
+    terms = Terms(policy_of(core.programme.alerts), lattice, core.ways, utc_now)
     return Judge(core.engine, Lookout(ends, where, settle_s=SETTLE_S), terms)
 
 
@@ -128,13 +128,13 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaS
     counting = Health()
     judge = build_judge(core, broker, source)
     publishing = Publishing(Outbox(engine), producer)
-    retention = Retention(engine, settings.alerts_retention, clock)
+    retention = Retention(engine, settings.alerts_retention, utc_now)
 
     async def count(stop: asyncio.Event) -> None:
         await consume(source, pipeline, stop, counting)
 
     tellers = [one.run for one in core.delivering]
-    web = build_alerts_web(core, counting, judge, publishing, _topics_check(broker))
+    web = build_alerts_web(core, counting, judge, publishing, topics_check(broker, TOPICS))
     workers = (count, judge.run, publishing.run, retention.run, *tellers)
     return Service("alerts", web, settings.host, settings.alerts_port, workers)
 
@@ -144,9 +144,6 @@ def build_alerts_web(
 ) -> FastAPI:
     """The API, with what the service says of itself."""
 
-    async def database() -> str | None:
-        return await database_fault(core.engine)
-
     async def dimensions() -> str | None:
         full = judge.full_dimensions
         return f"further values count as other: {', '.join(full)}" if full else None
@@ -154,7 +151,7 @@ def build_alerts_web(
     registry = CollectorRegistry()  # the chassis adds its own series, once per application
     registry.register(REGISTRY)
     needed = {
-        "database": database,
+        "database": database_check(core.engine),
         "topics": topics,
         "consumer": _said(counting.fault),
         "judge": _said(judge.health.fault),
@@ -164,31 +161,15 @@ def build_alerts_web(
     loops = [counting, judge.health, publishing.health]
     return build_web(
         "alerts",
-        routers=[build_router(core.engine, core.ways, clock)],
+        routers=[build_router(core.engine, core.ways, utc_now)],
         parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
         registry=registry,
         keys=KeyFile(core.settings.keys_file),
     )
 
 
-def clock() -> datetime:
-    """Now, in UTC."""
-    return datetime.now(UTC)
-
-
 def _said(fault: Callable[[], str | None]) -> Check:
     async def check() -> str | None:
         return fault()
-
-    return check
-
-
-def _topics_check(broker: Broker) -> Check:
-    async def check() -> str | None:
-        try:
-            faults = await topic_faults(broker.bootstrap, TOPICS, prefix=broker.prefix)
-        except KafkaUnavailable as error:
-            return f"Kafka is away: {error}"
-        return "; ".join(faults) or None
 
     return check

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,13 +14,15 @@ from services.ingest.handlers.ports import OptOuts, Producer
 from services.ingest.metrics import REGISTRY
 from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, open_client
 from services.ingest.settings import IngestSettings
+from shared.broker import topics_check
+from shared.clock import utc_now
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.programme.models import Programme
-from shared.stream.kafka import open_producer, open_room, topic_faults
-from shared.stream.records import Broker, KafkaUnavailable
+from shared.stream.kafka import open_producer, open_room
+from shared.stream.records import Broker
 from shared.tokens import Tokens
 from shared.web import Check, Parts, build_web
 
@@ -55,7 +56,9 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
         client = await stack.enter_async_context(open_client())
         trigger_key = settings.trigger_key.get_secret_value()
         optouts = TriggerOptOuts(client, settings.trigger_base, trigger_key)
-        web, intake = build_ingest(settings, programme, producer, optouts, _topics_check(broker))
+        # Kafka away is no fault: ingest stays ready and answers 503 itself
+        topics = topics_check(broker, WRITES, away_is_a_fault=False)
+        web, intake = build_ingest(settings, programme, producer, optouts, topics)
         stack.push_async_callback(intake.close)
         yield Service("ingest", web, settings.host, settings.ingest_port)
 
@@ -70,7 +73,7 @@ def build_ingest(
     """Ingest's web application on a producer of the caller's choice."""
     tokens = Tokens(settings.signing_keys)
     keys = KeyFile(settings.keys_file)
-    intake = Intake(producer, tokens, catalogue_of(programme), clock)
+    intake = Intake(producer, tokens, catalogue_of(programme), utc_now)
 
     def guard(authorization: str | None, scope: str) -> None:
         if keys.asked:
@@ -79,7 +82,7 @@ def build_ingest(
     submissions = Submissions(intake, guard)
     public = urlsplit(settings.public_base)
     views = Views(programme, public_path=public.path, secure=public.scheme == "https")
-    pages = build_pages(Wiring(views, intake, tokens, optouts, producer, clock))
+    pages = build_pages(Wiring(views, intake, tokens, optouts, producer, utc_now))
     registry = CollectorRegistry()  # the chassis adds its own series, once per application
     registry.register(REGISTRY)
     app = build_web(
@@ -93,22 +96,6 @@ def build_ingest(
     return HotPath(app, submissions), intake
 
 
-def clock() -> datetime:
-    return datetime.now(UTC)
-
-
 def catalogue_of(programme: Programme) -> Catalogue:
     """What the domain must know of the programme's surveys."""
     return {key: Asked(key, s.metric, s.scale) for key, s in programme.surveys.items()}
-
-
-def _topics_check(broker: Broker) -> Check:
-    async def check() -> str | None:
-        """A topic's fault. Kafka away is none: ingest stays ready and answers 503 itself."""
-        try:
-            faults = await topic_faults(broker.bootstrap, WRITES, prefix=broker.prefix)
-        except KafkaUnavailable:
-            return None
-        return "; ".join(faults) or None
-
-    return check

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from fastapi import FastAPI
@@ -18,15 +17,16 @@ from services.scoring.metrics import REGISTRY, STREAM
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
 from services.scoring.worker import keep_layout
-from shared.broker import find_broker
-from shared.db import database_fault, open_engine
+from shared.broker import find_broker, topics_check
+from shared.clock import utc_now
+from shared.db import database_check, open_engine
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.programme.models import Programme
-from shared.stream import Broker, Health, KafkaUnavailable, Pipeline, Producer, Source, consume
-from shared.stream.kafka import open_producer, open_room, open_source, topic_faults
+from shared.stream import Broker, Health, Pipeline, Producer, Source, consume
+from shared.stream.kafka import open_producer, open_room, open_source
 from shared.web import Check, Parts, build_web
 
 ROOM_S: Final = 25.0
@@ -81,7 +81,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         service="scoring",
         engine=engine,
         decode=build_decoders(touchpoints),
-        handle=build_handler(book, producer, kind_of, clock),
+        handle=build_handler(book, producer, kind_of, utc_now),
         producer=producer,
         metrics=STREAM,
     )
@@ -93,7 +93,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await keep_layout(engine, layout, settings.scoring_values, stop)
         closing.set()
 
-    web = build_scoring_web(core, health, _topics_check(broker), behind(source), closing)
+    web = build_scoring_web(core, health, topics_check(broker, USES), behind(source), closing)
     return Service("scoring", web, settings.host, settings.scoring_port, (score, lay_out))
 
 
@@ -105,14 +105,11 @@ def build_scoring_web(
         engine=core.engine,
         dimensions=core.layout.paths,
         timezone=core.programme.timezone,
-        now=clock,
+        now=utc_now,
         behind=lag_s,
         sufficient=core.settings.scoring_sufficient,
         values_at_most=core.settings.scoring_values,
     )
-
-    async def database() -> str | None:
-        return await database_fault(core.engine)
 
     async def consumer() -> str | None:
         return health.fault()
@@ -127,7 +124,11 @@ def build_scoring_web(
         "scoring",
         routers=build_routers(reading, closing),
         parts=Parts(
-            needed={"database": database, "topics": topics, "consumer": consumer},
+            needed={
+                "database": database_check(core.engine),
+                "topics": topics,
+                "consumer": consumer,
+            },
             named={"dimensions": dimensions},
             loops=[health],
         ),
@@ -144,22 +145,6 @@ def behind(source: Source) -> Callable[[], float]:
             return 0.0
         if not source.newest_ms:
             return 0.0
-        return max(0.0, clock().timestamp() - source.newest_ms / 1000)
+        return max(0.0, utc_now().timestamp() - source.newest_ms / 1000)
 
     return lag_s
-
-
-def clock() -> datetime:
-    """Now, in UTC."""
-    return datetime.now(UTC)
-
-
-def _topics_check(broker: Broker) -> Check:
-    async def check() -> str | None:
-        try:
-            faults = await topic_faults(broker.bootstrap, USES, prefix=broker.prefix)
-        except KafkaUnavailable as error:
-            return f"Kafka is away: {error}"
-        return "; ".join(faults) or None
-
-    return check

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from fastapi import FastAPI
@@ -26,8 +25,9 @@ from services.trigger.store.suppressions import SuppressionStore
 from services.trigger.worker.dispatch import Courier, Dispatch
 from services.trigger.worker.retention import run_retention
 from services.trigger.worker.telling import Telling
-from shared.broker import find_broker
-from shared.db import database_fault, open_engine
+from shared.broker import find_broker, topics_check
+from shared.clock import utc_now
+from shared.db import database_check, open_engine
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import Service
@@ -36,8 +36,8 @@ from shared.programme.models import Programme
 from shared.senders.email import EmlFolder
 from shared.senders.smtp import open_smtp
 from shared.senders.webhook import WebhookSender, open_client
-from shared.stream import Broker, Health, KafkaUnavailable, Pipeline, Producer, Source, consume
-from shared.stream.kafka import open_producer, open_room, open_source, topic_faults
+from shared.stream import Broker, Health, Pipeline, Producer, Source, consume
+from shared.stream.kafka import open_producer, open_room, open_source
 from shared.tokens import Tokens
 from shared.web import Check, Parts, build_web
 
@@ -90,7 +90,7 @@ async def open_core(settings: TriggerSettings, stack: AsyncExitStack) -> Core:
     couriers = await open_couriers(settings, Desk(programme, links, settings.mail_from), stack)
     repeatable = {channel for channel, courier in couriers.items() if courier.repeatable}
     store = DispatchStore(engine, repeatable=repeatable)
-    dispatch = Dispatch(store, couriers, clock, concurrency=settings.trigger_sends)
+    dispatch = Dispatch(store, couriers, utc_now, concurrency=settings.trigger_sends)
     return Core(settings, programme, engine, dispatch, links)
 
 
@@ -102,32 +102,32 @@ async def open_couriers(
     if settings.mail_server is not None:
         name = settings.mail_from.rpartition("@")[2]
         smtp = await stack.enter_async_context(open_smtp(settings.mail_server, name=name))
-        couriers["email"] = MailCourier(smtp, desk, clock)
+        couriers["email"] = MailCourier(smtp, desk, utc_now)
     else:
-        couriers["email"] = MailCourier(EmlFolder(settings.var / "mail"), desk, clock)
+        couriers["email"] = MailCourier(EmlFolder(settings.var / "mail"), desk, utc_now)
     if settings.destination is not None:
         client = await stack.enter_async_context(open_client())
-        hook = WebhookSender(client, settings.destination, clock)
-        couriers["webhook"] = WebhookCourier(hook, desk, clock)
+        hook = WebhookSender(client, settings.destination, utc_now)
+        couriers["webhook"] = WebhookCourier(hook, desk, utc_now)
     return couriers
 
 
 def build_service(core: Core, broker: Broker, producer: Producer, source: Source) -> Service:
     """The web application and the workers, on opened parts."""
     settings, engine, dispatch = core.settings, core.engine, core.dispatch
-    intake = Intake(core.programme, core.channels, producer, clock)
+    intake = Intake(core.programme, core.channels, producer, utc_now)
     decoders, handle, health = build_decoders(core.programme), build_handle(intake), Health()
     pipeline = Pipeline("trigger", engine, decoders, handle, producer, STREAM, core.wake)
-    telling = Telling(Outbox(engine), producer, clock, dispatch.news)
+    telling = Telling(Outbox(engine), producer, utc_now, dispatch.news)
     keeping = Keeping(settings.dedupe, settings.trigger_retention)
 
     async def decide(stop: asyncio.Event) -> None:
         await consume(source, pipeline, stop, health)
 
     async def delete(stop: asyncio.Event) -> None:
-        await run_retention(engine, keeping, clock, stop)
+        await run_retention(engine, keeping, utc_now, stop)
 
-    web = build_trigger_web(core, health, _topics_check(broker))
+    web = build_trigger_web(core, health, topics_check(broker, USES))
     workers = (decide, dispatch.run, telling.run, delete)
     return Service("trigger", web, settings.host, settings.trigger_port, workers)
 
@@ -135,10 +135,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
 def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
     """The API; no customer ever sees it."""
     queries = Queries(core.engine)
-    suppressing = Suppressing(SuppressionStore(core.engine), clock, core.wake)
-
-    async def database() -> str | None:
-        return await database_fault(core.engine)
+    suppressing = Suppressing(SuppressionStore(core.engine), utc_now, core.wake)
 
     async def consumer() -> str | None:
         return health.fault()
@@ -151,31 +148,19 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
     return build_web(
         "trigger",
         routers=[
-            build_decisions(queries, core.programme, core.channels, clock),
+            build_decisions(queries, core.programme, core.channels, utc_now),
             build_invitations(queries, core.links.survey),
             build_suppressions(suppressing),
         ],
         parts=Parts(
-            needed={"database": database, "topics": topics, "consumer": consumer},
+            needed={
+                "database": database_check(core.engine),
+                "topics": topics,
+                "consumer": consumer,
+            },
             named={"senders": senders},
             loops=[health],
         ),
         registry=registry,
         keys=KeyFile(core.settings.keys_file),
     )
-
-
-def clock() -> datetime:
-    """Now, in UTC."""
-    return datetime.now(UTC)
-
-
-def _topics_check(broker: Broker) -> Check:
-    async def check() -> str | None:
-        try:
-            faults = await topic_faults(broker.bootstrap, USES, prefix=broker.prefix)
-        except KafkaUnavailable as error:
-            return f"Kafka is away: {error}"
-        return "; ".join(faults) or None
-
-    return check

@@ -1,6 +1,5 @@
 """What trigger can be told."""
 
-import re
 from datetime import timedelta
 from typing import ClassVar, Self
 
@@ -9,24 +8,15 @@ from pydantic import Field, SecretStr, model_validator
 from shared.durations import Duration
 from shared.senders.smtp import MailServer
 from shared.senders.webhook import Destination
-from shared.settings import Settings
+from shared.settings import LinkSettings
 
 
-class TriggerSettings(Settings):
+class TriggerSettings(LinkSettings):
     """Trigger's settings."""
 
     service: ClassVar[str] = "trigger"
 
     trigger_port: int = Field(8003, ge=1, le=65535, description="port of trigger")
-    ingest_port: int = Field(8001, ge=1, le=65535, description="port of ingest")
-    token_keys: SecretStr = Field(
-        description="keys that sign links, oldest first, separated by commas or white space"
-    )
-    public_url: str = Field(
-        "",
-        pattern=r"^(https?://[!-~]+)?$",
-        description="base of the links in mails; default: loopback with ingest's port",
-    )
     smtp_url: SecretStr = Field(
         SecretStr(""),
         description="mail server, smtp://user:password@host:587 or smtps://…; "
@@ -56,16 +46,6 @@ class TriggerSettings(Settings):
         """Both addresses are read once here, so that a fault is told at the start."""
         _ = self.mail_server, self.destination
         return self
-
-    @property
-    def signing_keys(self) -> list[str]:
-        """The keys of links, oldest first."""
-        return [key for key in re.split(r"[\s,]+", self.token_keys.get_secret_value()) if key]
-
-    @property
-    def public_base(self) -> str:
-        """The base of links, without a slash at its end."""
-        return (self.public_url or f"http://127.0.0.1:{self.ingest_port}").rstrip("/")
 
     @property
     def mail_server(self) -> MailServer | None:

@@ -13,8 +13,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from pydantic import SecretStr
 
-from services.trigger.app import clock, open_service
+from services.trigger.app import open_service
 from services.trigger.settings import TriggerSettings
+from shared.clock import utc_now
 from shared.cloudevents import to_structured
 from shared.events import SurveyDecision, SurveyInvitation, SurveyOptout, Topic, decoder, encode
 from shared.process import Service
@@ -85,7 +86,7 @@ def rig(fresh_database_url: str, broker: Broker, tmp_path: Path) -> Rig:
 
 
 def event(number: int, customer: str) -> Outgoing:
-    found = call_ended(number, at=clock() - timedelta(seconds=1), customer={"id": customer})
+    found = call_ended(number, at=utc_now() - timedelta(seconds=1), customer={"id": customer})
     return Outgoing(Topic.SUPPORT_CALLS, customer.encode(), to_structured(found), HEADERS)
 
 
@@ -124,7 +125,7 @@ async def test_after_a_restart_and_an_optout_on_the_topic_nothing_is_asked_again
     async with rig.running():
         await rig.send(event(1, "c-1"))
         (mail,) = await rig.mails(1)
-    optout = encode(SurveyOptout(invitation_id=mail.stem, at=clock()))
+    optout = encode(SurveyOptout(invitation_id=mail.stem, at=utc_now()))
 
     async with rig.running():
         await rig.send(Outgoing(Topic.SURVEY_OPTOUTS, mail.stem.encode(), optout))

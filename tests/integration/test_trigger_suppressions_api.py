@@ -11,8 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.trigger.api import Suppressing, build_suppressions
-from services.trigger.app import Core, clock
+from services.trigger.app import Core
 from services.trigger.store.suppressions import SuppressionStore
+from shared.clock import utc_now
 from shared.keys import KeyFile
 from shared.web import Parts, build_web
 from tests.support.trigger_api import book, call, client_of, opened_core
@@ -86,7 +87,7 @@ async def test_an_optout_is_acknowledged_when_the_send_under_way_has_ended(
     core: Core, client: httpx.AsyncClient
 ) -> None:
     await book(core, call(1))
-    (letter,) = (await core.dispatch.store.claim(1, clock())).letters
+    (letter,) = (await core.dispatch.store.claim(1, utc_now())).letters
     asking = asyncio.create_task(client.post("/v1/suppressions", json={"customer_id": "c-1"}))
     await asyncio.sleep(0.2)
     assert not asking.done()
@@ -99,9 +100,9 @@ async def test_an_optout_is_acknowledged_when_the_send_under_way_has_ended(
 
 async def test_an_optout_that_waited_in_vain_is_stored_and_says_so(core: Core) -> None:
     await book(core, call(1))
-    await core.dispatch.store.claim(1, clock())
+    await core.dispatch.store.claim(1, utc_now())
     store = SuppressionStore(core.engine)
-    hurried = build_suppressions(Suppressing(store, clock, core.wake, patience_s=0.2))
+    hurried = build_suppressions(Suppressing(store, utc_now, core.wake, patience_s=0.2))
     web = build_web(
         "trigger",
         routers=[hurried],

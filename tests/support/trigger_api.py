@@ -10,10 +10,11 @@ import httpx
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from services.trigger.app import Core, build_trigger_web, clock, open_core
+from services.trigger.app import Core, build_trigger_web, open_core
 from services.trigger.handlers import Desk, on_batch
 from services.trigger.settings import TriggerSettings
 from services.trigger.store.ledger import SqlLedger
+from shared.clock import utc_now
 from shared.events import Event, SurveyDecision
 from shared.stream import Health
 from tests.support.trigger import (
@@ -49,14 +50,14 @@ def client_of(core: Core) -> httpx.AsyncClient:
 async def book(core: Core, *events: Event, **changes: Any) -> None:
     async def publish(decisions: Sequence[SurveyDecision]) -> None: ...
 
-    desk = Desk(programme(**changes), CHANNELS, clock())
+    desk = Desk(programme(**changes), CHANNELS, utc_now())
     async with core.engine.begin() as connection:
         arrivals = [arrival(event) for event in events]
         await on_batch(arrivals, [], SqlLedger(connection), publish, desk)
 
 
 def call(number: int = 1, **data: Any) -> Event:
-    return call_ended(number, at=clock() - timedelta(seconds=1), **data)
+    return call_ended(number, at=utc_now() - timedelta(seconds=1), **data)
 
 
 def structured(event: Event, **changes: Any) -> dict[str, Any]:

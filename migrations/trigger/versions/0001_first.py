@@ -121,7 +121,7 @@ _TABLES = (
 
 
 def upgrade() -> None:
-    create_table(op)  # type: ignore[arg-type]  # the module is the operations' proxy
+    create_table(op)  # the module is the operations' proxy
     for statement in _TABLES:
         op.execute(statement)
 
