@@ -11,7 +11,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -142,8 +142,7 @@ def main(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         uvloop.run(start())
     except* (CannotStart, SettingsFault, ProgrammeError) as group:
-        for error in group.exceptions:
-            sys.stderr.write(f"{error}\n")
+        sys.stderr.writelines(f"{error}\n" for error in _flat(group))
         code = 2
     except* Exception as group:  # noqa: BLE001 - the last line of the process: log and exit 1
         _log.critical("stopped by a fault", exc_info=group)
@@ -151,12 +150,9 @@ def main(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
     sys.exit(code)
 
 
-@contextlib.asynccontextmanager
-async def background(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run `work` beside the block and cancel it at the end."""
-    task = asyncio.ensure_future(work())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+def _flat(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _flat(error)
+        else:
+            yield error
