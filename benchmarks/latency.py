@@ -5,9 +5,9 @@ rename). Answer to score: from before `POST /v1/responses` to the first `GET /v1
 counts it.
 """
 
+import argparse
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -94,14 +94,19 @@ async def measure(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)  # the embedded PostgreSQL runs as another user
-        result = asyncio.run(measure(Path(folder), rounds))
+        result = asyncio.run(measure(Path(folder), asked.rounds))
     print(f"{'':<20}{'p50 ms':>10}{'p99 ms':>10}")
     for name in ("event_to_dispatch", "answer_to_score"):
         print(f"{name:<20}{result[name]['p50_ms']:>10}{result[name]['p99_ms']:>10}")
-    print(json.dumps(result))
+    print(f"ready after {result['start_s']} s")
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""`make bench`: every program here, one after the other, its figures under var/bench/ as JSON.
+
+Absolute figures mean little across machines; each program prints ratios taken in one run.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROGRAMS = {
+    "ingest": "acknowledged answers per second, beside a bare echo and an awaited send",
+    "scoring": "answers per second exactly once into PostgreSQL, beside fetch and decode",
+    "latency": "event to dispatch, answer to score, on the whole system",
+}
+
+
+def main() -> int:
+    asked = sys.argv[1:] or list(PROGRAMS)
+    unknown = [name for name in asked if name not in PROGRAMS]
+    if unknown:
+        sys.stderr.write(f"no program {', '.join(unknown)}; there are {', '.join(PROGRAMS)}\n")
+        return 2
+    folder = Path("var") / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name in asked:
+        print(f"== {name}: {PROGRAMS[name]}", flush=True)
+        started = time.monotonic()
+        command = [sys.executable, "-m", f"benchmarks.{name}"]
+        done = subprocess.run([*command, "--json", str(folder / f"{name}.json")], check=False)
+        print(f"== {name}: {time.monotonic() - started:.0f} s\n", flush=True)
+        if done.returncode:
+            failed.append(name)
+    if failed:
+        sys.stderr.write(f"failed: {', '.join(failed)}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
