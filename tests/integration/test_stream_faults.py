@@ -16,7 +16,7 @@ from shared.db import open_engine
 from shared.embedded.kafka import start_kafka, stop_kafka
 from shared.embedded.system import Embedded
 from shared.stream import Broker, KafkaUnavailable, Outgoing
-from shared.stream.kafka import open_producer, open_room, open_source, read_all
+from shared.stream.kafka import guards, open_producer, open_room, open_source, read_all
 from shared.stream.kafka.topics import cluster_id
 from shared.stream.records import TooLargeForKafka
 from tests.support.embedded import cloned_database
@@ -89,8 +89,10 @@ async def test_a_producer_is_bounded_fails_at_once_afterwards_and_comes_back(
 
 
 async def test_everything_closes_in_seconds_while_the_broker_says_nothing(
-    own: OwnBroker, engine: AsyncEngine
+    own: OwnBroker, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(guards, "STOP_S", 0.2)  # 1 s each in earnest
+    monkeypatch.setattr(guards, "_ABANDON_S", 0.1)
     rig = Rig(engine)
     async with open_producer(own.broker, bound_s=BOUND_S) as producer:
         await producer.send([Outgoing(TOPIC, None, b"word")])
@@ -103,7 +105,7 @@ async def test_everything_closes_in_seconds_while_the_broker_says_nothing(
             await producer.close()
             took = time.monotonic() - began
 
-    assert took < 5.0
+    assert took < 2.5
 
 
 async def test_a_broker_that_was_never_there_is_weather(engine: AsyncEngine) -> None:
