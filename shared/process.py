@@ -11,7 +11,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -84,7 +84,7 @@ def _server(service: Service) -> _Server:
 async def run(
     services: Sequence[Service],
     *,
-    on_ready: Callable[[], Awaitable[None]] | None = None,
+    on_ready: Callable[[], Coroutine[Any, Any, None]] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises what ended a worker, if one died."""
@@ -112,9 +112,10 @@ async def run(
             # costs a request 40 ms every few seconds.
             gc.collect()
             gc.freeze()
-            if on_ready is not None:
-                await on_ready()
+            saying = None if on_ready is None else group.create_task(on_ready())
             await stop.wait()
+            if saying is not None:
+                saying.cancel()
             _log.info("stopping: the batches under way are finished first")
             for server in servers:
                 server.should_exit = True

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
+import psutil
 import structlog
 
 from services.alerts.app import open_service as open_alerts
 from services.alerts.settings import AlertsSettings
+from services.commands.client import open_client
 from services.ingest.app import open_service as open_ingest
 from services.ingest.settings import IngestSettings
 from services.scoring.app import open_service as open_scoring
@@ -32,6 +34,7 @@ from shared.settings import PREFIX, Settings, read_settings
 
 _log = structlog.get_logger()
 
+_LOOK_S: Final = 0.1
 SETTINGS: Final[tuple[type[Settings], ...]] = (
     IngestSettings,
     ScoringSettings,
@@ -48,7 +51,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _run() -> None:
-    started = time.monotonic()
     logs.configure(os.environ.get(f"{PREFIX}LOG_LEVEL", "info"))
     async with AsyncExitStack() as stack:
         embedded = None
@@ -63,7 +65,10 @@ async def _run() -> None:
             )
 
         async def say() -> None:
-            _say(services, embedded, time.monotonic() - started)
+            async with open_client() as client:
+                while await client.ready():  # noqa: ASYNC110 - other processes have no Event
+                    await asyncio.sleep(_LOOK_S)
+            _say(services, embedded, time.time() - psutil.Process().create_time())
 
         await run(services, on_ready=say)
 
