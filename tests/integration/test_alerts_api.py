@@ -18,8 +18,8 @@ from services.alerts.store.alerts import write_docket
 from shared.db import open_engine
 from shared.keys import KeyFile
 from shared.web import Parts, build_web
-from tests.integration.test_alerts_judge import SPIKE_ENDS, history
 from tests.support.alerts import START, AlertsRig, an_alert, finish, judging
+from tests.support.alerts_history import SPIKE_ENDS, history
 
 ANNE = {"by": "anne", "note": "looking"}
 

@@ -1,23 +1,17 @@
-"""Counting and judging on real PostgreSQL: a spike alarms once, whatever the order of arrival."""
+"""Judging on real PostgreSQL: a spike alarms once, one process judges, a fault loses nothing."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.alerts.domain.alerts import Alert, State
+from services.alerts.domain.alerts import State
 from shared.db import open_engine
-from shared.events import ScoredResponse
-from tests.support.alerts import PARTITIONS, START, AlertsRig, finish, judging, scored
-
-REGIONS, PRODUCTS = ("EU", "US"), ("shoes", "hats", "bags")
-BAD = {"region": "EU", "product": "shoes"}
-SPIKE = START + timedelta(hours=36)
-SPIKE_ENDS = SPIKE + timedelta(hours=10)
+from tests.support.alerts import AlertsRig, finish, judging, scored
+from tests.support.alerts_history import BAD, SPIKE, SPIKE_ENDS, empty, history, play, told
 
 
 @pytest.fixture
@@ -29,41 +23,6 @@ async def engine(fresh_database_url: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 def rig(engine: AsyncEngine) -> AlertsRig:
     return AlertsRig(engine)
-
-
-def history(
-    *, seed: int = 7, until: datetime = SPIKE_ENDS + timedelta(hours=44), spike: bool = True
-) -> list[ScoredResponse]:
-    """Thirty answers an hour, a tenth detractors; in the spike EU x shoes has six in ten."""
-    draw = random.Random(seed)
-    answers: list[ScoredResponse] = []
-    at = START
-    while at < until:
-        at += timedelta(minutes=10) if len(answers) % 5 == 0 else timedelta(seconds=7)
-        where = {"region": draw.choice(REGIONS), "product": draw.choice(PRODUCTS)}
-        hit = spike and SPIKE <= at < SPIKE_ENDS and where == BAD
-        detractor = draw.random() < (0.6 if hit else 0.1)
-        answers.append(
-            scored(
-                len(answers), at, detractor=detractor, segments=where,
-                reasons=("delivery-late" if hit else "other",) if detractor else (),
-                comment="It came far too late." if hit and detractor else None,
-            )
-        )  # fmt: skip
-    return answers
-
-
-def told(alerts: Sequence[Alert]) -> list[tuple[object, ...]]:
-    """What must not depend on the order of arrival."""
-    return [(a.segment, a.began_at, a.opened_at, a.resolved_at, a.state, a.n) for a in alerts]
-
-
-async def play(rig: AlertsRig, answers: Sequence[ScoredResponse]) -> Sequence[Alert]:
-    rig.put(answers)
-    await rig.count_all()
-    async with judging(rig.judge()) as judge:
-        await finish(judge)
-    return await rig.alerts()
 
 
 async def test_a_spike_opens_one_alert_and_recovery_resolves_it(rig: AlertsRig) -> None:
@@ -95,88 +54,12 @@ async def test_a_steady_stream_is_silent_and_judged_to_its_last_answer(rig: Aler
     assert await rig.judged_to() == answers[-1].answered_at
 
 
-async def test_duplicates_and_uneven_partitions_change_nothing(
-    engine: AsyncEngine, rig: AlertsRig
-) -> None:
-    answers = history()
-    expected = told(await play(rig, answers))
-    await _empty(engine)
-    uneven = AlertsRig(engine)
-    uneven.put(answers)
-    uneven.put(answers[::3])
-    async with judging(uneven.judge()) as judge:
-        for number in (*range(PARTITIONS), *range(PARTITIONS)):
-            await uneven.count(number, most=700)
-            await finish(judge, 2)
-        await uneven.count_all()
-        await finish(judge)
-        first = told(await uneven.alerts())
-        uneven.put(answers)  # the whole topic a second time
-        await uneven.count_all()
-        await finish(judge)
-
-    sums = await uneven.rows("SELECT sum(answers), sum(detractors) FROM ticks")
-    assert sums == [(len(answers), sum(a.klass == "detractor" for a in answers))]
-    assert told(await uneven.alerts()) == first == expected
-    assert await uneven.rows("SELECT count(*) FROM counted") == [(len(answers),)]
-
-
-async def test_late_answers_join_the_oldest_open_minute_and_count_once(rig: AlertsRig) -> None:
-    answers = history(spike=False)
-    late = answers[10:400:10]
-    await play(rig, [a for a in answers if a not in late])
-    (closed_to,) = (await rig.rows("SELECT closed_to FROM lines"))[0]
-
-    await play(rig, late)
-    await play(rig, late)
-
-    assert await rig.rows("SELECT sum(answers) FROM ticks") == [(len(answers),)]
-    moved = await rig.rows(
-        f"SELECT count(*) FROM counted WHERE minute > {closed_to}"
-        f" AND id IN ({','.join(repr(a.id) for a in late)})"
-    )
-    assert moved == [(len(late),)]
-
-
-async def test_what_is_imported_after_a_few_answers_of_today_keeps_its_time(
-    rig: AlertsRig,
-) -> None:
-    today = [scored(900_000 + i, rig.now, detractor=True) for i in range(5)]
-
-    await play(rig, today)
-    (alert,) = await play(rig, history(until=SPIKE_ENDS))
-
-    assert SPIKE < alert.opened_at < SPIKE_ENDS
-
-
-async def test_an_amendment_moves_what_was_not_judged_and_nothing_else(rig: AlertsRig) -> None:
-    answers = history(until=SPIKE, spike=False)
-    await play(rig, answers)
-    judged, opened = answers[30], answers[-1]
-    (before,) = await rig.rows("SELECT sum(answers), sum(detractors) FROM ticks")
-
-    changed = [
-        scored(
-            int(a.id[2:]), a.answered_at, detractor=a.klass != "detractor",
-            version=f"{a.version}x", segments={"region": "Mars"},
-        )
-        for a in (judged, opened)
-    ]  # fmt: skip
-    await play(rig, changed)
-
-    (after,) = await rig.rows("SELECT sum(answers), sum(detractors) FROM ticks")
-    assert after[0] == before[0]
-    assert after[1] - before[1] == (-1 if opened.klass == "detractor" else 1)
-    leaves = await rig.rows("SELECT id, leaf FROM counted WHERE leaf LIKE '%Mars%'")
-    assert leaves == [(opened.id, '{"region":"Mars"}')]
-
-
 async def test_a_fault_between_judging_and_commit_changes_nothing(
     engine: AsyncEngine, rig: AlertsRig
 ) -> None:
     answers = history()
     expected = told(await play(rig, answers))
-    await _empty(engine)
+    await empty(engine)
     broken = AlertsRig(engine)
     async with engine.begin() as connection:
         await connection.execute(sa.text("ALTER TABLE changes ADD CHECK (change = 'opened')"))
@@ -258,9 +141,3 @@ async def test_an_open_minute_raises_an_alert_that_stands(rig: AlertsRig) -> Non
     ]
     (alert,) = await play(rig, good)  # the minute closes, the fleet learns of it, customers recover
     assert alert.state is State.RESOLVED
-
-
-async def _empty(engine: AsyncEngine) -> None:
-    tables = "counted, ticks, remarks, heard, lines, streams, alerts, changes, deliveries, offsets"
-    async with engine.begin() as connection:
-        await connection.execute(sa.text(f"TRUNCATE {tables}"))

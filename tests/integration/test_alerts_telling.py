@@ -1,73 +1,18 @@
-"""Alerts are published and told: each destination by itself, nobody of the past."""
+"""Destinations are told, each by itself: retries, dead letters, leases."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
-import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
 
-from services.alerts.domain.alerts import Alert, Change, State
-from services.alerts.domain.cases import Case, Docket
+from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.deliveries import GIVE_UP, LEASE, REPEAT
-from services.alerts.store.alerts import write_docket
-from services.alerts.store.outbox import Outbox
-from services.alerts.store.retention import delete_old
-from services.alerts.worker.couriers import AlertmanagerCourier, Courier, WebhookCourier
-from services.alerts.worker.delivering import Delivering
-from services.alerts.worker.publishing import Publishing
 from shared.db import open_engine
-from shared.senders.alertmanager import AlertmanagerSender
-from shared.senders.webhook import Destination, WebhookSender, open_client
-from shared.stream.records import KafkaUnavailable, Outgoing
-from tests.support.alerts import an_alert
+from shared.senders.webhook import open_client
+from tests.support.alerts_stage import NOON, SECRET, Stage, fresh
 from tests.support.receivers import Receiver, open_receiver
-
-SECRET = "whsec_" + "c2VjcmV0" * 4
-NOON = datetime.now(UTC).replace(microsecond=0)  # a webhook's receiver looks at the wall clock
-
-
-class Stage:
-    """The outbox with destinations whose clock is ours."""
-
-    def __init__(self, engine: AsyncEngine, client: httpx.AsyncClient) -> None:
-        self.engine = engine
-        self.client = client
-        self.now = NOON
-        self.outbox = Outbox(engine)
-        self.deliverings: dict[str, Delivering] = {}
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def add(self, name: str, url: str, kind: str) -> Delivering:
-        courier: Courier
-        if kind == "webhook":
-            sender = WebhookSender(self.client, Destination(url, SECRET), self.clock)
-            courier = WebhookCourier(sender, self.clock)
-        else:
-            courier = AlertmanagerCourier(
-                AlertmanagerSender(self.client, url), "http://alerts", self.clock
-            )
-        self.deliverings[name] = Delivering(name, self.outbox, courier, self.clock)
-        return self.deliverings[name]
-
-    async def tell(self, *changes: tuple[Alert, Change]) -> None:
-        docket = Docket()
-        for alert, change in changes:
-            docket.put(Case(alert, (0,), 1, alert.n, alert.severity), change)
-        ways = {name: one.courier.way for name, one in self.deliverings.items()}
-        async with self.engine.begin() as connection:
-            await write_docket(connection, docket, ways)
-
-    async def states(self) -> list[tuple[str, str, int]]:
-        async with self.engine.connect() as connection:
-            rows = await connection.exec_driver_sql(
-                "SELECT destination, state, attempts FROM deliveries ORDER BY 1, revision"
-            )
-            return [tuple(row) for row in rows]
 
 
 @pytest.fixture
@@ -83,11 +28,6 @@ async def stage(fresh_database_url: str) -> AsyncIterator[Stage]:
 async def receiver() -> AsyncIterator[Receiver]:
     async with open_receiver() as receiver:
         yield receiver
-
-
-def fresh(**changed: object) -> Alert:
-    times = dict.fromkeys(("began_at", "opened_at", "raised_at", "updated_at"), NOON)
-    return an_alert(**(times | changed))
 
 
 async def test_a_webhook_gets_each_change_once_signed_as_published(
@@ -204,62 +144,3 @@ async def test_what_a_dead_sender_had_claimed_is_sent_by_another(
     await hook.turn()
 
     assert len(receiver.got) == 1
-
-
-async def test_historic_alerts_are_published_and_tell_nobody(
-    stage: Stage, receiver: Receiver
-) -> None:
-    hook = stage.add("hook", receiver.url, "webhook")
-    await stage.tell((fresh(historic=True), Change.OPENED))
-    kafka = FakeKafka()
-
-    await hook.turn()
-    await Publishing(stage.outbox, kafka).turn()
-
-    assert receiver.got == []
-    assert [json.loads(record.value or b"")["historic"] for record in kafka.taken] == [True]
-
-
-async def test_records_are_published_once_kafka_takes_them(stage: Stage) -> None:
-    alert = fresh()
-    ended = alert.end(State.ACCEPTED, NOON, NOON)
-    await stage.tell((alert, Change.OPENED), (ended, Change.ACCEPTED))
-    kafka = FakeKafka(failures=1)
-    publishing = Publishing(stage.outbox, kafka)
-
-    with pytest.raises(KafkaUnavailable):
-        await publishing.turn()
-    await publishing.turn()
-    await publishing.turn()
-
-    records = [json.loads(record.value or b"") for record in kafka.taken]
-    assert [(r["id"], r["revision"], r["change"]) for r in records] == [
-        ("a-1", 1, "opened"), ("a-1", 2, "accepted"),
-    ]  # fmt: skip
-    assert {(r.topic, r.key) for r in kafka.taken} == {("detractor-alerts", b"a-1")}
-
-
-async def test_old_rows_go_and_what_is_pending_stays(stage: Stage) -> None:
-    stage.add("hook", "http://127.0.0.1:9", "webhook")
-    await stage.tell((fresh(), Change.OPENED))
-    later = NOON + timedelta(days=99)
-
-    gone = await delete_old(stage.engine, timedelta(days=60), later)
-    assert not any(gone.values())
-    await Publishing(stage.outbox, FakeKafka()).turn()
-
-    assert (await delete_old(stage.engine, timedelta(days=60), later))["changes"] == 1
-
-
-class FakeKafka:
-    """Takes records; fails as often as told."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.taken: list[Outgoing] = []
-        self._failures = failures
-
-    async def send(self, records: Sequence[Outgoing]) -> None:
-        if self._failures:
-            self._failures -= 1
-            raise KafkaUnavailable("away")
-        self.taken += records

@@ -1,0 +1,81 @@
+"""Alerts that wait to be told, destinations that tell them, and a clock that is ours."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.alerts.domain.alerts import Alert, Change
+from services.alerts.domain.cases import Case, Docket
+from services.alerts.store.alerts import write_docket
+from services.alerts.store.outbox import Outbox
+from services.alerts.worker.couriers import AlertmanagerCourier, Courier, WebhookCourier
+from services.alerts.worker.delivering import Delivering
+from shared.senders.alertmanager import AlertmanagerSender
+from shared.senders.webhook import Destination, WebhookSender
+from shared.stream.records import KafkaUnavailable, Outgoing
+from tests.support.alerts import an_alert
+
+SECRET = "whsec_" + "c2VjcmV0" * 4
+NOON = datetime.now(UTC).replace(microsecond=0)  # a webhook's receiver looks at the wall clock
+
+
+class Stage:
+    """The outbox with destinations whose clock is ours."""
+
+    def __init__(self, engine: AsyncEngine, client: httpx.AsyncClient) -> None:
+        self.engine = engine
+        self.client = client
+        self.now = NOON
+        self.outbox = Outbox(engine)
+        self.deliverings: dict[str, Delivering] = {}
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def add(self, name: str, url: str, kind: str) -> Delivering:
+        courier: Courier
+        if kind == "webhook":
+            sender = WebhookSender(self.client, Destination(url, SECRET), self.clock)
+            courier = WebhookCourier(sender, self.clock)
+        else:
+            courier = AlertmanagerCourier(
+                AlertmanagerSender(self.client, url), "http://alerts", self.clock
+            )
+        self.deliverings[name] = Delivering(name, self.outbox, courier, self.clock)
+        return self.deliverings[name]
+
+    async def tell(self, *changes: tuple[Alert, Change]) -> None:
+        docket = Docket()
+        for alert, change in changes:
+            docket.put(Case(alert, (0,), 1, alert.n, alert.severity), change)
+        ways = {name: one.courier.way for name, one in self.deliverings.items()}
+        async with self.engine.begin() as connection:
+            await write_docket(connection, docket, ways)
+
+    async def states(self) -> list[tuple[str, str, int]]:
+        async with self.engine.connect() as connection:
+            rows = await connection.exec_driver_sql(
+                "SELECT destination, state, attempts FROM deliveries ORDER BY 1, revision"
+            )
+            return [tuple(row) for row in rows]
+
+
+def fresh(**changed: object) -> Alert:
+    times = dict.fromkeys(("began_at", "opened_at", "raised_at", "updated_at"), NOON)
+    return an_alert(**(times | changed))
+
+
+class FakeKafka:
+    """Takes records; fails as often as told."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.taken: list[Outgoing] = []
+        self._failures = failures
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        if self._failures:
+            self._failures -= 1
+            raise KafkaUnavailable("away")
+        self.taken += records
