@@ -1,4 +1,4 @@
-"""Producer, room, topics and the guards, on clients that misbehave on request."""
+"""Producer, topics, reading and the guards, on clients that misbehave on request."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,14 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
-from aiokafka.structs import OffsetAndMetadata
 
 from shared.stream import Broker, KafkaUnavailable, Outgoing
-from shared.stream.kafka import create_topics, open_room, producer, reading, room, topics
+from shared.stream.kafka import create_topics, producer, reading, topics
 from shared.stream.kafka.guards import start_or_unavailable
-from shared.stream.kafka.room import Level, Room
 from shared.stream.records import TooLargeForKafka
 from tests.support.raw import RawConsumer
 from tests.support.stream import eventually
@@ -146,75 +143,6 @@ async def test_a_stop_that_lies_or_hangs_is_followed_by_closing_the_connection()
     assert closed == ["connection"]
 
 
-# ------------------------------------------------------------------------ room
-class RawReader(RawConsumer):
-    """A reader of one partition that ends at 30,000."""
-
-    def __init__(self) -> None:
-        super().__init__({TopicPartition(TOPIC, 0): 30_000})
-        self.done: dict[TopicPartition, OffsetAndMetadata] = {}
-        self._client = SimpleNamespace(_wait_on_metadata=self._partitions)
-        self._coordinator = SimpleNamespace(fetch_committed_offsets=self._committed)
-
-    async def _partitions(self, _: str) -> set[int]:
-        return {0}
-
-    async def _committed(self, _: Any) -> dict[TopicPartition, OffsetAndMetadata]:
-        return self.done
-
-
-def test_fullness_is_the_greater_of_bytes_and_records() -> None:
-    level = Level()
-    assert level.fullness() == 0
-    for _ in range(1_000):
-        level.note(1_000)
-    assert level.fullness() == pytest.approx(1_000_000 / 3_145_728)
-
-    level.behind, level.sent, level.sent_bytes = 50_000, 0, 0
-    level.size = 1.0
-
-    assert level.fullness() == 1
-
-
-def test_records_travel_in_portions_and_none_is_left_out() -> None:
-    records = [RECORD._replace(value=b"x" * 400_000, key=b"%d" % n) for n in range(7)]
-
-    chunks = list(Room(BROKER, wait_s=1).chunks(records))
-
-    assert [len(chunk) for chunk in chunks] == [3, 3, 1]
-    assert [record for chunk in chunks for record in chunk] == records
-
-
-async def test_room_waits_for_the_reader_and_survives_its_absence(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    reader = RawReader()
-    reader.faults = [KafkaConnectionError("away")]
-    monkeypatch.setattr(room, "AIOKafkaConsumer", lambda **_: reader)
-    monkeypatch.setattr(room, "_LOOK_EVERY_S", 0.001)
-    async with open_room(BROKER, wait_s=0.05) as ours:
-        assert ours is not None
-        ours.note([RECORD._replace(topic="dead-letters")])
-        ours.note([RECORD] * 3_000)
-        await ours.wait({TOPIC, "dead-letters"})  # not read by anybody yet
-        reader.done = {TopicPartition(TOPIC, 0): OffsetAndMetadata(0, "")}
-        ours.note([RECORD] * 3_000)
-        with pytest.raises(KafkaUnavailable, match="earshot-alerts"):
-            await ours.wait({TOPIC})
-        waiting = asyncio.create_task(ours.wait({TOPIC}))
-        await asyncio.sleep(0.005)
-        reader.done = {TopicPartition(TOPIC, 0): OffsetAndMetadata(29_999, "")}
-        await waiting
-
-    assert reader.stopped == 2
-
-
-async def test_a_real_broker_has_room() -> None:
-    async with open_room(Broker("127.0.0.1:1", log="x"), wait_s=1) as ours:
-        assert ours is None
-
-
-# ------------------------------------------------------------------------ topics, reading
 @pytest.mark.parametrize("code", [0, 36, 41])
 async def test_topics_are_created_or_there_already_or_the_fault_is_named(
     monkeypatch: pytest.MonkeyPatch, code: int
@@ -232,7 +160,8 @@ async def test_topics_are_created_or_there_already_or_the_fault_is_named(
 
         async def describe_topics(self, names: list[str]) -> Any:
             few = {"topic": names[0], "error_code": 0, "partitions": [1]}
-            return [few, {"topic": names[1], "error_code": 3}]
+            enough = {"topic": "whole", "error_code": 0, "partitions": [1] * 12}
+            return [few, {"topic": names[1], "error_code": 3}, enough]
 
         async def describe_cluster(self) -> Any:
             return {"cluster_id": "abc"}
@@ -252,11 +181,13 @@ async def test_topics_are_created_or_there_already_or_the_fault_is_named(
 async def test_reading_a_topic_that_cannot_be_read_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Reader(RawReader):
-        async def _partitions(self, _: str) -> set[int]:
-            raise KafkaError("no such topic")
+    async def unknown(_: str) -> set[int]:
+        raise KafkaError("no such topic")
 
-    monkeypatch.setattr(reading, "AIOKafkaConsumer", lambda **_: Reader())
+    class Reader(RawConsumer):
+        _client = SimpleNamespace(_wait_on_metadata=unknown)
+
+    monkeypatch.setattr(reading, "AIOKafkaConsumer", lambda **_: Reader({}))
 
     with pytest.raises(KafkaUnavailable, match="reading x"):
         await reading.read_all("b", "x")

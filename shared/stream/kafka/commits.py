@@ -30,7 +30,7 @@ class Commits:
         """Start a commit, unless one is under way or there is nothing new."""
         stands = {self._names.tp(home): offset for home, offset in next_of.items()}
         busy = self._task is not None and not self._task.done()
-        if client is not None and not busy and stands != self._told:
+        if client is not None and stands and not busy and stands != self._told:
             self._task = asyncio.create_task(self._commit(client, stands))
 
     async def finish(self) -> None:
@@ -41,8 +41,7 @@ class Commits:
     async def _commit(self, client: Any, stands: dict[TopicPartition, int]) -> None:
         try:
             async with asyncio.timeout(_COMMIT_S):
-                if stands:
-                    await client.commit(stands)
+                await client.commit(stands)
         except (KafkaError, IllegalStateError, TimeoutError, OSError) as error:
             _log.info("commit to kafka skipped", error=type(error).__name__)
         else:

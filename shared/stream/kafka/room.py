@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from shared.events import Topic
 from shared.stream.kafka.guards import close_quietly, start_or_unavailable
@@ -110,8 +109,8 @@ class Room:
                 try:
                     async with asyncio.timeout(_BOUND_S):
                         await self._look(topic, level)
-                except (KafkaError, KafkaUnavailable, TimeoutError, OSError) as error:
-                    _log.info("room unknown", topic=topic, error=type(error).__name__)
+                except Exception as error:  # noqa: BLE001 - were it to end, writers wait for ever
+                    _log.info("room unknown", topic=topic, error=f"{type(error).__name__}: {error}")
             async with self._changed:
                 self._changed.notify_all()
 
