@@ -36,8 +36,15 @@ class FieldFault:
     accepted: str
 
     def sentence(self) -> str:
-        shown = "it is missing" if self.value is None else f"{self.value} is not accepted"
-        return f"{self.field}: {shown}; accepted: {self.accepted}"
+        """The fault in words: `answers.score: 11 is not a whole number from 0 to 10`."""
+        if self.value is None:
+            return f"{self.field} is missing; accepted: {self.accepted}"
+        if self.code == "unknown-field":
+            return f"{self.field} is not known; {self.accepted}"
+        shown = self.value[:_VALUE_SHOWN]
+        if self.accepted.startswith(("a ", "an ", "one of ")):
+            return f"{self.field}: {shown} is not {self.accepted}"
+        return f"{self.field}: {shown} is not accepted; accepted: {self.accepted}"
 
     def to_json(self) -> dict[str, str | None]:
         return {
