@@ -3,6 +3,10 @@
 A system that runs is used as it is; where none does, one is started with the programme given, or
 with the default programme whose dimensions are those named here. Rows are sent in the order of
 their time. Playing a file again changes nothing. Events older than a trigger's max_age ask nobody.
+
+Columns of answers: response_id, customer_id, occurred_at, touchpoint, metric, scale_max, score,
+comment, language, then attributes. Of events: event_id, type, occurred_at, customer_id, amount,
+currency, then attributes. Times are RFC 3339 with offset.
 """
 
 import argparse
@@ -25,7 +29,11 @@ _REPORTED: Final = 20
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m services replay", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m services replay",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--responses", type=Path, help="CSV of answers, .gz or plain")
     parser.add_argument("--events", type=Path, help="CSV of events, .gz or plain")
     parser.add_argument(
