@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 
 from services.commands import VERBS
+from shared.settings import SettingsFault
 
 
 def main(arguments: list[str]) -> int:
@@ -15,7 +16,11 @@ def main(arguments: list[str]) -> int:
         (sys.stdout if asked_for_help else sys.stderr).write(text)
         return 0 if asked_for_help else 2
     module = import_module(f"services.commands.{verb}")
-    code: int = module.main(arguments[1:])
+    try:
+        code: int = module.main(arguments[1:])
+    except SettingsFault as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
     return code
 
 

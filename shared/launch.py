@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from shared import logs
+from shared.db import SCHEMAS
 from shared.embedded.files import token_keys
 from shared.embedded.system import Embedded, running
 from shared.process import CannotStart, Service, main, run
-from shared.settings import PREFIX, Settings, read_settings
+from shared.settings import PREFIX, Settings, read_settings, read_variable
 
 S = TypeVar("S", bound=Settings)
 KAFKA: Final = f"{PREFIX}KAFKA_BOOTSTRAP"
@@ -20,11 +21,17 @@ DATABASE: Final = f"{PREFIX}DATABASE_URL"
 
 def var_folder() -> Path:
     """Where the embedded default keeps its files."""
-    return Path(os.environ.get(f"{PREFIX}VAR", "var"))
+    return Path(read_variable(f"{PREFIX}VAR", "var"))
 
 
 def is_set(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+def has_databases() -> bool:
+    """Whether every service that needs a database is told of one."""
+    own = (f"{PREFIX}{service.upper()}_DATABASE_URL" for service in SCHEMAS)
+    return is_set(DATABASE) or all(map(is_set, own))
 
 
 def point_at(embedded: Embedded) -> None:

@@ -83,12 +83,17 @@ class Settings(BaseSettings):
     def database_for(self, service: str) -> str:
         """The service's own database where one is named, else everybody's. Raises SettingsFault."""
         own = f"{PREFIX}{service.upper()}_DATABASE_URL"
-        url = os.environ.get(own) or _read_file(f"{own}_FILE")
+        url = read_variable(own)
         name, url = (own, url) if url else (_DATABASE, self.database_url.get_secret_value())
         if not url.startswith(("postgresql://", "postgresql+", "postgres://")):
             fault = "is no PostgreSQL address" if url else "is missing"
             raise SettingsFault(f"{name}: it {fault}; accepted: {_DATABASE_FORM}")
         return url
+
+
+def read_variable(name: str, default: str = "") -> str:
+    """The variable's value, or that of the file that `<name>_FILE` names. Raises SettingsFault."""
+    return os.environ.get(name) or _read_file(f"{name}_FILE") or default
 
 
 def _read_file(name: str) -> str | None:

@@ -1,14 +1,13 @@
 """The public interfaces, as the operator's verbs call them."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx
 
-from shared.settings import PREFIX
+from shared.settings import PREFIX, read_variable
 
 _DEFAULT_PORTS: Final = {"ingest": 8001, "scoring": 8002, "trigger": 8003, "alerts": 8004}
 _PATHS: Final = {"events": "/v1/events", "responses": "/v1/responses/batch"}
@@ -30,8 +29,8 @@ class Client:
         self._http = http
 
     def url(self, service: str) -> str:
-        port = os.environ.get(f"{PREFIX}{service.upper()}_PORT", _DEFAULT_PORTS[service])
-        return os.environ.get(f"{PREFIX}{service.upper()}_URL", f"http://127.0.0.1:{port}")
+        port = read_variable(f"{PREFIX}{service.upper()}_PORT", str(_DEFAULT_PORTS[service]))
+        return read_variable(f"{PREFIX}{service.upper()}_URL", f"http://127.0.0.1:{port}")
 
     async def ready(self) -> dict[str, str]:
         """What each service lacks; empty when all are ready."""
@@ -172,7 +171,7 @@ def _later(item: Mapping[str, Any]) -> bool:
 @asynccontextmanager
 async def open_client() -> AsyncIterator[Client]:
     headers = {}
-    if key := os.environ.get(f"{PREFIX}API_KEY"):
+    if key := read_variable(f"{PREFIX}API_KEY"):
         headers["authorization"] = f"Bearer {key}"
     async with httpx.AsyncClient(timeout=40, headers=headers, trust_env=False) as http:
         yield Client(http)

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 from shared.events import Topic
 from shared.launch import KAFKA, adopt_running
 from shared.process import CannotStart
-from shared.settings import PREFIX
+from shared.settings import PREFIX, read_variable
 from shared.stream import KafkaUnavailable, Record
 from shared.stream.kafka import read_all
 
@@ -30,8 +29,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _show(*, values: bool) -> int:
-    prefix = os.environ.get(f"{PREFIX}KAFKA_TOPIC_PREFIX", "")
-    records = await read_all(os.environ[KAFKA], f"{prefix}{Topic.DEAD_LETTERS}")
+    prefix = read_variable(f"{PREFIX}KAFKA_TOPIC_PREFIX")
+    records = await read_all(read_variable(KAFKA), f"{prefix}{Topic.DEAD_LETTERS}")
     for record in records:
         print(_line(record))
         if values:

@@ -4,12 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from shared.db import SCHEMAS, migrate
 from shared.launch import DATABASE, adopt_running
 from shared.process import CannotStart
-from shared.settings import PREFIX
+from shared.settings import PREFIX, read_variable
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,10 +27,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _url(service: str) -> str:
     for name in (f"{PREFIX}{service.upper()}_DATABASE_URL", DATABASE):
-        if value := os.environ.get(name):
+        if value := read_variable(name):
             return value
-        if path := os.environ.get(f"{name}_FILE"):
-            return Path(path).read_text(encoding="utf-8").strip()
     try:
         adopt_running()
     except CannotStart:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -27,10 +26,10 @@ from shared.embedded.files import Locked, hold_lock, prepare_folder
 from shared.embedded.processes import StartFailed
 from shared.embedded.system import Embedded, build_watch, start, stop
 from shared.events import PARTITIONS, Topic
-from shared.launch import DATABASE, KAFKA, is_set, point_at, var_folder
+from shared.launch import DATABASE, KAFKA, has_databases, is_set, point_at, var_folder
 from shared.process import CannotStart, Service, listen, run
 from shared.process import main as run_process
-from shared.settings import PREFIX, Settings, read_settings
+from shared.settings import PREFIX, Settings, read_settings, read_variable
 
 _log = structlog.get_logger()
 
@@ -51,10 +50,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _run() -> None:
-    logs.configure(os.environ.get(f"{PREFIX}LOG_LEVEL", "info"))
+    logs.configure(read_variable(f"{PREFIX}LOG_LEVEL", "info"))
     async with AsyncExitStack() as stack:
         embedded = None
-        if not (is_set(KAFKA) and is_set(DATABASE)):
+        if not (is_set(KAFKA) and has_databases()):
             embedded = await stack.enter_async_context(_embedded())
         services = [await stack.enter_async_context(opened) for opened in _opened()]
         if embedded is not None:
@@ -76,13 +75,13 @@ async def _run() -> None:
 @asynccontextmanager
 async def _embedded() -> AsyncIterator[Embedded]:
     """Both servers, adopted or started; stopped after the services have drained."""
-    if is_set(KAFKA) or is_set(DATABASE):
+    if is_set(KAFKA) or has_databases():
         raise CannotStart(f"Set both {KAFKA} and {DATABASE}, or neither for the embedded default.")
     var = prepare_folder(var_folder())
     try:
         with hold_lock(var / "services.lock"):
             _check_ports()
-            embedded = await start(var, dict.fromkeys(map(str, Topic), PARTITIONS))
+            embedded = await start(var, dict.fromkeys(topic_names(), PARTITIONS))
             point_at(embedded)
             await _migrate(embedded.database_url)
             try:
@@ -97,11 +96,17 @@ async def _embedded() -> AsyncIterator[Embedded]:
         raise CannotStart(str(failed)) from failed
 
 
+def topic_names() -> list[str]:
+    """Every topic, under the deployment's prefix."""
+    prefix = read_variable(f"{PREFIX}KAFKA_TOPIC_PREFIX")
+    return [f"{prefix}{topic}" for topic in Topic]
+
+
 def _check_ports() -> None:
     """Say that a port is taken before anything is started for nothing."""
     for service, port in (("ingest", 8001), ("scoring", 8002), ("trigger", 8003), ("alerts", 8004)):
-        chosen = int(os.environ.get(f"{PREFIX}{service.upper()}_PORT", port))
-        listen(os.environ.get(f"{PREFIX}HOST", "127.0.0.1"), chosen, service).close()
+        chosen = int(read_variable(f"{PREFIX}{service.upper()}_PORT", str(port)))
+        listen(read_variable(f"{PREFIX}HOST", "127.0.0.1"), chosen, service).close()
 
 
 async def _migrate(url: str) -> None:

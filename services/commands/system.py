@@ -12,7 +12,7 @@ from typing import Final
 from services.commands.client import Client, Unreachable, open_client
 from shared.embedded.files import Locked, hold_lock
 from shared.launch import var_folder
-from shared.settings import PREFIX
+from shared.settings import PREFIX, read_variable
 
 _START_S: Final = 60.0
 _DRAIN_S: Final = 20.0
@@ -83,7 +83,7 @@ def _log_tail() -> list[str]:
 
 def _fitted_programme(dimensions: Sequence[str]) -> Path:
     """The default programme with these dimensions; the default itself where none are named."""
-    default = Path(os.environ.get(f"{PREFIX}PROGRAMME", "programme"))
+    default = Path(read_variable(f"{PREFIX}PROGRAMME", "programme"))
     if not dimensions:
         return default
     folder = var_folder() / "replay-programme"

@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 
 from shared.events import Topic
 from shared.launch import KAFKA
-from shared.settings import PREFIX
+from shared.settings import PREFIX, read_variable
 from shared.stream import KafkaUnavailable
 from shared.stream.kafka import create_topics, topic_faults
 
@@ -18,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--replication", type=int, default=1, help="copies of each partition")
     parser.add_argument("--check", action="store_true", help="create nothing")
     asked = parser.parse_args(arguments)
-    bootstrap = os.environ.get(KAFKA)
+    bootstrap = read_variable(KAFKA)
     if not bootstrap:
         sys.stderr.write(f"Set {KAFKA}; the embedded default makes its topics at its start.\n")
         return 2
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _topics(bootstrap: str, replication: int, *, check_only: bool) -> int:
-    prefix = os.environ.get(f"{PREFIX}KAFKA_TOPIC_PREFIX", "")
+    prefix = read_variable(f"{PREFIX}KAFKA_TOPIC_PREFIX")
     if not check_only:
         for name in await create_topics(bootstrap, prefix=prefix, replication=replication):
             print(f"created {name}")
