@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import logs
 from shared.embedded.files import hold_lock
 from shared.embedded.system import Embedded
 from shared.stream import Broker
@@ -14,6 +15,12 @@ from tests.support.embedded import build_template, cloned_database, start_for_te
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "earshot-embedded"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def json_logs() -> None:
+    """Log as the services do: structlog's own tracebacks take seconds to draw."""
+    logs.configure("warning")
 
 
 @pytest.fixture(scope="session")
