@@ -47,6 +47,18 @@ def test_a_forged_token_is_not_found(forged: str) -> None:
         Tokens([NEW]).read_survey(forged)
 
 
+@pytest.mark.parametrize(
+    "tail", ["=", '="<x>', "=; Domain=x", "=\r\nSet-Cookie: a=b", "=é", '";<>']
+)
+def test_a_token_with_anything_after_it_is_not_found(tail: str) -> None:
+    tokens = Tokens([NEW])
+
+    with pytest.raises(NotFound):
+        tokens.read_survey(tokens.survey("i-1", "post-call", "de", LATER) + tail)
+    with pytest.raises(NotFound):
+        tokens.read_unsubscribe(tokens.unsubscribe("i-1", "post-call", "de") + tail)
+
+
 @pytest.mark.parametrize("keys", [[], ["short"]])
 def test_keys_that_protect_nothing_are_refused(keys: list[str]) -> None:
     with pytest.raises(ValueError, match="EARSHOT_TOKEN_KEYS"):
