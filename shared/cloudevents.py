@@ -60,7 +60,7 @@ def from_envelope(envelope: object) -> Event:
         type=texts["type"],
         time=_moment(texts["time"]),
         subject=_clean(subject) or None if subject else None,
-        data=scrub(data),
+        data=_scrubbed(data),
     )
 
 
@@ -78,6 +78,13 @@ def to_structured(event: Event) -> bytes:
     if event.subject is not None:
         envelope["subject"] = event.subject
     return msgspec.json.encode(envelope)
+
+
+def _scrubbed(data: dict[str, Any]) -> Any:
+    try:
+        return scrub(data)
+    except RecursionError:
+        raise Refused(Reason.BAD_JSON, "data is nested too deeply", "data") from None
 
 
 def scrub(value: Any) -> Any:
@@ -137,8 +144,10 @@ def _text(envelope: Mapping[str, Any], name: str) -> str:
 def _moment(text: str) -> datetime:
     try:
         moment = msgspec.convert(text, datetime)
+        if moment.tzinfo is None:
+            raise Refused(Reason.WRONG_TYPE, "time: an offset is needed (RFC 3339)", "time")
+        return moment.astimezone(UTC)
     except msgspec.ValidationError:
         raise Refused(Reason.WRONG_TYPE, "time: RFC 3339 with offset is accepted", "time") from None
-    if moment.tzinfo is None:
-        raise Refused(Reason.WRONG_TYPE, "time: an offset is needed (RFC 3339)", "time")
-    return moment.astimezone(UTC)
+    except OverflowError:
+        raise Refused(Reason.OUT_OF_RANGE, "time: the years 1 to 9999 in UTC", "time") from None
