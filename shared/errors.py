@@ -168,6 +168,17 @@ class Refused(Exception):
         self.field = field
 
 
+def answer_to(refused: Refused) -> EarshotError:
+    """What a refusal means to an HTTP caller: 400 where it is no JSON, else 422."""
+    if refused.reason in (Reason.BAD_JSON, Reason.BAD_UTF8):
+        return BadJson(refused.detail)
+    accepted = refused.detail.removeprefix(f"{refused.field}: ").removesuffix(" is accepted")
+    if refused.reason is Reason.MISSING_FIELD:
+        accepted = "a value is needed"
+    fault = FieldFault(refused.field or "body", refused.reason, None, accepted)
+    return Invalid(refused.detail, [fault])
+
+
 def unknown_name(field: str, name: str, known: Iterable[str]) -> FieldFault:
     """The fault for a name that does not exist, with the nearest that does."""
     names = sorted(known)

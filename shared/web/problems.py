@@ -1,7 +1,7 @@
 """Errors as RFC 9457, whoever raised them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from shared.errors import BadJson, EarshotError, FieldFault, Invalid, Unavailable
+from shared.errors import (
+    BadJson,
+    EarshotError,
+    FieldFault,
+    Invalid,
+    Unavailable,
+    unknown_name,
+)
 from shared.stream.records import KafkaUnavailable
 from shared.stream.verdict import Verdict, judge
 
@@ -47,8 +54,8 @@ def install(app: FastAPI) -> None:
         return problem_response(error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        return problem_response(from_validation(error.errors()))
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return problem_response(from_validation(error.errors(), _body_names(request)))
 
     @app.exception_handler(UnicodeEncodeError)
     async def no_text(_: Request, error: UnicodeEncodeError) -> Response:
@@ -84,20 +91,27 @@ def _status_problem(status: int, detail: str, headers: dict[str, str]) -> Respon
     return Response(_encode(body), status_code=status, media_type=PROBLEM, headers=headers)
 
 
-def from_validation(errors: Sequence[Any]) -> EarshotError:
-    """Turn pydantic's findings into ours."""
+def _body_names(request: Request) -> set[str]:
+    """The fields that the route's body may have."""
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    models = [param.field_info.annotation for param in dependant.body_params] if dependant else []
+    return {name for model in models for name in getattr(model, "model_fields", ())}
+
+
+def from_validation(errors: Sequence[Any], known: Collection[str] = ()) -> EarshotError:
+    """Turn pydantic's findings into ours; `known` are the names that the body may hold."""
     if any(error["type"] == "json_invalid" for error in errors):
         return BadJson("the body is not JSON")
-    return Invalid.of([_fault(error) for error in errors])
+    return Invalid.of([_fault(error, known) for error in errors])
 
 
-def _fault(error: Any) -> FieldFault:
+def _fault(error: Any, known: Collection[str]) -> FieldFault:
     location = [str(part) for part in error["loc"] if part not in _SOURCES]
     name, kind = ".".join(location) or "body", str(error["type"])
     if kind == "missing":
         return FieldFault(name, "missing-field", None, "a value is needed")
     if kind == "extra_forbidden":
-        return FieldFault(name, "unknown-field", location[-1], "no such field")
+        return unknown_name(name, location[-1], known)
     code = "out-of-range" if any(word in kind for word in _RANGES) else "wrong-type"
     shown = error.get("input")
     text = shown if isinstance(shown, str) else repr(shown)

@@ -151,3 +151,11 @@ async def test_the_documented_route_answers_as_the_fast_one(rig: Rig) -> None:
         assert replies[0].status_code == replies[1].status_code
         assert replies[0].content == replies[1].content
         assert replies[0].headers == replies[1].headers
+
+
+async def test_an_unknown_parameter_is_refused_on_the_fast_route_too(rig: Rig) -> None:
+    reply = await post(rig, ANSWER, "/v1/responses?dry_run=1")
+
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["field"] == "dry_run"
+    assert rig.producer.sent == []

@@ -124,3 +124,21 @@ async def test_kafka_away_is_503(rig: Rig) -> None:
 
     assert (await post(rig, EVENT, STRUCTURED)).status_code == 503
     assert (await post(rig, [EVENT], BATCH)).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "accepted"),
+    [
+        ({"source": None}, "source", "a value is needed"),
+        ({"time": "yesterday"}, "time", "RFC 3339 with offset"),
+        ({"id": 7}, "id", "a text"),
+    ],
+)
+async def test_a_refusal_says_what_is_accepted(
+    rig: Rig, change: dict[str, Any], field: str, accepted: str
+) -> None:
+    reply = await post(rig, EVENT | change, STRUCTURED)
+
+    assert reply.status_code == 422
+    (fault,) = reply.json()["errors"]
+    assert (fault["field"], fault["accepted"]) == (field, accepted)

@@ -90,6 +90,23 @@ async def test_dimensions_list_their_values(client: httpx.AsyncClient) -> None:
     assert listed["region"]["other"] == 0
 
 
+async def test_dimensions_come_page_by_page(client: httpx.AsyncClient) -> None:
+    whole = (await get(client, "/v1/segments"))["items"]
+    paged: list[Any] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await get(client, "/v1/segments", limit=2, **cursor)
+        assert len(page["items"]) <= 2
+        paged += page["items"]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+
+    assert paged == whole
+    for wrong in ({"limit": "0"}, {"limit": "501"}, {"cursor": "x"}, {"cursor": "WyJub25lIl0"}):
+        assert (await client.get("/v1/segments", params=wrong)).status_code == 422
+
+
 async def test_a_full_dimension_agrees_from_counts_and_from_answers(
     fresh_database_url: str,
 ) -> None:

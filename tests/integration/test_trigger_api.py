@@ -137,6 +137,14 @@ async def test_a_preview_of_no_json_is_a_bad_request(client: httpx.AsyncClient) 
     assert (await client.post("/v1/preview", content=b"{")).status_code == 400
 
 
+async def test_a_preview_of_another_media_type_is_refused(client: httpx.AsyncClient) -> None:
+    reply = await client.post(
+        "/v1/preview", content=b"a,b", headers={"content-type": "text/csv; charset=utf-8"}
+    )
+
+    assert reply.status_code == 415
+
+
 async def test_an_invitation_is_shown_with_its_link_on_loopback(
     core: Core, client: httpx.AsyncClient
 ) -> None:

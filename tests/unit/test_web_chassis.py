@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, Query, Request
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from shared.errors import FieldFault, Invalid, Unavailable
 from shared.keys import KeyFile, new_key, require_scope
@@ -22,6 +22,8 @@ FAULT = FieldFault("answers.score", "out-of-range", "11", "a whole number from 0
 
 
 class Word(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     word: str
 
 
@@ -105,6 +107,15 @@ async def test_an_unknown_parameter_is_refused_with_the_nearest_known() -> None:
 
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["accepted"] == "did you mean limit?"
+
+
+async def test_an_unknown_field_is_refused_with_the_nearest_known() -> None:
+    reply = await build().post("/v1/word", json={"word": "a", "wrd": "b"})
+
+    assert reply.status_code == 422
+    (fault,) = reply.json()["errors"]
+    assert (fault["field"], fault["code"]) == ("wrd", "unknown-field")
+    assert fault["accepted"] == "did you mean word?"
 
 
 @pytest.mark.parametrize("value", ["0", "501", "many"])

@@ -15,15 +15,14 @@ from shared.errors import (
     EarshotError,
     FieldFault,
     Invalid,
-    Reason,
     Refused,
     TooLarge,
     UnsupportedMedia,
+    answer_to,
 )
 from shared.events import Event
 from shared.stream.records import Outgoing
 
-_NOT_JSON: Final = (Reason.BAD_JSON, Reason.BAD_UTF8)
 _LONGEST_TRACE: Final = 200
 
 
@@ -78,18 +77,11 @@ def trace_of(headers: Mapping[str, str]) -> bytes | None:
 def explained(error: Exception) -> EarshotError:
     """What a refusal means to an HTTP caller: 400 where it is no JSON, else 422."""
     if isinstance(error, Refused):
-        error = _answer_to(error)
+        error = answer_to(error)
     elif not isinstance(error, EarshotError):
         error = BadJson("the event is nested too deeply")
     REFUSED.labels(str(error.status)).inc()
     return error
-
-
-def _answer_to(refused: Refused) -> EarshotError:
-    if refused.reason in _NOT_JSON:
-        return BadJson(refused.detail)
-    fault = FieldFault(refused.field or "body", refused.reason, None, refused.detail)
-    return Invalid(refused.detail, [fault])
 
 
 def _names(event: Event) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`GET /v1/responses` and `GET /v1/segments`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ from services.scoring.store.listing import Listed, Search, list_answers
 from services.scoring.store.values import full_among
 from shared.errors import FieldFault, Invalid
 from shared.keys import require_scope
-from shared.web import Page, decode_cursor, page_of
+from shared.web import decode_cursor, page_of
 from shared.web.app import json_response
 from shared.web.pages import Cursor, Limit
 
@@ -42,8 +43,7 @@ class Narrow:
         try:
             return datetime.fromisoformat(at), str(key), datetime.fromisoformat(as_of)
         except (TypeError, ValueError):
-            fault = FieldFault("cursor", "wrong-type", self.cursor, "`next` of a page before")
-            raise Invalid.of([fault]) from None
+            raise Invalid.of([_foreign(self.cursor)]) from None
 
 
 def build_answers(reading: Reading) -> APIRouter:
@@ -87,10 +87,25 @@ def build_answers(reading: Reading) -> APIRouter:
         summary="The dimensions and the values they take",
         dependencies=[Depends(require_scope("scores:read"))],
     )
-    async def segments() -> Response:
-        names = Layout(reading.dimensions).dimensions
+    async def segments(limit: Limit = 50, cursor: Cursor = None) -> Response:
+        names = _after(cursor, Layout(reading.dimensions).dimensions)[: limit + 1]
         async with reading.snapshot() as connection:
             full = await full_among(connection, names, reading.values_at_most)
-            return json_response(Page(items=await list_values(connection, names, full)))
+            listed = await list_values(connection, names, full)
+        return json_response(page_of(listed, limit, lambda last: [last.dimension]))
 
     return router
+
+
+def _after(cursor: str | None, names: Sequence[str]) -> Sequence[str]:
+    """The dimensions behind the last one of the page before. Raises Invalid."""
+    if cursor is None:
+        return names
+    (last,) = decode_cursor(cursor, 1)
+    if last not in names:
+        raise Invalid.of([_foreign(cursor)])
+    return names[names.index(last) + 1 :]
+
+
+def _foreign(cursor: str) -> FieldFault:
+    return FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")

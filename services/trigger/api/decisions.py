@@ -13,9 +13,8 @@ from services.trigger.domain.reasons import Reason
 from services.trigger.domain.records import survey_decision
 from services.trigger.store.outbox import read_decision
 from services.trigger.store.queries import Queries
-from shared.cloudevents import read_event
-from shared.errors import BadJson, FieldFault, Invalid, Refused
-from shared.errors import Reason as Fault
+from shared.cloudevents import media_type, read_event
+from shared.errors import FieldFault, Invalid, Refused, UnsupportedMedia, answer_to
 from shared.events import Event, SurveyDecision
 from shared.keys import require_scope
 from shared.programme.models import Programme
@@ -28,7 +27,6 @@ _SHOWN: Final = (
     *("segments", "trigger", "survey", "decision", "reason", "sentence", "invitation_id"),
     *("decided_at", "programme"),
 )
-_NOT_JSON: Final = {Fault.BAD_JSON, Fault.BAD_UTF8}
 Text = Annotated[str | None, Query(min_length=1, max_length=500)]
 
 
@@ -72,7 +70,7 @@ def build_decisions(
         try:
             occasion = read_occasion(event, programme.segments.paths)
         except Refused as error:
-            raise _explained(error) from None
+            raise answer_to(error) from None
         facts = await queries.facts(occasion.customer_id, candidates(occasion, programme), channels)
         decided = decide(event, facts, programme, clock())
         items = [_shown(survey_decision(decision, preview=True)) for decision in decided]
@@ -96,18 +94,14 @@ def _shown(decision: SurveyDecision) -> dict[str, Any]:
 
 
 def _event(headers: Mapping[str, str], body: bytes) -> Event:
+    named = media_type(headers.get("content-type"))
+    if named not in ("", "application/json") and not named.endswith("+json"):
+        raise UnsupportedMedia(f"{named} is not taken here; accepted: an event as JSON")
     try:
-        event = read_event(headers.get("content-type"), headers, body)
+        event = read_event(named, headers, body)
     except Refused as error:
-        raise _explained(error) from None
+        raise answer_to(error) from None
     if not event.type.startswith(PREFIXES):
         accepted = " or ".join(f"{prefix}<word>" for prefix in PREFIXES)
         raise Invalid.of([FieldFault("type", "out-of-range", event.type, accepted)])
     return event
-
-
-def _explained(refused: Refused) -> Exception:
-    if refused.reason in _NOT_JSON:
-        return BadJson(refused.detail)
-    fault = FieldFault(refused.field or "body", refused.reason, None, refused.detail)
-    return Invalid(refused.detail, [fault])
