@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.db import open_engine
@@ -102,12 +103,6 @@ async def test_a_missing_table_is_weather(rig: Rig) -> None:
     assert "words" not in str(rig.logs)
 
 
-KILL = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-    " WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
-)
-
-
 @pytest.mark.parametrize("step", ["before", "after"])
 async def test_a_killed_backend_in_the_middle_of_a_batch_loses_nothing(rig: Rig, step: str) -> None:
     kills = 2
@@ -118,7 +113,8 @@ async def test_a_killed_backend_in_the_middle_of_a_batch_loses_nothing(rig: Rig,
             await write(items, connection)
         if kills:
             kills -= 1
-            await rig.execute(KILL)
+            pid = (await connection.execute(sa.text("SELECT pg_backend_pid()"))).scalar_one()
+            await rig.execute(f"SELECT pg_terminate_backend({pid}, 1000)")
         if step == "before":
             await write(items, connection)
 
