@@ -149,7 +149,7 @@ def test_readers_ignore_unknown_fields() -> None:
     ("value", "reason", "field"),
     [
         (None, Reason.BAD_JSON, ""),
-        (b"\xff{", Reason.BAD_JSON, ""),
+        (b"\xff{", Reason.BAD_UTF8, ""),
         (RESPONSE.replace(b'"r-1"', b'"\xff"'), Reason.BAD_UTF8, ""),
         (RESPONSE.replace(b'"metric":"nps",', b""), Reason.MISSING_FIELD, "metric"),
         (RESPONSE.replace(b'{"score":9}', b"{}"), Reason.MISSING_FIELD, "answers.score"),
