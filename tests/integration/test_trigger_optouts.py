@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.suppressions import Ground, Suppression
@@ -79,6 +80,36 @@ async def test_after_a_crash_an_opted_out_customer_is_not_sent_the_letter_again(
     assert await rig.worker().once() == 0
 
     assert (await rig.row(), rig.mail.ids) == (("unknown",), [])
+
+
+async def test_what_failed_for_now_during_the_optout_is_cancelled_at_once(rig: Rig) -> None:
+    await rig.book()
+    worker = rig.worker()
+    (letter,) = (await worker.store.claim(10, NOW)).letters
+    await rig.suppressions.add(Suppression("c-1", (), Ground.OPTED_OUT, NOW))
+    rig.mail.faults = [refused(permanent=False)]
+    worker.launch([letter])
+    await worker.finish()
+
+    assert not await rig.suppressions.under_way("c-1")
+
+    assert await rig.row() == ("cancelled",)
+    assert await rig.tell() == [(2, "cancelled", "email")]
+
+
+async def test_a_claim_that_did_not_see_the_optout_is_waited_for(rig: Rig) -> None:
+    await rig.book()
+    insert = "INSERT INTO suppressions VALUES ('c-1', '*', 'opted-out', NULL, now())"
+    async with rig.engine.connect() as claiming:
+        await claiming.execute(sa.text("UPDATE invitations SET status = 'sending'"))
+        async with rig.engine.begin() as connection:
+            await connection.execute(sa.text(insert))
+        asking = asyncio.create_task(rig.suppressions.under_way("c-1"))
+        await asyncio.sleep(0.05)
+        assert not asking.done()
+        await claiming.commit()
+
+    assert await asking
 
 
 async def test_no_send_begins_after_an_optout_was_acknowledged(rig: Rig) -> None:

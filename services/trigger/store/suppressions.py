@@ -31,7 +31,7 @@ OPEN_CHANNELS: Final = (
     " WHERE NOT EXISTS (SELECT FROM suppressions s WHERE s.customer_id = i.customer_id"
     " AND s.channel IN ('*', c.name)) ORDER BY c.place)"
 )
-# Waits for a claim under way: it commits `sending`, and then the row is no longer scheduled.
+# Waits for a claim under way: that commits `sending`, and then the row is no longer scheduled.
 _TAKE_OUT: Final = text(f"""
     WITH hit AS (
         SELECT i.id, {OPEN_CHANNELS} AS open FROM invitations i
@@ -99,8 +99,13 @@ class SuppressionStore:
             await store_suppressions(connection, [suppression])
 
     async def under_way(self, customer_id: str) -> bool:
-        """Whether a send that is now suppressed has begun and not ended."""
-        async with self.engine.connect() as connection:
+        """Whether a send that is now suppressed has begun and not ended.
+
+        What was scheduled again meanwhile is taken out first. That also waits for a claim which
+        began before the suppression was committed, and so did not see it.
+        """
+        async with self.engine.begin() as connection:
+            await connection.execute(_TAKE_OUT, {"ids": [customer_id]})
             return bool(await connection.scalar(_UNDER_WAY, {"id": customer_id}))
 
     async def read(self, customer_id: str) -> Sequence[RowMapping]:
