@@ -62,6 +62,16 @@ async def test_after_a_crash_a_repeatable_letter_goes_out_under_the_same_id(
     assert await rig.row() == ("sent",)
 
 
+async def test_after_a_crash_nothing_is_sent_again_once_the_survey_has_expired(rig: Rig) -> None:
+    await rig.book()
+    await rig.worker().store.claim(10, NOW)
+
+    rig.clock.now = later(hours=25)
+    assert await rig.worker().once() == 0
+
+    assert (await rig.row(), rig.mail.ids) == (("unknown",), [])
+
+
 async def test_after_a_crash_a_mail_by_smtp_is_not_repeated_but_unknown(smtp: Rig) -> None:
     await smtp.book()
     await smtp.worker().store.claim(10, NOW)
@@ -97,6 +107,21 @@ async def test_a_sender_that_wakes_up_late_still_says_what_it_knows(smtp: Rig) -
     await slow.finish()
 
     assert await smtp.row("status, revision") == ("sent", 3)
+
+
+async def test_a_process_that_stood_still_after_its_claim_sends_nothing(smtp: Rig) -> None:
+    await smtp.book()
+    slow = smtp.worker()
+    letters = (await slow.store.claim(10, NOW)).letters
+    smtp.clock.now = later(seconds=31)
+    await smtp.worker().once()
+    assert await smtp.row() == ("unknown",)
+
+    slow.launch(letters, age_s=31.0)
+    await slow.finish()
+
+    assert smtp.mail.ids == []
+    assert await smtp.row("status, attempts") == ("scheduled", 1)
 
 
 async def test_a_crash_after_settling_has_still_to_be_told(rig: Rig) -> None:

@@ -46,11 +46,13 @@ _CLAIM: Final = text(f"""
     SELECT taken.*, c.email, c.phone, c.locale, c.timezone
     FROM taken LEFT JOIN contacts c USING (customer_id)
 """)  # noqa: S608
-# What stayed in `sending` is sent again where the receiver knows repeats; else nobody knows.
+# What stayed in `sending` is sent again where the receiver knows repeats and the survey still
+# runs; else nobody knows.
 _RETAKE: Final = text(f"""
     WITH stale AS (
-        SELECT i.id, i.channels[1] = ANY({OPEN_CHANNELS}) AND (i.resend_on_doubt
-            OR i.channels[1] = ANY(CAST(:repeatable AS text[]))) AS again
+        SELECT i.id, i.expires_at > :now AND i.channels[1] = ANY({OPEN_CHANNELS})
+            AND (i.resend_on_doubt
+                 OR i.channels[1] = ANY(CAST(:repeatable AS text[]))) AS again
         FROM invitations i WHERE i.status = 'sending' AND i.claimed_at < :before
         ORDER BY i.claimed_at LIMIT :most FOR UPDATE OF i SKIP LOCKED
     ), taken AS (

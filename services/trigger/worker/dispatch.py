@@ -57,19 +57,27 @@ class Dispatch:
         while not stop.is_set():
             self.due.clear()
             try:
-                self.launch(await self._claim())
+                await self._begin()
                 await first_of((self.due, stop), self._flying, LOOK_AGAIN_S)
                 await self.settle()
             except WEATHER as error:
                 _log.warning("dispatch waits for the database", error=type(error).__name__)
                 await first_of((stop,), (), LOOK_AGAIN_S)
-        await self.finish(_DRAIN_S)
+        try:
+            await self.finish(_DRAIN_S)
+        except WEATHER as error:
+            _log.warning("stopped before all sends were settled", error=type(error).__name__)
 
     async def once(self) -> int:
         """Claim once, send what was claimed, settle it; how many letters there were."""
-        letters = await self._claim()
-        self.launch(letters)
+        number = await self._begin()
         await self.finish()
+        return number
+
+    async def _begin(self) -> int:
+        began = time.monotonic()
+        letters = await self._claim()
+        self.launch(letters, age_s=time.monotonic() - began)
         return len(letters)
 
     async def finish(self, within_s: float | None = None) -> None:
@@ -108,14 +116,15 @@ class Dispatch:
             self.news.set()
         return claimed.letters
 
-    def launch(self, letters: Sequence[Letter]) -> None:
-        """Begin to send letters that were claimed."""
-        self._flying |= {asyncio.create_task(self._try(letter)) for letter in letters}
+    def launch(self, letters: Sequence[Letter], *, age_s: float = 0.0) -> None:
+        """Begin to send letters; `age_s` is how long ago they were claimed."""
+        until = asyncio.get_running_loop().time() + _LONGEST_TRY_S - age_s
+        self._flying |= {asyncio.create_task(self._try(letter, until)) for letter in letters}
         IN_FLIGHT.set(len(self._flying))
 
-    async def _try(self, letter: Letter) -> Settlement:
+    async def _try(self, letter: Letter, until: float) -> Settlement:
         started = time.perf_counter()
-        outcome, detail = await self._send(letter)
+        outcome, detail = await self._send(letter, until)
         if outcome is Outcome.DOUBT and letter.invitation.resend_on_doubt:
             outcome = Outcome.LATER
         now = self.clock()
@@ -131,12 +140,13 @@ class Dispatch:
             _log.warning("not sent", **shown, why=detail)
         return Settlement(letter, next_step(letter.tried, outcome, now), detail)
 
-    async def _send(self, letter: Letter) -> tuple[Outcome, str | None]:
+    async def _send(self, letter: Letter, until: float) -> tuple[Outcome, str | None]:
         courier = self.couriers.get(letter.channel)
         if courier is None:
             return Outcome.FAILED, f"this deployment has no sender for {letter.channel}"
         try:
-            async with asyncio.timeout(_LONGEST_TRY_S):
+            _refuse_after(until)
+            async with asyncio.timeout_at(until):
                 await courier.send(letter)
         except SendFailed as error:
             return (Outcome.FAILED if error.permanent else Outcome.LATER), error.detail
@@ -149,3 +159,9 @@ class Dispatch:
             _log.exception("a letter could not be made", invitation=letter.id)
             return Outcome.LATER, "a fault of ours; it is in the log"
         return Outcome.SENT, None
+
+
+def _refuse_after(until: float) -> None:
+    """A claim that has aged may be another worker's by now: nothing is sent on it."""
+    if asyncio.get_running_loop().time() >= until:
+        raise SendFailed("this process stood still after its claim", permanent=False)
