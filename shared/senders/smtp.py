@@ -14,6 +14,7 @@ from shared.senders.email import Mail, ascii_address, build_message
 
 ACCEPTED: Final = "smtp://[user:password@]host[:port] (STARTTLS) or smtps://… (TLS at once)"
 _WAIT_S: Final = 10.0
+_READY_S: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,18 @@ class MailServer:
 
 
 class SmtpSender:
-    """Hands mails to a server. Not repeatable: a server does not know a Message-ID again."""
+    """Hands mails to a server. Not repeatable: a server does not know a Message-ID again.
+
+    Before a mail is handed over at most `ready_s` seconds are spent: on waiting for one of the
+    `connections`, connecting, and naming sender and recipient.
+    """
 
     repeatable: Final = False
 
-    def __init__(self, server: MailServer, *, connections: int = 4, name: str) -> None:
+    def __init__(
+        self, server: MailServer, *, connections: int = 4, name: str, ready_s: float = _READY_S
+    ) -> None:
+        self._ready_s = ready_s
         self._clients = [server.client(name) for _ in range(connections)]
         self._idle: asyncio.LifoQueue[aiosmtplib.SMTP] = asyncio.LifoQueue()
         for client in self._clients:
@@ -81,10 +89,13 @@ class SmtpSender:
         SendInDoubt when the connection ended between the mail's last line and the answer.
         """
         body = build_message(message, eight_bit=False)
-        client = await self._idle.get()
+        until = asyncio.get_running_loop().time() + self._ready_s
+        async with _nothing_sent_yet(until, "no connection to the mail server became free"):
+            client = await self._idle.get()
         try:
-            await _connect(client)
-            await _offer(client, message)
+            async with _nothing_sent_yet(until, "the mail server took too long"):
+                await _connect(client)
+                await _offer(client, message)
             await _hand_over(client, body)
         except BaseException:
             client.close()
@@ -106,6 +117,16 @@ async def open_smtp(server: MailServer, *, name: str) -> AsyncIterator[SmtpSende
         yield sender
     finally:
         sender.close()
+
+
+@asynccontextmanager
+async def _nothing_sent_yet(until: float, detail: str) -> AsyncIterator[None]:
+    """Until then; a time-out here leaves no doubt, so it may be tried again."""
+    try:
+        async with asyncio.timeout_at(until):
+            yield
+    except TimeoutError as error:
+        raise SendFailed(detail, permanent=False) from error
 
 
 async def _connect(client: aiosmtplib.SMTP) -> None:

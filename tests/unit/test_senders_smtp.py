@@ -121,6 +121,25 @@ async def test_after_a_fault_the_sender_still_works() -> None:
     assert len(box.mails) == 1
 
 
+async def test_a_server_that_is_silent_is_a_fault_for_now_also_for_those_who_wait() -> None:
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    silent = MailServer("127.0.0.1", server.sockets[0].getsockname()[1], tls=False)
+    sender = SmtpSender(silent, connections=1, name="shop", ready_s=0.05)
+    async with server:
+        faults = await asyncio.gather(
+            sender.send(mail()), sender.send(mail(id="i-2")), return_exceptions=True
+        )
+        for writer in held:
+            writer.close()
+
+    assert [getattr(fault, "permanent", None) for fault in faults] == [False, False]
+    assert {str(fault) for fault in faults} == {
+        "the mail server took too long",
+        "no connection to the mail server became free",
+    }
+
+
 async def test_nobody_listening_is_a_fault_for_now() -> None:
     box = Postbox()
     async with opened(box) as sender:
