@@ -15,6 +15,7 @@ from services.ingest.settings import IngestSettings
 from shared.programme.loading import load_programme
 from shared.stream.kafka import open_producer
 from shared.stream.records import Broker
+from shared.web import Parts
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 TOPIC: Final = "survey-responses"
@@ -92,10 +93,7 @@ def _earshot(producer: Any) -> Any:
         async def record(self, invitation_id: str) -> bool:
             return False
 
-    async def fine() -> None:
-        return None
-
-    web, _ = build_ingest(settings, load_programme(ROOT / "programme"), producer, Nobody(), fine)
+    web, _ = build_ingest(settings, load_programme(ROOT / "programme"), producer, Nobody(), Parts())
     return web
 
 

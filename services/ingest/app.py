@@ -24,7 +24,7 @@ from shared.programme.models import Programme
 from shared.stream.kafka import open_producer, open_room
 from shared.stream.records import Broker
 from shared.tokens import Tokens
-from shared.web import Check, Parts, build_web
+from shared.web import Parts, build_web
 
 # Kafka away is said within 2 s; a full embedded broker is waited for.
 ACKNOWLEDGED_S: Final = 1.5
@@ -58,7 +58,10 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
         optouts = TriggerOptOuts(client, settings.trigger_base, trigger_key)
         # Kafka away is no fault: ingest stays ready and answers 503 itself
         topics = topics_check(broker, WRITES, away_is_a_fault=False)
-        web, intake = build_ingest(settings, programme, producer, optouts, topics)
+        kafka = topics_check(broker, ())
+        web, intake = build_ingest(
+            settings, programme, producer, optouts, Parts({"topics": topics}, {"kafka": kafka})
+        )
         stack.push_async_callback(intake.close)
         yield Service("ingest", web, settings.host, settings.ingest_port)
 
@@ -68,7 +71,7 @@ def build_ingest(
     programme: Programme,
     producer: Producer,
     optouts: OptOuts,
-    topics: Check,
+    parts: Parts,
 ) -> tuple[HotPath, Intake]:
     """Ingest's web application on a producer of the caller's choice."""
     tokens = Tokens(settings.signing_keys)
@@ -88,7 +91,7 @@ def build_ingest(
     app = build_web(
         "ingest",
         routers=[build_router(intake, producer, submissions), pages],
-        parts=Parts(needed={"topics": topics}),
+        parts=parts,
         registry=registry,
         keys=keys,
         limits=dict.fromkeys(("/v1/responses/batch", "/v1/events"), BATCH_BYTES),

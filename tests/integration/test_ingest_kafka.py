@@ -109,6 +109,7 @@ async def test_without_kafka_ingest_is_ready_and_says_503_in_time() -> None:
     assert all("retry-after" in reply.headers for reply in replies)
     assert waited < 6
     assert ready.status_code == 200
+    assert ready.json()["parts"]["kafka"].startswith("Kafka is away")
 
 
 async def test_a_frozen_broker_is_503_within_two_seconds_and_comes_back(tmp_path: Path) -> None:

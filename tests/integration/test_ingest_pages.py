@@ -107,6 +107,17 @@ async def test_the_follow_up_amends_the_answer(rig: Rig) -> None:
     assert "<textarea" not in reply.text
 
 
+async def test_a_comment_beside_the_score_is_never_dropped(rig: Rig) -> None:
+    form = {"score": "2", "comment": "slow", "reasons": "waiting-time"}
+
+    async with rig.client() as client:
+        reply = await client.post(f"/s/{survey_token('post-call')}", data=form)
+
+    assert reply.status_code == 303
+    (answer,) = rig.producer.answers()
+    assert (answer.answers.comment, answer.answers.reasons) == ("slow", ("waiting-time",))
+
+
 async def test_without_cookies_the_thanks_still_take_a_comment(rig: Rig) -> None:
     token = survey_token("post-call")
 

@@ -16,6 +16,7 @@ from shared.events import SurveyResponse, Topic
 from shared.programme.loading import load_programme
 from shared.stream.records import KafkaUnavailable, Outgoing
 from shared.tokens import Tokens
+from shared.web import Parts
 
 KEY = "a-key-of-the-tests-long-enough"
 INVITATION = "i-abcdefghijklmnopqrstuvwxyz"
@@ -73,7 +74,8 @@ class Rig:
             return None
 
         settings = IngestSettings(kafka_bootstrap="127.0.0.1:1", token_keys=KEY, **self.settings)
-        return build_ingest(settings, PROGRAMME, self.producer, self.optouts, fine)[0]
+        parts = Parts({"topics": fine})
+        return build_ingest(settings, PROGRAMME, self.producer, self.optouts, parts)[0]
 
     def client(self) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.web())

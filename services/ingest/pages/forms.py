@@ -18,7 +18,7 @@ _WHOLE: Final = re.compile(r"[0-9]{1,2}")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One submission of the form; `follow_up` says which of the two forms it was."""
+    """One submission of the form; `follow_up` says that it held more than the score."""
 
     score: int | None
     reasons: tuple[str, ...]
@@ -43,9 +43,11 @@ async def read_form(request: Request, known_reasons: frozenset[str]) -> Sent:
         raise BadJson(f"the form has more than {_MOST_FIELDS} fields") from None
     last = dict(pairs)
     reasons = dict.fromkeys(value for name, value in pairs if name == "reasons")
+    known = tuple(reason for reason in reasons if reason in known_reasons)
+    comment = clean_text(last.get("comment", "")) or None
     return Sent(
         score=read_whole(last.get("score", "")),
-        reasons=tuple(reason for reason in reasons if reason in known_reasons),
-        comment=clean_text(last.get("comment", "")) or None,
-        follow_up=last.get("stage") == FOLLOW_UP,
+        reasons=known,
+        comment=comment,
+        follow_up=last.get("stage") == FOLLOW_UP or bool(known or comment),
     )
