@@ -123,8 +123,8 @@ def _json(body: bytes) -> Any:
         raise Refused(Reason.BAD_UTF8, "the value is not UTF-8") from None
     except RecursionError:
         raise Refused(Reason.TOO_LARGE, "the value is nested too deeply") from None
-    except msgspec.DecodeError as error:
-        raise refused_json(error) from None
+    except msgspec.DecodeError:
+        raise refused_json(body) from None
 
 
 def _text(envelope: Mapping[str, Any], name: str) -> str:

@@ -164,6 +164,7 @@ class ScoredResponse(msgspec.Struct, frozen=True, kw_only=True):
 class SurveyOptout(msgspec.Struct, frozen=True, kw_only=True):
     """survey-optouts: an opt-out taken by ingest while trigger was away."""
 
+    schema: str = "survey-optout/1"
     invitation_id: str
     channels: tuple[str, ...] = ()
     at: datetime
@@ -204,15 +205,17 @@ def decode_record(reader: msgspec.json.Decoder[T], value: bytes | None) -> T:
         return reader.decode(value)
     except msgspec.ValidationError as error:
         raise refused_by(error) from None
-    except msgspec.DecodeError as error:
-        raise refused_json(error) from None
+    except msgspec.DecodeError:
+        raise refused_json(value) from None
     except UnicodeDecodeError:
         raise Refused(Reason.BAD_UTF8, "the value is not UTF-8") from None
 
 
-def refused_json(error: msgspec.DecodeError) -> Refused:
-    """What a body that is no JSON at all is refused with."""
-    if "utf-8" in str(error).lower():
+def refused_json(value: bytes) -> Refused:
+    """What a body that is no JSON at all is refused with; the encoding is the deeper fault."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
         return Refused(Reason.BAD_UTF8, "the value is not UTF-8")
     return Refused(Reason.BAD_JSON, "the value is not JSON")
 
