@@ -5,14 +5,13 @@ EARSHOT_SCREENSHOTS names a folder in which the pictures are kept; without it th
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from tests.support.ingest import PROGRAMME, Rig, survey_token, unsubscribe_token
 
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.browser
 LANGUAGES = ("en", "de", "ko", "th")
 PHONE = {"width": 320, "height": 640}
 DESKTOP = {"width": 1280, "height": 800}
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--headless=new"]
 
 
 @pytest.fixture
@@ -41,15 +39,6 @@ async def address(rig: Rig) -> AsyncIterator[str]:
     server.should_exit = True
     with suppress(asyncio.CancelledError):
         await serving
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    chromium = shutil.which("chromium") or pytest.fail("the browser tests need Debian's chromium")
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield launched
-        await launched.close()
 
 
 async def open_page(browser: Browser, size: dict[str, int], *, dark: bool = False) -> Page:

@@ -1,28 +1,23 @@
 """The system as a user meets it: started by one command, asked, answered, killed, started again."""
 
 import asyncio
-import email
-import email.policy
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.embedded.system import running
+from tests.support.asked import call_ended, link_in, mail_to
 from tests.support.system import ROOT, System, open_system
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
-
-LINK = re.compile(r"http://127\.0\.0\.1:\d+(/[su]/[\w.-]+)")
 
 
 @pytest.fixture
@@ -30,38 +25,6 @@ async def system(tmp_path: Path) -> AsyncIterator[System]:
     async with open_system(tmp_path / "var") as system:
         await system.start()
         yield system
-
-
-def call_ended(number: int, **customer: str) -> dict[str, Any]:
-    return {
-        "specversion": "1.0",
-        "id": f"evt-{number}",
-        "source": "/test",
-        "type": "support_call.ended",
-        "time": datetime.now(UTC).isoformat(),
-        "data": {
-            "customer": {"id": f"c-{number}", "email": f"c{number}@example.org", **customer},
-            "call": {"id": f"call-{number}", "queue": "billing", "agent": "ana", "talk_s": 120},
-            "touchpoint": "support-call",
-            "segments": {"region": "EU"},
-        },
-    }
-
-
-async def mail_to(system: System, count: int = 1) -> list[email.message.EmailMessage]:
-    async with asyncio.timeout(10):
-        while len(paths := sorted((system.var / "mail").glob("*.eml"))) < count:
-            await asyncio.sleep(0.01)
-    policy = email.policy.default
-    return [email.message_from_bytes(path.read_bytes(), policy=policy) for path in paths]
-
-
-def link_in(message: email.message.EmailMessage) -> str:
-    text = message.get_body(("plain",))
-    assert text is not None
-    found = LINK.search(text.get_content())
-    assert found is not None
-    return found[1]
 
 
 async def group(system: System, **params: str) -> dict[str, Any]:
