@@ -13,7 +13,7 @@ from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Case, Docket
 from services.alerts.domain.deliveries import Way, key_of
 from services.alerts.domain.estimates import Severity
-from services.alerts.store.columns import columns, unnested
+from shared.columns import columns, unnested
 
 Place = tuple[datetime, str]
 Ways = Mapping[str, Way]  # destination to what it wants

@@ -15,7 +15,7 @@ from services.alerts.domain.detector import Detector
 from services.alerts.domain.state import STATE_COLUMNS, FleetState
 from services.alerts.domain.streams import Catalogue
 from services.alerts.domain.terms import Policy
-from services.alerts.store.columns import columns, unnested
+from shared.columns import columns, unnested
 from shared.segments import Lattice
 
 _NUMBER: Final = "<f8"

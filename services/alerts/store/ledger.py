@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.answers import Answer, Change, Line, Place, Tick
-from services.alerts.store.columns import columns, unnested
 from services.alerts.store.lines import CLOSING
+from shared.columns import columns, unnested
 
 _HOLD: Final = sa.text("SELECT pg_advisory_xact_lock_shared(:key)")
 _CLOSED: Final = sa.text("SELECT metric, survey, closed_to FROM lines")

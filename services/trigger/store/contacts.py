@@ -7,7 +7,7 @@ from typing import Final
 
 from services.trigger.domain.customers import Customer
 from services.trigger.handlers import Booking
-from services.trigger.store.columns import insert_all
+from shared.columns import insert_all
 
 CONTACT: Final = {
     "customer_id": "text",

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.invitations import Status, Step
 from services.trigger.domain.letters import Letter
-from services.trigger.store.columns import columns, unnested
 from services.trigger.store.rows import read_letter
 from services.trigger.store.suppressions import OPEN_CHANNELS
+from shared.columns import columns, unnested
 
 STALE_AFTER: Final = timedelta(seconds=30)
 

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.trigger.domain.decisions import Decision
 from services.trigger.domain.suppressions import Suppression
 from services.trigger.handlers import Booking, EventKey
-from services.trigger.store.columns import columns, insert_all
 from services.trigger.store.contacts import CONTACT, KEEP_CONTACTS, merged
 from services.trigger.store.suppressions import store_suppressions
+from shared.columns import columns, insert_all
 
 _LOCK: Final = text(
     "INSERT INTO customers (id, seen_at) SELECT u, :now FROM unnest(CAST(:ids AS text[])) AS u"

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.reasons import Reason
-from services.trigger.store.columns import columns, unnested
 from services.trigger.store.rows import as_mapping, read_event, read_record
+from shared.columns import columns, unnested
 from shared.events import SurveyDecision, SurveyInvitation
 
 # One process at a time tells; the lock ends with the transaction.

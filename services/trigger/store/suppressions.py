@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.trigger.domain.suppressions import Suppression
-from services.trigger.store.columns import columns, insert_all
+from shared.columns import columns, insert_all
 
 _ROW: Final = {
     "customer_id": "text",
