@@ -51,8 +51,3 @@ def brought_as(column: str) -> str:
 def write_as(column: str) -> str:
     """How one column is made of what came."""
     return f"{column}::jsonb" if TYPES[column] == "jsonb" else column
-
-
-def read_as(column: str) -> str:
-    """How one column is read, JSON as text again."""
-    return f"{column}::text" if TYPES[column] == "jsonb" else column

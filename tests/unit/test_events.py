@@ -1,14 +1,16 @@
 """The wire contract: every record says what it is, and what cannot be read says why not."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared import events
 from shared.cloudevents import read_event
 from shared.errors import Reason, Refused
-from shared.events import SurveyOptout, decode_record, decoder, encode
+from shared.events import SurveyOptout, decode_record, decoder, encode, encode_text
 
 NOW = datetime(2026, 11, 21, 11, 2, 3, tzinfo=UTC)
 
@@ -43,12 +45,25 @@ def test_an_opt_out_is_read_with_its_schema_or_without() -> None:
         (b"{", Reason.BAD_JSON),
         (b"\xff\xfe{}", Reason.BAD_UTF8),
         (b'{"invitation_id": "\xff"}', Reason.BAD_UTF8),
+        (b'{"later": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", Reason.TOO_LARGE),
     ],
 )
-def test_what_is_not_even_utf8_is_told_from_what_is_not_json(value: bytes, reason: Reason) -> None:
+def test_what_cannot_be_read_at_all_says_why(value: bytes, reason: Reason) -> None:
     with pytest.raises(Refused) as record:
         decode_record(decoder(SurveyOptout), value)
     with pytest.raises(Refused) as event:
         read_event(None, {}, value)
 
     assert record.value.reason is event.value.reason is reason
+
+
+ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
+MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=ZONES)  # noqa: DTZ001
+
+
+@given(MOMENTS, st.booleans())
+def test_a_moment_as_text_is_in_utc_to_the_microsecond(moment: datetime, whole: bool) -> None:
+    if whole:
+        moment = moment.replace(microsecond=0)
+
+    assert encode_text(moment) == moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,14 +1,13 @@
 """Replies and invitations as they come from Kafka, read strictly."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from services.scoring.consumer.texts import check_sizes, clean_segments, clean_text, text_of
 from services.scoring.domain.answers import Asking, Reply, Truth
 from shared.errors import Reason, Refused
 from shared.events import (
@@ -19,39 +18,33 @@ from shared.events import (
     decoder,
 )
 from shared.programme.metrics import UnknownMetric, accepted_metrics, find_metric
-from shared.segments import clean_value
 from shared.stream.pipeline import Decode
 from shared.stream.records import Record
 
 _SMALL: Final = 2_000  # bytes: no text of a record this small is too long for a key
-_LONGEST_NAME: Final = 200
-_LONGEST_TEXT: Final = 20_000
-_MOST_REASONS: Final = 50
-_MOST_SEGMENTS: Final = 100
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _METRIC: Final = f"metric and scale are none of {accepted_metrics()}"
 _RESPONSES = decoder(SurveyResponse)
 _INVITATIONS = decoder(SurveyInvitation)
 _CONTENT = msgspec.json.Encoder(order="deterministic")
-_clean = lru_cache(maxsize=65_536)(clean_value)
 
 
 def build_decoders(touchpoint_dimensions: Sequence[str]) -> dict[str, Decode]:
     """A decoder a topic. `touchpoint_dimensions` take an answer's own touchpoint as value."""
 
     def read_response(record: Record) -> Truth:
-        response = decode_record(_RESPONSES, _text_of(record))
+        response = decode_record(_RESPONSES, text_of(record))
         if len(record.value or b"") > _SMALL:
-            _check_sizes(response)
-        segments = _segments(response.segments)
-        if response.touchpoint is not None and (place := _clean(response.touchpoint)):
-            segments |= dict.fromkeys(touchpoint_dimensions, place)
+            check_sizes(response)
+        segments = clean_segments(response.segments)
+        if response.touchpoint is not None and (place := clean_text(response.touchpoint)):
+            segments = segments | dict.fromkeys(touchpoint_dimensions, place)
         return _reply(response, segments)
 
     def read_invitation(record: Record) -> Truth:
-        invitation = decode_record(_INVITATIONS, _text_of(record))
+        invitation = decode_record(_INVITATIONS, text_of(record))
         if len(record.value or b"") > _SMALL:
-            _check_sizes(invitation)
+            check_sizes(invitation)
         return _asking(invitation)
 
     return {Topic.SURVEY_RESPONSES: read_response, Topic.SURVEY_INVITATIONS: read_invitation}
@@ -111,7 +104,7 @@ def _asking(invitation: SurveyInvitation) -> Truth:
         kind=invitation.kind,
         asked_metric=invitation.metric,
         asked_scale=invitation.scale[1],
-        asked_segments=_segments(invitation.segments),
+        asked_segments=clean_segments(invitation.segments),
         asked_touchpoint=invitation.touchpoint,
         asked_customer_id=invitation.customer_id,
         event_at=_moment("event.time", invitation.event.time),
@@ -143,54 +136,3 @@ def _moment(field: str, moment: datetime) -> datetime:
     if not _FIRST <= moment < _LAST:
         raise Refused(Reason.OUT_OF_RANGE, f"{field} is not from 1970 to 2199", field)
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-
-
-def _segments(brought: dict[str, str]) -> dict[str, str]:
-    return {
-        key: value
-        for name, text in brought.items()
-        if (key := _clean(name)) and (value := _clean(text))
-    }
-
-
-def _check_sizes(record: SurveyResponse | SurveyInvitation) -> None:
-    for name in record.__struct_fields__:
-        value = getattr(record, name)
-        if isinstance(value, str) and len(value) > _LONGEST_NAME:
-            raise Refused(Reason.TOO_LARGE, f"{name} is over {_LONGEST_NAME} characters", name)
-    if len(record.segments) > _MOST_SEGMENTS:
-        detail = f"segments has over {_MOST_SEGMENTS} entries"
-        raise Refused(Reason.TOO_LARGE, detail, "segments")
-    if isinstance(record, SurveyResponse):
-        _check_answers(record)
-
-
-def _check_answers(record: SurveyResponse) -> None:
-    if len(record.answers.comment or "") > _LONGEST_TEXT:
-        detail = f"answers.comment is over {_LONGEST_TEXT} characters"
-        raise Refused(Reason.TOO_LARGE, detail, "answers.comment")
-    reasons = record.answers.reasons
-    if len(reasons) > _MOST_REASONS or any(len(reason) > _LONGEST_NAME for reason in reasons):
-        detail = f"answers.reasons: at most {_MOST_REASONS}, of {_LONGEST_NAME} characters each"
-        raise Refused(Reason.TOO_LARGE, detail, "answers.reasons")
-
-
-def _text_of(record: Record) -> bytes | None:
-    r"""Return the value; without control characters, where an escape such as \u0000 has one."""
-    value = record.value
-    if value is None or b"\\u00" not in value:
-        return value
-    try:
-        return json.dumps(_printable(json.loads(value))).encode()
-    except ValueError:
-        return value  # the decoder says what is wrong
-
-
-def _printable(value: Any) -> Any:
-    if isinstance(value, str):
-        return "".join(letter for letter in value if letter >= " " or letter in "\t\n")
-    if isinstance(value, list):
-        return [_printable(item) for item in value]
-    if isinstance(value, dict):
-        return {_printable(key): _printable(item) for key, item in value.items()}
-    return value

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from shared.events import encode_text
 from shared.programme.metrics import METRICS, Klass, Metric, find_metric
 
 SENT = "sent"
@@ -101,9 +102,8 @@ def version_of(truth: Truth) -> str | None:
     """`answered_at/digest/joined`, compared as text; None while nobody has answered."""
     if truth.reply is None:
         return None
-    reply = truth.reply
-    moment = reply.answered_at.isoformat(timespec="microseconds")[: -len("+00:00")]
-    return f"{moment}Z/{reply.digest}/{'0' if truth.asking is None else '1'}"
+    moment = encode_text(truth.reply.answered_at)
+    return f"{moment}/{truth.reply.digest}/{'0' if truth.asking is None else '1'}"
 
 
 @lru_cache(maxsize=1_000)

@@ -10,17 +10,16 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from services.scoring.domain.answers import Change, Truth
+from services.scoring.domain.answers import Change
 from services.scoring.domain.cells import Layout
-from services.scoring.store.rows import read_truth
-from services.scoring.tables import ASKING, REPLY, read_as
+from services.scoring.store.rows import read_truth, sides_of
 
 _CHUNK = 5_000
 _READ = "SELECT paths::text, pairs::text FROM layout"
 _WRITE = "UPDATE layout SET paths = $1::text::jsonb, pairs = $2::text::jsonb"
 _ALL = (
-    f"SELECT id, {', '.join(map(read_as, (*REPLY, *ASKING)))} FROM answers"  # noqa: S608
-    " WHERE id > $1 ORDER BY id LIMIT $2"
+    f"SELECT a.id, {sides_of('a')} FROM answers a"  # noqa: S608
+    " WHERE a.id > $1 ORDER BY a.id LIMIT $2"
 )
 # An answer kept its touchpoint in a field of its own; as a dimension it stands with the others.
 _TOUCH = (
@@ -52,12 +51,7 @@ async def all_answers(connection: asyncpg.Connection) -> AsyncIterator[list[Chan
     last = ""
     while rows := await connection.fetch(_ALL, last, _CHUNK):
         last = rows[-1][0]
-        yield [Change(None, _truth(row)) for row in rows]
-
-
-def _truth(row: Any) -> Truth:
-    end = 1 + len(REPLY)
-    return read_truth(row[0], row[1:end], row[end:])
+        yield [Change(None, read_truth(*row)) for row in rows]
 
 
 def _text(value: Any) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 
 from services.scoring.domain.answers import Change, Truth
-from services.scoring.store.rows import asking_columns, read_truth, reply_columns
-from services.scoring.tables import ASKING, REPLY, brought_as, read_as, write_as
+from services.scoring.store.rows import asking_columns, read_truth, reply_columns, sides_of
+from services.scoring.tables import ASKING, REPLY, brought_as, write_as
 
 _NEWER = {
     "reply": (
@@ -21,6 +21,7 @@ _NEWER = {
     "asking": "excluded.revision IS NOT NULL AND coalesce(excluded.revision > a.revision, true)",
 }
 _SIDES = {"reply": REPLY, "asking": ASKING}
+_EXISTED = "old.id IS NOT NULL"  # else the row is what was brought, and need not come back
 
 
 def _statement(sides: Sequence[str]) -> str:
@@ -34,16 +35,11 @@ def _statement(sides: Sequence[str]) -> str:
         for name in _SIDES[side]
     )
     newer = " OR ".join(f"({_NEWER[side]})" for side in sides)
-    known = ", ".join(
-        f"CASE WHEN old.id IS NOT NULL THEN {when}.{read_as(name)} END"
-        for when in ("old", "new")
-        for name in (*REPLY, *ASKING)
-    )
     names = ", ".join(columns)
     return (
         f"INSERT INTO answers AS a ({names}) SELECT {values} FROM incoming"  # noqa: S608
         f" ON CONFLICT (id) DO UPDATE SET {changes} WHERE {newer}"
-        f" RETURNING new.id, old.id IS NOT NULL, {known}"
+        f" RETURNING new.id, {_EXISTED}, {sides_of('old')}, {sides_of('new', where=_EXISTED)}"
     )
 
 
@@ -57,9 +53,6 @@ _STATEMENTS: dict[tuple[str, ...], str] = {
     sides: _statement(sides) for sides in (("reply",), ("asking",), ("reply", "asking"))
 }
 _READERS = {"reply": reply_columns, "asking": asking_columns}
-_REPLY_END = 2 + len(REPLY)
-_OLD_END = _REPLY_END + len(ASKING)
-_NEW_REPLY_END = _OLD_END + len(REPLY)
 
 
 async def record(connection: asyncpg.Connection, truths: Sequence[Truth]) -> list[Change]:
@@ -86,6 +79,4 @@ def _change(row: Any, fresh: dict[str, Truth]) -> Change:
     key: str = row[0]
     if not row[1]:
         return Change(None, fresh[key])
-    before = read_truth(key, row[2:_REPLY_END], row[_REPLY_END:_OLD_END])
-    after = read_truth(key, row[_OLD_END:_NEW_REPLY_END], row[_NEW_REPLY_END:])
-    return Change(before, after)
+    return Change(read_truth(key, *row[2:4]), read_truth(key, *row[4:]))

@@ -1,4 +1,7 @@
-"""Between the domain's truths and the rows of `answers`."""
+"""Between the domain's truths and the rows of `answers`.
+
+Columns go in, one sequence each; a row comes back as JSON, once for each side that it has.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,22 +12,30 @@ from services.scoring.domain.answers import Asking, Reply, Truth
 from services.scoring.tables import ASKING, REPLY
 
 _JSON = msgspec.json.Encoder()
-_SEGMENTS = msgspec.json.Decoder(dict[str, str])
-_REASONS = msgspec.json.Decoder(tuple[str, ...])
-_REPLY_SEGMENTS, _REPLY_REASONS = REPLY.index("segments"), REPLY.index("reasons")
-_ASKING_SEGMENTS = ASKING.index("asked_segments")
+_REPLY_SIDE = msgspec.json.Decoder(Reply)
+_ASKING_SIDE = msgspec.json.Decoder(Asking)
+_REPLY_JSON = REPLY.index("segments"), REPLY.index("reasons")
+_ASKING_JSON = (ASKING.index("asked_segments"),)
 
 Columns = list[Sequence[Any]]
 
 
+def sides_of(row: str, *, where: str = "true") -> str:
+    """Two columns for `read_truth`: the whole row for its reply, and for its asking."""
+    return ", ".join(
+        f"CASE WHEN {where} AND {row}.{first} IS NOT NULL THEN to_json({row})::text END"
+        for first in (REPLY[0], ASKING[0])
+    )
+
+
 def reply_columns(truths: Sequence[Truth]) -> Columns:
     """One sequence a column of the reply's side; None where a truth has no reply."""
-    return _columns([t.reply for t in truths], len(REPLY), (_REPLY_SEGMENTS, _REPLY_REASONS))
+    return _columns([t.reply for t in truths], len(REPLY), _REPLY_JSON)
 
 
 def asking_columns(truths: Sequence[Truth]) -> Columns:
     """One sequence a column of the invitation's side."""
-    return _columns([t.asking for t in truths], len(ASKING), (_ASKING_SEGMENTS,))
+    return _columns([t.asking for t in truths], len(ASKING), _ASKING_JSON)
 
 
 def _columns(parts: Iterable[Any], width: int, as_json: tuple[int, ...]) -> Columns:
@@ -42,23 +53,10 @@ def _to_json(value: Any) -> str | None:
     return None if value is None else _JSON.encode(value).decode()
 
 
-def read_truth(key: str, reply: Sequence[Any], asking: Sequence[Any]) -> Truth:
-    """The truth that a row of both sides holds."""
-    return Truth(key, _read_reply(reply), _read_asking(asking))
-
-
-def _read_reply(values: Sequence[Any]) -> Reply | None:
-    if values[0] is None:
-        return None
-    fields = dict(zip(REPLY, values, strict=True))
-    fields["segments"] = _SEGMENTS.decode(fields["segments"])
-    fields["reasons"] = _REASONS.decode(fields["reasons"])
-    return Reply(**fields)
-
-
-def _read_asking(values: Sequence[Any]) -> Asking | None:
-    if values[0] is None:
-        return None
-    fields = dict(zip(ASKING, values, strict=True))
-    fields["asked_segments"] = _SEGMENTS.decode(fields["asked_segments"])
-    return Asking(**fields)
+def read_truth(key: str, reply: str | None, asking: str | None) -> Truth:
+    """The truth in a row, of the two texts that `sides_of` gives."""
+    return Truth(
+        key,
+        None if reply is None else _REPLY_SIDE.decode(reply),
+        None if asking is None else _ASKING_SIDE.decode(asking),
+    )
