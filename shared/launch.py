@@ -6,12 +6,16 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final, TypeVar
 
+import structlog
+
 from shared import logs
 from shared.db import SCHEMAS
 from shared.embedded.files import token_keys
 from shared.embedded.system import Embedded, running
 from shared.process import CannotStart, Service, main, run
 from shared.settings import PREFIX, Settings, read_settings, read_variable
+
+_log = structlog.get_logger()
 
 S = TypeVar("S", bound=Settings)
 KAFKA: Final = f"{PREFIX}KAFKA_BOOTSTRAP"
@@ -60,6 +64,12 @@ def adopt_running() -> None:
     point_at(found)
 
 
+def say_whether_open(settings: Settings) -> None:
+    """Say that nobody is asked for a key, where no keys are configured."""
+    if settings.keys_file is None:
+        _log.warning("no API keys are asked for", host=settings.host, setting=f"{PREFIX}KEYS_FILE")
+
+
 def launch(
     model: type[S], open_service: Callable[[S], AbstractAsyncContextManager[Service]]
 ) -> None:
@@ -69,6 +79,7 @@ def launch(
         adopt_running()
         settings = read_settings(model)
         logs.configure(settings.log_level)
+        say_whether_open(settings)
         async with open_service(settings) as service:
             await run([service])
 

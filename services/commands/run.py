@@ -26,7 +26,15 @@ from shared.embedded.files import Locked, hold_lock, prepare_folder
 from shared.embedded.processes import StartFailed
 from shared.embedded.system import Embedded, build_watch, start, stop
 from shared.events import PARTITIONS, Topic
-from shared.launch import DATABASE, KAFKA, has_databases, is_set, point_at, var_folder
+from shared.launch import (
+    DATABASE,
+    KAFKA,
+    has_databases,
+    is_set,
+    point_at,
+    say_whether_open,
+    var_folder,
+)
 from shared.process import CannotStart, Service, listen, run
 from shared.process import main as run_process
 from shared.settings import PREFIX, Settings, read_settings, read_variable
@@ -55,6 +63,7 @@ async def _run() -> None:
         embedded = None
         if not (is_set(KAFKA) and has_databases()):
             embedded = await stack.enter_async_context(_embedded())
+        say_whether_open(read_settings(IngestSettings))
         services = [await stack.enter_async_context(opened) for opened in _opened()]
         if embedded is not None:
             first = services[0]

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.__main__ import main
 from services.commands import run
-from shared.launch import has_databases
+from shared.launch import has_databases, say_whether_open
+from shared.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +54,11 @@ def test_the_list_of_settings_names_the_databases_of_the_services_and_durations_
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("EARSHOT_SCORING_DATABASE_URL ") for line in lines)
     assert any(line.startswith("EARSHOT_DEDUPE ") and line.endswith("[40d]") for line in lines)
+
+
+def test_a_service_without_keys_says_so(tmp_path: Path) -> None:
+    with capture_logs() as said:
+        say_whether_open(Settings(kafka_bootstrap="kafka:9092"))
+        say_whether_open(Settings(kafka_bootstrap="kafka:9092", keys_file=tmp_path / "keys"))
+
+    assert [line["event"] for line in said] == ["no API keys are asked for"]
