@@ -63,6 +63,7 @@ async def test_an_opt_out_that_nobody_took_is_not_confirmed(rig: Rig) -> None:
 
     assert reply.status_code == 503
     assert "retry-after" in reply.headers
+    assert chrome("en")["unsubscribe_failed_title"] in reply.text
     assert "<button" in reply.text
 
 

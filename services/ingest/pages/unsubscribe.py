@@ -54,7 +54,7 @@ class UnsubscribePages:
             page = self._views.message(
                 error.status,
                 read.language,
-                "unavailable",
+                "unsubscribe_failed",
                 action=f"{self._views.public_path}/u/{token}",
                 button="retry",
             )

@@ -67,7 +67,7 @@ class Views:
 
     def words(self, language: str, **places: object) -> dict[str, str]:
         """The chrome texts of a language, with the brand, the constants and `places` in them."""
-        words = {**self.programme.words, "most": f"{LONGEST_COMMENT:,}", **places}
+        words = {**self.programme.words, "most": LONGEST_COMMENT, **places}
         spoken = self.programme.language_for(language)
         return {key: render(text, words) for key, text in chrome(spoken).items()}
 
