@@ -63,13 +63,3 @@ invitations = sa.Table(
     sa.Column("traceparent", sa.Text),
     sa.Column("created_at", _WHEN, nullable=False),
 )
-
-suppressions = sa.Table(
-    "suppressions",
-    metadata,
-    sa.Column("customer_id", sa.Text, primary_key=True),
-    sa.Column("channel", sa.Text, primary_key=True),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("by", sa.Text),
-    sa.Column("at", _WHEN, nullable=False),
-)

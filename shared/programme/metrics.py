@@ -98,21 +98,6 @@ def scales_of(name: str) -> tuple[Scale, ...]:
     return scales
 
 
-def scale_for(name: str, scale_max: int | None = None) -> Scale:
-    """The metric's scale that ends at `scale_max`; its default scale without one.
-
-    Raises UnknownMetric that names the ends accepted.
-    """
-    scales = scales_of(name)
-    if scale_max is None:
-        return scales[0]
-    for scale in scales:
-        if scale[1] == scale_max:
-            return scale
-    ends = " or ".join(str(high) for _, high in scales)
-    raise UnknownMetric(f"a scale of {name} ends at {ends}, not at {scale_max}")
-
-
 def accepted_metrics() -> str:
     """All metrics with their scales, for error messages."""
     return ", ".join(f"{metric.name} {metric.scale_text}" for metric in METRICS)

@@ -27,15 +27,6 @@ class Texts:
         short = language.replace("_", "-").partition("-")[0].lower()
         return self.by_language.get(short) or self.by_language[self.fallback]
 
-    @property
-    def languages(self) -> frozenset[str]:
-        """The languages that have a text of their own."""
-        return frozenset(self.by_language)
-
-    def names(self) -> frozenset[str]:
-        """Every name that stands in braces, in any language."""
-        return frozenset(name for _, names in self.places() for name in names)
-
     def places(self) -> Iterator[tuple[str, frozenset[str]]]:
         """Each language with the names that stand in braces in its text."""
         for language, text in self.by_language.items():

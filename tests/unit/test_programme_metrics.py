@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.programme.metrics import METRICS, Klass, UnknownMetric, find_metric, scale_for
+from shared.programme.metrics import METRICS, Klass, UnknownMetric, find_metric, scales_of
 
 # contracts: detractors, passives, promoters of each metric and scale
 CONTRACT = {
@@ -32,16 +32,10 @@ def test_a_score_outside_the_scale_has_no_class(score: int) -> None:
         find_metric("nps", (0, 10)).class_of(score)
 
 
-def test_a_scale_is_found_by_its_end() -> None:
-    assert scale_for("csat") == (1, 5)
-    assert scale_for("csat", 10) == (1, 10)
-    assert scale_for("ces", 7) == (1, 7)
-
-
-@pytest.mark.parametrize(("name", "end"), [("csat", 7), ("nps", 5), ("stars", None)])
-def test_an_unknown_scale_names_what_is_accepted(name: str, end: int | None) -> None:
-    with pytest.raises(UnknownMetric, match=r"5 or 10|at 10|nps, csat, ces"):
-        scale_for(name, end)
+@pytest.mark.parametrize("name", ["stars", ""])
+def test_an_unknown_metric_names_those_that_are_known(name: str) -> None:
+    with pytest.raises(UnknownMetric, match="nps, csat, ces"):
+        scales_of(name)
 
 
 def test_a_metric_on_another_scale_names_what_is_accepted() -> None:
