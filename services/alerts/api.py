@@ -12,16 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.alerts.domain.alerts import Alert, Change, Over, State
 from services.alerts.domain.facts import Word
 from services.alerts.store.alerts import (
-    Place,
     Ways,
     find_alert,
     list_alerts,
     write_by_hand,
 )
 from services.alerts.store.lines import newest_of, read_judged
-from shared.errors import Conflict, FieldFault, Invalid, NotFound
+from shared.errors import Conflict, NotFound
 from shared.keys import require_scope
-from shared.web import decode_cursor, page_of
+from shared.web import decode_place, page_of
 from shared.web.app import json_response
 from shared.web.pages import Cursor, Limit
 
@@ -62,7 +61,7 @@ def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime])
     ) -> Response:
         async with engine.begin() as connection:
             judged_to = await read_judged(connection)
-            found = await list_alerts(connection, state, _place(cursor), limit + 1)
+            found = await list_alerts(connection, state, decode_place(cursor), limit + 1)
         page = page_of(found, limit, lambda alert: (alert.opened_at.isoformat(), alert.id))
         return json_response(AlertPage(items=list(page.items), next=page.next, judged_to=judged_to))
 
@@ -118,14 +117,3 @@ def _known(alert: Alert | None) -> Alert:
 
 def _text(text: str) -> str:
     return "".join(letter for letter in text if letter >= " " or letter in "\t\n")
-
-
-def _place(cursor: str | None) -> Place | None:
-    if cursor is None:
-        return None
-    moment, alert_id = decode_cursor(cursor, 2)
-    try:
-        return datetime.fromisoformat(moment), str(alert_id)
-    except (ValueError, TypeError):
-        fault = FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")
-        raise Invalid.of([fault]) from None

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from shared.errors import Invalid, unknown_name
+from shared.errors import FieldFault, Invalid, unknown_name
 from shared.keys import KeyFile
 from shared.stream.pipeline import Check, Health
 from shared.web import problems
@@ -66,13 +66,19 @@ def json_response(body: Any, status: int = 200) -> Response:
 
 
 async def refuse_unknown_query(request: Request) -> None:
-    """A misspelt parameter that is ignored answers another question: 422 instead."""
+    """422 for a misspelt parameter: one that is ignored answers another question.
+
+    Likewise for a zero character in a parameter or the path, which no database takes.
+    """
     route = request.scope.get("route")
     dependant = getattr(route, "dependant", None)
-    if dependant is None or not request.query_params:
+    if dependant is None or not (request.query_params or request.path_params):
         return
     known = _query_names(dependant)
     faults = [unknown_name(name, name, known) for name in request.query_params if name not in known]
+    texts = [*request.query_params.multi_items(), *request.path_params.items()]
+    accepted = "a text without zero characters"
+    faults += [FieldFault(n, "out-of-range", None, accepted) for n, t in texts if "\0" in str(t)]
     if faults:
         raise Invalid.of(faults)
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -39,8 +40,30 @@ def decode_cursor(cursor: str, length: int) -> list[Any]:
     except (ValueError, binascii.Error):
         values = None
     if not isinstance(values, list) or len(values) != length:
-        raise Invalid.of([FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")])
+        raise not_ours(cursor)
     return values
+
+
+def decode_place(cursor: str | None) -> tuple[datetime, str] | None:
+    """Read the cursor of a list that goes by moment and id; None is its beginning.
+
+    Raises Invalid for anything that is not one of ours.
+    """
+    if cursor is None:
+        return None
+    moment, name = decode_cursor(cursor, 2)
+    try:
+        at = datetime.fromisoformat(moment).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        raise not_ours(cursor) from None
+    if not isinstance(name, str) or not name.isprintable():
+        raise not_ours(cursor)
+    return at, name
+
+
+def not_ours(cursor: str) -> Invalid:
+    """What is said of a cursor that no page of ours gave."""
+    return Invalid.of([FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")])
 
 
 def page_of(rows: Sequence[T], limit: int, place: Callable[[T], Sequence[Any]]) -> Page:

@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from services.trigger.app import Core
+from shared.web import encode_cursor
+from tests.support.trigger import NOW
 from tests.support.trigger_api import book, call, client_of, opened_core, structured
 
 
@@ -67,8 +69,15 @@ async def test_decisions_are_paged_newest_first_and_filtered(
         ("/v1/decisions?limit=0", "limit"),
         ("/v1/decisions?cursor=xyz", "cursor"),
         ("/v1/decisions?cursor=WyJhIl0", "cursor"),
+        (f"/v1/decisions?cursor={encode_cursor([True])}", "cursor"),
+        (f"/v1/decisions?cursor={encode_cursor([2**63])}", "cursor"),
+        ("/v1/decisions?customer_id=a%00b", "customer_id"),
         ("/v1/invitations?status=lost", "status"),
         ("/v1/invitations?cursor=WzEsMl0", "cursor"),
+        (f"/v1/invitations?cursor={encode_cursor(['0001-01-01T00:00+10:00', 'i'])}", "cursor"),
+        (f"/v1/invitations?cursor={encode_cursor([NOW, 'a' + chr(0)])}", "cursor"),
+        ("/v1/invitations/i%00", "invitation_id"),
+        ("/v1/suppressions/c%00", "customer_id"),
     ],
 )
 async def test_a_wrong_parameter_is_named(client: httpx.AsyncClient, path: str, field: str) -> None:

@@ -20,13 +20,14 @@ from shared.keys import require_scope
 from shared.programme.models import Programme
 from shared.web import Page, decode_cursor, page_of
 from shared.web.app import json_response
-from shared.web.pages import Cursor, Limit
+from shared.web.pages import Cursor, Limit, not_ours
 
 _SHOWN: Final = (
     *("source", "event_id", "event_type", "event_time", "customer_id", "subject_id", "touchpoint"),
     *("segments", "trigger", "survey", "decision", "reason", "sentence", "invitation_id"),
     *("decided_at", "programme"),
 )
+_GREATEST: Final = 2**63 - 1
 Text = Annotated[str | None, Query(min_length=1, max_length=500)]
 
 
@@ -83,8 +84,8 @@ def _place(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     (place,) = decode_cursor(cursor, 1)
-    if not isinstance(place, int):
-        raise Invalid.of([FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")])
+    if type(place) is not int or not 0 <= place <= _GREATEST:
+        raise not_ours(cursor)
     return place
 
 

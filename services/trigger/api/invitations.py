@@ -1,7 +1,6 @@
 """`GET /v1/invitations`: whom we asked, by which channel, and how that ended."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -10,10 +9,10 @@ from sqlalchemy import RowMapping
 from services.trigger.domain.invitations import Invitation, Status
 from services.trigger.store.queries import Queries
 from services.trigger.store.rows import read_invitation, read_record
-from shared.errors import EarshotError, FieldFault, Invalid, NotFound
+from shared.errors import EarshotError, NotFound
 from shared.events import as_mapping
 from shared.keys import KeyFile, require_scope
-from shared.web import Page, decode_cursor, page_of
+from shared.web import Page, decode_place, page_of
 from shared.web.app import json_response
 from shared.web.pages import Cursor, Limit
 
@@ -38,7 +37,7 @@ def build_invitations(queries: Queries, link: Link) -> APIRouter:
     ) -> Response:
         where = {"customer_id": customer_id, "status": status}
         named = {name: value for name, value in where.items() if value is not None}
-        rows = await queries.invitations(named, channel, _place(cursor), limit)
+        rows = await queries.invitations(named, channel, decode_place(cursor), limit)
         page = page_of(rows, limit, lambda row: (row["created_at"].isoformat(), row["id"]))
         return json_response(Page(items=[_shown(row) for row in page.items], next=page.next))
 
@@ -72,14 +71,3 @@ def _may_see_link(request: Request) -> bool:
     except EarshotError:
         return False
     return True
-
-
-def _place(cursor: str | None) -> tuple[datetime, str] | None:
-    if cursor is None:
-        return None
-    moment, invitation_id = decode_cursor(cursor, 2)
-    try:
-        return datetime.fromisoformat(moment), str(invitation_id)
-    except (ValueError, TypeError):
-        fault = FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")
-        raise Invalid.of([fault]) from None
