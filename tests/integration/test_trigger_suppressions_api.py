@@ -65,6 +65,7 @@ async def test_a_suppression_is_kept_shown_and_lifted(
         {"customer_id": "c-1", "channels": ["pigeon"]},
         {"customer_id": "c-1", "reason": "tired"},
         {"customer_id": "c\u0000"},
+        {"customer_id": " \u200b "},
         {"customer_id": "c-1", "chanels": []},
     ],
 )
@@ -73,6 +74,18 @@ async def test_a_wrong_suppression_is_refused(
 ) -> None:
     assert (await client.post("/v1/suppressions", json=body)).status_code == 422
     assert (await client.get("/v1/suppressions/c-1")).status_code == 404
+
+
+async def test_a_customer_is_suppressed_under_the_id_that_events_bring(
+    core: Core, client: httpx.AsyncClient
+) -> None:
+    made = await client.post("/v1/suppressions", json={"customer_id": " shop/7\u200b "})
+    await book(core, call(1, customer={"id": "shop/7"}))
+
+    assert made.json()["customer_id"] == "shop/7"
+    assert (await client.get("/v1/suppressions/shop%2F7")).json() == made.json()
+    (decision,) = (await client.get("/v1/decisions")).json()["items"]
+    assert decision["reason"] == "opted-out"
 
 
 async def test_a_suppression_of_an_unknown_invitation_is_not_found(

@@ -7,9 +7,17 @@ from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from sqlalchemy import RowMapping
 
+from services.trigger.domain.customers import clean_id
 from services.trigger.domain.suppressions import EVERY_CHANNEL, Ground, Suppression
 from services.trigger.store.suppressions import SuppressionStore
 from shared.errors import NotFound, Unavailable
@@ -33,6 +41,14 @@ class NewSuppression(BaseModel):
     channels: list[Literal["email", "sms", "webhook"]] = Field(default=[], max_length=10)
     reason: Ground = Ground.OPTED_OUT
     by: Name | None = None
+
+    @field_validator("customer_id")
+    @classmethod
+    def _as_in_events(cls, value: str | None) -> str | None:
+        cleaned = None if value is None else clean_id(value)
+        if cleaned == "":
+            raise ValueError("an id with at least one visible character")
+        return cleaned
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -70,7 +86,7 @@ def build_suppressions(suppressing: Suppressing) -> APIRouter:
         return json_response(_shown(customer_id, await store.read(customer_id)))
 
     @router.get(
-        "/v1/suppressions/{customer_id}",
+        "/v1/suppressions/{customer_id:path}",
         summary="What a customer must not be asked by",
         dependencies=[Depends(require_scope("suppressions:read"))],
     )
@@ -81,7 +97,7 @@ def build_suppressions(suppressing: Suppressing) -> APIRouter:
         return json_response(_shown(customer_id, rows))
 
     @router.delete(
-        "/v1/suppressions/{customer_id}",
+        "/v1/suppressions/{customer_id:path}",
         summary="The customer may be asked again",
         dependencies=[Depends(require_scope("suppressions:write"))],
         status_code=204,

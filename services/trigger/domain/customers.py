@@ -36,6 +36,11 @@ class Customer:
                 return True
 
 
+def clean_id(text: str) -> str:
+    """An id without control characters and outer spaces: as events and suppressions keep it."""
+    return "".join(filter(str.isprintable, text)).strip()
+
+
 def clean_email(text: str | None) -> str | None:
     """The address, if it is one that mail can be sent to; else None."""
     address = (text or "").strip()

@@ -10,6 +10,7 @@ import msgspec
 from services.trigger.domain.customers import (
     Customer,
     clean_email,
+    clean_id,
     clean_phone,
     guest_id,
 )
@@ -115,7 +116,7 @@ def _subject(contents: _Contents, event: Event) -> str:
 
 def _id(value: str | int | None, field: str) -> str | None:
     """An id as text without control characters; empty is absent."""
-    text = "".join(filter(str.isprintable, str(value))).strip() if value is not None else ""
+    text = clean_id(str(value)) if value is not None else ""
     if len(text) > LONGEST_ID:
         detail = f"{field} is longer than {LONGEST_ID} characters"
         raise Refused(Reason.TOO_LARGE, detail, field)
