@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from shared.errors import FieldFault, Invalid, unknown_name
+from shared.cloudevents import media_type
+from shared.errors import FieldFault, Invalid, UnsupportedMedia, unknown_name
 from shared.keys import KeyFile
 from shared.stream.pipeline import Check, Health
 from shared.web import problems
@@ -47,7 +48,7 @@ def build_web(
     app = FastAPI(
         title=f"Earshot {name}",
         version="1",
-        dependencies=[Depends(refuse_unknown_query)],
+        dependencies=[Depends(refuse_unknown_query), Depends(refuse_other_media)],
         redirect_slashes=False,
     )
     app.state.keys = keys
@@ -81,6 +82,17 @@ async def refuse_unknown_query(request: Request) -> None:
     faults += [FieldFault(n, "out-of-range", None, accepted) for n, t in texts if "\0" in str(t)]
     if faults:
         raise Invalid.of(faults)
+
+
+async def refuse_other_media(request: Request) -> None:
+    """415 where a route reads JSON and the body says that it is something else, or nothing."""
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    if dependant is None or not dependant.body_params or not await request.body():
+        return
+    media = media_type(request.headers.get("content-type"))
+    if media != "application/json" and not media.endswith("+json"):
+        said = media or "a body without content-type"
+        raise UnsupportedMedia(f"{said} is not taken here; accepted: application/json")
 
 
 def _query_names(dependant: Dependant) -> set[str]:

@@ -130,6 +130,7 @@ def _accepted(kind: str, error: Any) -> str:
         "datetime": "RFC 3339 with offset, such as 2026-11-21T10:00:00Z",
         "timezone": "RFC 3339 with offset, such as 2026-11-21T10:00:00Z",
         "string_type": "a text",
+        "model_attributes_type": "an object",
     }
     for start, words in known.items():
         if kind.startswith(start):

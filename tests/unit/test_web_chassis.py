@@ -18,6 +18,7 @@ from shared.stream.pipeline import Health
 from shared.web import Parts, build_web, decode_cursor, encode_cursor, page_of
 from shared.web import app as app_module
 
+JSON = {"content-type": "application/json"}
 FAULT = FieldFault("answers.score", "out-of-range", "11", "a whole number from 0 to 10")
 
 
@@ -141,10 +142,31 @@ async def test_a_body_over_the_limit_is_refused_declared_or_not() -> None:
 
 @pytest.mark.parametrize("body", ['{"word": "\\ud800"}', '"\\ud800"'])
 async def test_half_a_surrogate_pair_is_a_fault_of_the_sender(body: str) -> None:
-    reply = await build().post("/v1/word", content=body)
+    reply = await build().post("/v1/word", content=body, headers=JSON)
 
     assert reply.status_code == 422
     assert reply.json()["title"] == "Unprocessable Content"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ('{"word": "a"}', "application/json; charset=utf-8", 200),
+        ('{"word": "a"}', "application/merge-patch+json", 200),
+        ('{"word": "a"}', "text/plain", 415),
+        ('{"word": "a"}', "application/x-www-form-urlencoded", 415),
+        ('{"word": "a"}', None, 415),
+        ("{", "application/json", 400),
+        ("[]", "application/json", 422),
+    ],
+)
+async def test_a_body_is_json_and_says_so(body: str, content_type: str | None, status: int) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+
+    reply = await build().post("/v1/word", content=body, headers=headers)
+
+    assert reply.status_code == status
+    assert reply.headers["content-type"].endswith("problem+json") == (status != 200)
 
 
 async def test_a_body_that_is_missing_is_named() -> None:

@@ -26,6 +26,8 @@ def key_of(event: Event) -> str:
     if not isinstance(customer, dict):
         return event.id
     named = customer.get("id")
+    if isinstance(named, int) and not isinstance(named, bool):
+        return str(named)
     if isinstance(named, str) and named.strip():
         return named.strip()
     contact = _contact(customer)
