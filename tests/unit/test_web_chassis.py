@@ -2,72 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
 
-import httpx
 import pytest
-from fastapi import APIRouter, Depends, Query, Request
-from prometheus_client import CollectorRegistry
-from pydantic import BaseModel, ConfigDict
 
-from shared.errors import FieldFault, Invalid, Unavailable
-from shared.keys import KeyFile, new_key, require_scope
+from shared.errors import Invalid
+from shared.keys import KeyFile, new_key
 from shared.stream.pipeline import Health
-from shared.web import Parts, build_web, decode_cursor, encode_cursor, page_of
+from shared.web import Parts, decode_cursor, encode_cursor, page_of
 from shared.web import app as app_module
-
-JSON = {"content-type": "application/json"}
-FAULT = FieldFault("answers.score", "out-of-range", "11", "a whole number from 0 to 10")
-
-
-class Word(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    word: str
-
-
-FAULTS: dict[str, Exception] = {
-    "invalid": Invalid.of([FAULT]),
-    "later": Unavailable("Kafka is away", retry_after_s=7),
-    "database": ConnectionRefusedError(),
-    "bug": ZeroDivisionError(),
-}
-
-
-def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.AsyncClient:
-    router = APIRouter()
-
-    @router.get("/v1/things")
-    async def things(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, int]:
-        return {"limit": limit}
-
-    @router.get("/v1/closed", dependencies=[Depends(require_scope("scores:read"))])
-    async def closed() -> dict[str, str]:
-        return {}
-
-    @router.get("/v1/faults/{kind}")
-    async def faults(kind: str) -> None:
-        raise FAULTS[kind]
-
-    @router.post("/v1/word")
-    async def word(body: Word) -> dict[str, int]:
-        return {"bytes": len(body.word.encode())}
-
-    @router.post("/v1/echo")
-    async def echo(request: Request) -> dict[str, int]:
-        return {"bytes": len(await request.body())}
-
-    app = build_web(
-        "test",
-        routers=[router],
-        parts=parts or Parts(),
-        registry=CollectorRegistry(),
-        keys=keys or KeyFile(None),
-    )
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
+from tests.support.web import FAULT, build
 
 
 async def test_a_fault_names_field_value_and_what_is_accepted() -> None:
@@ -110,69 +54,12 @@ async def test_an_unknown_parameter_is_refused_with_the_nearest_known() -> None:
     assert reply.json()["errors"][0]["accepted"] == "did you mean limit?"
 
 
-async def test_an_unknown_field_is_refused_with_the_nearest_known() -> None:
-    reply = await build().post("/v1/word", json={"word": "a", "wrd": "b"})
-
-    assert reply.status_code == 422
-    (fault,) = reply.json()["errors"]
-    assert (fault["field"], fault["code"]) == ("wrd", "unknown-field")
-    assert fault["accepted"] == "did you mean word?"
-
-
 @pytest.mark.parametrize("value", ["0", "501", "many"])
 async def test_a_parameter_out_of_range_is_refused(value: str) -> None:
     reply = await build().get(f"/v1/things?limit={value}")
 
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["field"] == "limit"
-
-
-async def test_a_body_over_the_limit_is_refused_declared_or_not() -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        for _ in range(70):
-            yield b"x" * 1024
-
-    client = build()
-
-    assert (await client.post("/v1/echo", content=b"x" * 65_536)).json() == {"bytes": 65_536}
-    assert (await client.post("/v1/echo", content=b"x" * 65_537)).status_code == 413
-    assert (await client.post("/v1/echo", content=endless())).status_code == 413
-    assert (await client.post("/v1/word", content=endless())).status_code == 413
-
-
-@pytest.mark.parametrize("body", ['{"word": "\\ud800"}', '"\\ud800"'])
-async def test_half_a_surrogate_pair_is_a_fault_of_the_sender(body: str) -> None:
-    reply = await build().post("/v1/word", content=body, headers=JSON)
-
-    assert reply.status_code == 422
-    assert reply.json()["title"] == "Unprocessable Content"
-
-
-@pytest.mark.parametrize(
-    ("body", "content_type", "status"),
-    [
-        ('{"word": "a"}', "application/json; charset=utf-8", 200),
-        ('{"word": "a"}', "application/merge-patch+json", 200),
-        ('{"word": "a"}', "text/plain", 415),
-        ('{"word": "a"}', "application/x-www-form-urlencoded", 415),
-        ('{"word": "a"}', None, 415),
-        ("{", "application/json", 400),
-        ("[]", "application/json", 422),
-    ],
-)
-async def test_a_body_is_json_and_says_so(body: str, content_type: str | None, status: int) -> None:
-    headers = {"content-type": content_type} if content_type else {}
-
-    reply = await build().post("/v1/word", content=body, headers=headers)
-
-    assert reply.status_code == status
-    assert reply.headers["content-type"].endswith("problem+json") == (status != 200)
-
-
-async def test_a_body_that_is_missing_is_named() -> None:
-    reply = await build().post("/v1/word", content=b"")
-
-    assert reply.json()["errors"][0]["field"] == "body"
 
 
 async def test_a_check_that_hangs_is_a_fault_and_holds_nobody_up(
