@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.ingest.handlers.outbox import MOST_WAITING, Outbox
+from services.ingest.handlers import outbox as outbox_module
+from services.ingest.handlers.outbox import Outbox
 from shared.stream.records import KafkaUnavailable, Outgoing
 
 
@@ -110,9 +111,10 @@ async def test_closing_waits_for_what_was_taken() -> None:
     assert ticket.done()
 
 
-async def test_too_many_waiting_are_refused() -> None:
+async def test_too_many_waiting_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "MOST_WAITING", 100)
     outbox = Outbox(Gate())
-    tickets = [outbox.put(record(number)) for number in range(MOST_WAITING)]
+    tickets = [outbox.put(record(number)) for number in range(100)]
 
     with pytest.raises(KafkaUnavailable):
         await outbox.put(record(0))
