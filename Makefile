@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 CODE := services shared migrations tests benchmarks
-WORKERS ?= 2
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help install run stop demo test test-all check fmt bench upgrade clean kafka
