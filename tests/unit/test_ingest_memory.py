@@ -5,7 +5,7 @@ import random
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.ingest.pages.memory import COOKIE, LONGEST_COOKIE, Memory, read_memory, write_memory
@@ -13,6 +13,7 @@ from services.ingest.pages.memory import COOKIE, LONGEST_COOKIE, Memory, read_me
 POINTS = (1, 2, 3, 4, 5)
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.builds(
         Memory,

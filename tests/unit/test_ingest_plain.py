@@ -61,7 +61,7 @@ def thorough(body: Any) -> SurveyResponse | None:
     return None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(likely | unlikely)
 def test_the_short_way_says_the_same_or_nothing(body: Any) -> None:
     encoded = msgspec.json.encode(body)
