@@ -48,7 +48,7 @@ _TABLES = (
         CHECK (answered_at IS NULL OR score <= scale)
     )
     """,
-    "CREATE INDEX answers_by_time ON answers (metric, answered_at) WHERE answered_at IS NOT NULL",
+    "CREATE INDEX answers_by_time ON answers (answered_at, metric) WHERE answered_at IS NOT NULL",
     "CREATE INDEX answers_by_event ON answers (event_at) WHERE event_at IS NOT NULL",
     "CREATE INDEX answers_by_invitation ON answers (invited_at) WHERE invited_at IS NOT NULL",
     # Where an answer's invitation is known, its frozen truth replaces what the answer brought.

@@ -8,7 +8,6 @@ import msgspec
 
 from services.scoring.domain.cells import OTHER
 from services.scoring.tables import SUMS
-from shared.programme.metrics import METRIC_NAMES
 
 _N = " + ".join(f"c.{name}" for name in SUMS[:-2])
 _VALUES = (
@@ -21,7 +20,7 @@ _LAST = (
     "SELECT last.name, a.value, max(a.answered_at)"
     " FROM unnest($1::text[], $2::int[]) AS last(name, hour) CROSS JOIN LATERAL ("
     "SELECT segments ->> last.name AS value, answered_at FROM scored"
-    " WHERE metric = ANY($3::text[]) AND answered_at >= to_timestamp(last.hour::bigint * 3600)"
+    " WHERE answered_at >= to_timestamp(last.hour::bigint * 3600)"
     " AND answered_at < to_timestamp((last.hour + 1)::bigint * 3600) OFFSET 0) AS a GROUP BY 1, 2"
 )
 
@@ -48,10 +47,7 @@ async def list_values(
     """Every configured dimension with its values, the most frequent first."""
     rows = await connection.fetch(_VALUES, list(dimensions))
     names, hours = zip(*{(row[0], row[3]) for row in rows}, strict=True) if rows else ((), ())
-    last = {
-        (row[0], row[1]): row[2]
-        for row in await connection.fetch(_LAST, names, hours, list(METRIC_NAMES))
-    }
+    last = {(row[0], row[1]): row[2] for row in await connection.fetch(_LAST, names, hours)}
     found: dict[str, list[Value]] = {name: [] for name in dimensions}
     others = dict.fromkeys(dimensions, 0)
     for name, value, count, _ in rows:

@@ -10,7 +10,7 @@ import msgspec
 from services.scoring.domain.answers import LOWEST, metric_of
 from services.scoring.domain.windows import Window
 from services.scoring.store.slices import Arguments
-from shared.programme.metrics import METRIC_NAMES, METRICS, Klass
+from shared.programme.metrics import METRICS, Klass
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,6 @@ async def list_answers(connection: asyncpg.Connection, search: Search) -> list[L
     wanted = [
         f"{at} >= {told.add(search.window.start, 'timestamptz')}",
         f"{at} < {told.add(search.window.end, 'timestamptz')}",
-        f"metric = ANY({told.add([search.metric] if search.metric else METRIC_NAMES, 'text[]')})",
         *(f"segments ->> {told.add(name)} = {told.add(value)}" for name, value in search.where),
         *_narrowed(search, told),
     ]
@@ -69,6 +68,8 @@ async def list_answers(connection: asyncpg.Connection, search: Search) -> list[L
 
 def _narrowed(search: Search, told: Arguments) -> list[str]:
     wanted = []
+    if search.metric is not None:
+        wanted.append(f"metric = {told.add(search.metric)}")
     if search.survey is not None:
         wanted.append(f"survey = {told.add(search.survey)}")
     if search.reason is not None:
