@@ -8,7 +8,7 @@ CODE := services shared migrations tests benchmarks
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop demo test test-all check fmt bench upgrade clean kafka
+.PHONY: help install run stop demo test test-all check fmt bench upgrade clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
