@@ -63,6 +63,20 @@ def read_events(path: Path, dimensions: Sequence[str]) -> History:
     return history
 
 
+def told(skipped: Sequence[Skipped]) -> Iterator[str]:
+    """A line for each row, or run of rows, that is skipped for the same reason."""
+    runs: list[list[Skipped]] = []
+    for row in sorted(skipped, key=lambda row: row.line):
+        if runs and runs[-1][-1].why == row.why and runs[-1][-1].line == row.line - 1:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    for run in runs:
+        first, last = run[0].line, run[-1].line
+        lines = f"line {first}" if first == last else f"lines {first}-{last}"
+        yield f"{lines}: skipped, {run[0].why}"
+
+
 def _rows(path: Path, needed: set[str]) -> Iterator[tuple[int, Row]]:
     opener = gzip.open if path.suffix == ".gz" else open
     try:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.commands.client import Client, Unreachable
-from services.commands.history import BadFile, History, read_events, read_responses
+from services.commands.history import BadFile, History, read_events, read_responses, told
 from services.commands.system import open_system
 
 _BATCH: Final = 1_000
@@ -62,10 +62,8 @@ def _read(
     if responses is not None:
         histories["responses"] = read_responses(responses, dimensions)
     for name, history in histories.items():
-        for skipped in history.skipped[:_REPORTED]:
-            print(f"{name} line {skipped.line}: skipped, {skipped.why}")
-        if len(history.skipped) > _REPORTED:
-            print(f"{name}: {len(history.skipped) - _REPORTED} more rows skipped")
+        for line in told(history.skipped):
+            print(f"{name} {line}")
     return histories
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from services.commands.history import BadFile, read_events, read_responses
+from services.commands.history import BadFile, read_events, read_responses, told
 
 HEAD = (
     "response_id,customer_id,occurred_at,touchpoint,metric,scale_max,score,comment,language,state"
@@ -56,6 +56,16 @@ def test_a_row_without_time_or_score_is_reported_by_line(
     assert len(history.bodies) == 1
     assert [skipped.line for skipped in history.skipped] == [3]
     assert why in history.skipped[0].why
+
+
+def test_rows_skipped_alike_are_told_as_one_run(tmp_path: Path) -> None:
+    bad = "r-1,,,x,nps,10,4,,,"
+    good = "r-2,,2018-01-01T00:00:00Z,x,nps,10,4,,,"
+
+    history = read_responses(responses(tmp_path, bad, bad, good, bad), [])
+
+    why = "skipped, occurred_at is empty"
+    assert list(told(history.skipped)) == [f"lines 2-3: {why}", f"line 5: {why}"]
 
 
 def test_rows_are_played_in_the_order_of_time(tmp_path: Path) -> None:
