@@ -29,15 +29,25 @@ class MailServer:
 
     @classmethod
     def read(cls, url: str) -> Self:
-        """Read `smtp://user:password@host:587` or `smtps://…`. Raises ValueError."""
+        """Read `smtp://user:password@host:587` or `smtps://…`.
+
+        Raises ValueError, which repeats nothing of it: a password may stand in the wrong place.
+        """
         parts = urlsplit(url)
-        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-            raise ValueError(f"the mail server's address is not {ACCEPTED}")
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        beyond = parts.path.strip("/") or parts.query or parts.fragment
+        if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == -1 or beyond:
+            raise ValueError(
+                f"the mail server's address is not {ACCEPTED}; %23, %2F, %3F, %40 stand for # / ? @"
+            )
         tls = parts.scheme == "smtps"
         default = 465 if tls else (587 if parts.username else 25)
         return cls(
             host=parts.hostname,
-            port=parts.port or default,
+            port=port or default,
             tls=tls,
             user=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password or "") if parts.username else None,
