@@ -52,13 +52,18 @@ def decode_place(cursor: str | None) -> tuple[datetime, str] | None:
     if cursor is None:
         return None
     moment, name = decode_cursor(cursor, 2)
-    try:
-        at = datetime.fromisoformat(moment).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
-        raise not_ours(cursor) from None
+    at = moment_in(cursor, moment)
     if not isinstance(name, str) or not name.isprintable():
         raise not_ours(cursor)
     return at, name
+
+
+def moment_in(cursor: str, text: Any) -> datetime:
+    """One of the cursor's values as a moment in UTC. Raises Invalid where it is none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        raise not_ours(cursor) from None
 
 
 def not_ours(cursor: str) -> Invalid:

@@ -7,7 +7,14 @@ import httpx
 import pytest
 
 from shared.db import open_engine
+from shared.web import encode_cursor
 from tests.support.scoring_api import build_client, fill
+
+AT = "2026-11-21T10:00:00+00:00"
+
+
+def cursor(*values: Any) -> str:
+    return encode_cursor(values)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +86,10 @@ async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
         ("/v1/responses", {"class": "angry"}, "class", "detractor"),
         ("/v1/responses", {"by": "region"}, "by", ""),
         ("/v1/responses", {"cursor": "WzEsMiwzXQ"}, "cursor", "page before"),
+        ("/v1/responses", {"cursor": cursor(AT, "\0", AT)}, "cursor", "page before"),
+        ("/v1/responses", {"cursor": cursor("0001-01-01", "r-1", AT)}, "cursor", "page before"),
+        ("/v1/scores", {"metric": "nps", "cursor": cursor(AT, 1, 1)}, "cursor", "page before"),
+        ("/v1/scores", {"metric": "nps", "as_of": "0001-01-01T00:00:00Z"}, "to", "1971"),
         ("/v1/segments", {"metric": "nps"}, "metric", ""),
     ],
 )

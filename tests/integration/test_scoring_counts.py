@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.domain.cells import Layout
-from services.scoring.store import Book, adopt, full_dimensions
+from services.scoring.store import Book, SqlLedger, adopt, full_dimensions
 from services.scoring.tables import SUMS
 from shared.db import open_engine
 from shared.events import ScoredResponse, decode_record, decoder
@@ -143,6 +143,26 @@ async def test_new_dimensions_are_counted_from_the_first_answer_on(engine: Async
     assert (changed, again) == (True, False)
     late = response("late", 5, segments={"free": "text"})
     assert await counts(engine) == recount([*values, late], wider)
+
+
+async def test_a_new_layout_is_not_overtaken_by_batch_after_batch(engine: AsyncEngine) -> None:
+    adopted = asyncio.Event()
+
+    async def batches(late_s: float) -> None:
+        await asyncio.sleep(late_s)
+        while not adopted.is_set():
+            async with engine.begin() as connection:
+                await SqlLedger.begin(connection, Book())
+                await asyncio.sleep(0.05)
+
+    busy = [asyncio.create_task(batches(number * 0.02)) for number in range(3)]
+    await asyncio.sleep(0.06)
+    async with asyncio.timeout(2):
+        changed = await adopt(engine, Layout({"free": None}))
+    adopted.set()
+    await asyncio.gather(*busy)
+
+    assert changed
 
 
 async def test_a_dimension_that_explodes_counts_as_other(engine: AsyncEngine) -> None:

@@ -13,11 +13,10 @@ from services.scoring.domain.cells import Layout
 from services.scoring.store.dimensions import list_values
 from services.scoring.store.listing import Listed, Search, list_answers
 from services.scoring.store.values import full_among
-from shared.errors import FieldFault, Invalid
 from shared.keys import require_scope
 from shared.web import decode_cursor, page_of
 from shared.web.app import json_response
-from shared.web.pages import Cursor, Limit
+from shared.web.pages import Cursor, Limit, moment_in, not_ours
 
 
 @dataclass
@@ -40,10 +39,9 @@ class Narrow:
         if self.cursor is None:
             return None
         at, key, as_of = decode_cursor(self.cursor, 3)
-        try:
-            return datetime.fromisoformat(at), str(key), datetime.fromisoformat(as_of)
-        except (TypeError, ValueError):
-            raise Invalid.of([_foreign(self.cursor)]) from None
+        if not isinstance(key, str) or "\0" in key:
+            raise not_ours(self.cursor)
+        return moment_in(self.cursor, at), key, moment_in(self.cursor, as_of)
 
 
 def build_answers(reading: Reading) -> APIRouter:
@@ -103,9 +101,5 @@ def _after(cursor: str | None, names: Sequence[str]) -> Sequence[str]:
         return names
     (last,) = decode_cursor(cursor, 1)
     if last not in names:
-        raise Invalid.of([_foreign(cursor)])
+        raise not_ours(cursor)
     return names[names.index(last) + 1 :]
-
-
-def _foreign(cursor: str) -> FieldFault:
-    return FieldFault("cursor", "wrong-type", cursor, "`next` of a page before")

@@ -61,8 +61,8 @@ class Span:
             text = f"{self.window} with from or to"
             raise Invalid.of([FieldFault("window", "out-of-range", text, "window, or from and to")])
         end = self.to or self.as_of or now
-        start = self.from_ or end - NAMED[self.window or DEFAULT_WINDOW]
         _check("to", end)
+        start = self.from_ or end - NAMED[self.window or DEFAULT_WINDOW]
         _check("from", start)
         if start >= end:
             raise _fault("from", start.isoformat(), "a time before `to`")

@@ -1,7 +1,7 @@
 """`GET /v1/scores` and `GET /v1/trend`."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,7 @@ from shared.errors import FieldFault, Invalid
 from shared.keys import require_scope
 from shared.web import decode_cursor
 from shared.web.app import json_response
+from shared.web.pages import moment_in, not_ours
 
 _POINTS_AT_MOST = 20_000
 Bucket = Literal["1h", "1d", "1w", "1mo", "1q"]
@@ -123,12 +124,10 @@ def _read(metric: str, span: Span, cut: Cut, paged: Paged, reading: Reading) -> 
     now = span.as_of or reading.now()
     if paged.cursor is not None:
         at, n, values = decode_cursor(paged.cursor, 3)
-        try:
-            now = span.as_of or datetime.fromisoformat(at)
-            after = (int(n), [str(value) for value in values])
-        except (TypeError, ValueError):
-            fault = FieldFault("cursor", "wrong-type", paged.cursor, "`next` of a page before")
-            raise Invalid.of([fault]) from None
+        if not isinstance(n, int) or not isinstance(values, list):
+            raise not_ours(paged.cursor)
+        now = span.as_of or moment_in(paged.cursor, at)
+        after = (n, [str(value) for value in values])
     window = span.read(now)
     where = cut.read_where(reading)
     by = read_by(paged.by, where, reading)

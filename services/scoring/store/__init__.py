@@ -72,17 +72,26 @@ async def count_changes(
 async def adopt(
     engine: AsyncEngine, layout: Layout, *, values_at_most: int = VALUES_AT_MOST
 ) -> bool:
-    """Make `layout` the one that is counted by; recount if it is new. Says whether it was."""
+    """Make `layout` the one that is counted by; recount if it is new. Says whether it was.
+
+    A lock on the table stands in a queue; one on the row would be overtaken by batch after batch.
+    """
     async with engine.begin() as connection:
         driver = await driver_of(connection)
-        current = await read_layout(driver, "FOR UPDATE")
-        if current == layout and list(current.paths) == list(layout.paths):
+        if _same(await read_layout(driver), layout):
+            return False
+        await driver.execute("LOCK TABLE layout IN EXCLUSIVE MODE")
+        if _same(await read_layout(driver), layout):
             return False
         await write_layout(driver, layout)
         book = Book(values_at_most=values_at_most)  # a shared one would remember what may abort
         async for changes in all_answers(driver):
             await count_changes(driver, book, layout, changes)
         return True
+
+
+def _same(left: Layout, right: Layout) -> bool:
+    return left == right and list(left.paths) == list(right.paths)
 
 
 async def full_dimensions(engine: AsyncEngine, at_most: int) -> list[str]:

@@ -1,6 +1,6 @@
 """What is counted: the layout that every replica follows, and the recount when it changes.
 
-The row is locked for share by each batch and for update by a change, so a rolling deployment never
+The row is locked for share by each batch, the table by a change, so a rolling deployment never
 counts by two layouts at once: whoever brings a new one recounts, all others follow the row.
 """
 
