@@ -86,13 +86,7 @@ async def _play(histories: dict[str, History], client: Client) -> int:
     rows = [(when, kind, body) for kind, h in histories.items() for when, body in h.bodies]
     rows.sort(key=lambda row: row[0])
     refused = 0
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with _progress() as progress:
         task = progress.add_task("playing", total=len(rows))
         for start in range(0, len(rows), _BATCH):
             part = rows[start : start + _BATCH]

@@ -96,7 +96,7 @@ class _Live:
         yield b": scores as they change\n\n"
         while not self._closing.is_set():
             now = self._reading.now()
-            pulses = await self._try(now)
+            pulses = await self._try(now, heard)
             news = [key for key, pulse in pulses.items() if heard.get(key) != _heard(pulse)]
             for key in news[:_GROUPS_AT_MOST]:
                 heard[key] = _heard(pulses[key])
@@ -107,11 +107,14 @@ class _Live:
                 yield b": still here\n\n"
             await self._pause()
 
-    async def _try(self, now: datetime) -> dict[Segment, Pulse]:
+    async def _try(self, now: datetime, heard: Heard) -> dict[Segment, Pulse]:
+        """Every group that has answers, and those heard of that have none any more."""
         try:
-            return await self._pulses(now)
+            pulses = await self._pulses(now)
         except Unavailable:
             return {}  # the reader stays, and hears of it when the database is back
+        gone = {key: self._pulse(key, Group(), now) for key in heard.keys() - pulses.keys()}
+        return pulses | gone
 
     async def _pause(self) -> None:
         try:
