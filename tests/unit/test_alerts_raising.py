@@ -35,12 +35,14 @@ EU_SHOES, US_HATS = LEAVES[0], LEAVES[3]
 
 
 class FakePast:
-    """Leaves as told; nobody said anything."""
+    """Leaves as told; nobody said anything. `asked`: how often the leaves were read."""
 
     def __init__(self, *ticks: LeafTick) -> None:
         self._ticks = ticks
+        self.asked = 0
 
     async def leaves(self, first: int, last: int) -> Sequence[LeafTick]:
+        self.asked += 1
         return self._ticks
 
     async def remarks(self, segment: str, first: int, last: int, most: int) -> Sequence[Remark]:
@@ -59,7 +61,7 @@ def build_bench(*hurt: str) -> Bench:
         docket=Docket(),
         past=FakePast(*ticks),
         now=NOW + timedelta(minutes=2),
-        draw_id=lambda: f"a-{len(bench.docket.changes)}",
+        draw_id=lambda: f"a-{len(bench.docket.cases)}",
     )
     for leaf in LEAVES:
         bench.catalogue.rows_of(leaf, bench.fleet)
@@ -109,7 +111,7 @@ async def test_the_stream_furthest_above_its_threshold_raises_and_its_kin_joins(
     assert [crossing.segment for crossing in case.alert.crossings] == [
         {"product": "shoes", "region": "EU"}, {"region": "EU"}, {},
     ]  # fmt: skip
-    assert [change for _, change in bench.docket.changes] == [Change.OPENED]
+    assert bench.docket.changes == [(case.alert, Change.OPENED)]  # told with what joined it
     assert (~np.isnan(bench.fleet.opened_at)).sum() == 3
 
 
@@ -126,6 +128,18 @@ async def test_two_faults_are_two_alerts() -> None:
         pytest.approx(0.51, abs=0.1),
         pytest.approx(0.51, abs=0.1),
     ]
+
+
+async def test_what_lies_inside_an_alert_joins_it_without_a_look_at_the_past() -> None:
+    bench = build_bench(EU_SHOES)
+    await raise_all(bench, fire(bench, "{}"))
+    assert isinstance(bench.past, FakePast)
+    bench.past.asked = 0
+
+    await raise_all(bench, fire(bench, *LEAVES))
+
+    assert len(raised(bench)) == 1
+    assert bench.past.asked == 1  # for the update, however many joined
 
 
 async def test_a_stream_that_joins_later_is_told_as_an_update() -> None:

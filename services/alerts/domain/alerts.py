@@ -25,6 +25,7 @@ from services.alerts.domain.facts import (
 )
 
 SCHEMA: Final = "detractor-alert/1"
+NAMED_AT_MOST: Final = 100  # streams: a record must fit into Kafka, however many crossed
 
 
 class State(StrEnum):
@@ -117,12 +118,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def joined_by(self, crossing: Crossing) -> "Alert":
-        """The same with a further stream that crossed."""
+        """The same with a further stream that crossed; the first 100 are named."""
         also = self.also_raised
         if crossing.segment not in also and crossing.segment != self.segment:
             also = (*also, crossing.segment)
         return msgspec.structs.replace(
-            self, also_raised=also, crossings=(*self.crossings, crossing)
+            self,
+            also_raised=also[:NAMED_AT_MOST],
+            crossings=(*self.crossings, crossing)[:NAMED_AT_MOST],
         )
 
     def revised(self, now: datetime) -> "Alert":

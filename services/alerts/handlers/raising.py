@@ -38,7 +38,7 @@ BEFORE: Final = 28 * DAY
 
 async def raise_all(bench: Bench, finding: Finding) -> None:
     """Take each stream that fired and is not held by an alert already."""
-    known = set(bench.docket.cases)
+    opened: list[str] = []
     joined: set[str] = set()
     for i in finding.fired():
         row = finding.row(i)
@@ -48,17 +48,19 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
         crossing = finding.crossing(i, segment)
         behind = await _case_behind(bench, segment, finding, i)
         if behind is None:
-            case, change = await _raise(bench, crossing, finding, i), Change.OPENED
+            case = await _raise(bench, crossing, finding, i)
+            opened.append(case.alert.id)
         else:
             joined.add(behind.alert.id)
             case = replace(behind, alert=behind.alert.joined_by(crossing)).hold(row)
-            change = None
         if finding.provisional:
             case = case.await_minute(row, finding.minute)
         else:
             bench.open(row, finding.now_h)
-        bench.docket.put(case, change)
-    for name in sorted(joined & known):
+        bench.docket.put(case)
+    for name in opened:  # told last, with all that joined it
+        bench.docket.put(bench.docket.cases[name], Change.OPENED)
+    for name in sorted(joined.difference(opened)):
         case = bench.docket.cases[name]
         told = await explain(bench, case.alert.revised(bench.now), finding.minute)
         bench.docket.put(replace(case, alert=told), Change.UPDATED)
@@ -84,8 +86,9 @@ async def _case_behind(
     bench: Bench, segment: dict[str, str], finding: Finding, i: int
 ) -> Case | None:
     cases = list(bench.docket.cases.values())
-    if not cases:
-        return None
+    around = next((c for c in cases if c.alert.segment.items() <= segment.items()), None)
+    if around is not None or not cases:
+        return around
     ticks = await bench.past.leaves(minute_of(finding.began_at(i)), finding.minute)
     crossed = Expected(segment, float(finding.judgement.baseline_rate[i]))
     shares = [
