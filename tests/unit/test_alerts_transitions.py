@@ -19,7 +19,7 @@ from services.alerts.domain.deliveries import (
     key_of,
 )
 from services.alerts.domain.estimates import Severity
-from services.alerts.domain.facts import Word
+from services.alerts.domain.facts import Crossing, Evidence, Rates, Word
 from services.alerts.domain.messages import story, title
 from tests.support.alerts import an_alert
 
@@ -63,6 +63,18 @@ def test_the_record_is_the_alert_with_its_change() -> None:
     assert (record["change"], record["revision"], record["historic"]) == ("opened", 1, False)
     assert record["segment"] == {"region": "EU", "product": "shoes"}
     assert set(record) >= {"detractor_rate", "rise", "evidence", "slices", "top_reasons"}
+
+
+def test_an_alert_names_no_more_streams_than_its_record_can_carry() -> None:
+    alert = an_alert(opened_at=NOON)
+    rates = alert.detractor_rate
+    for number in range(1_000):
+        segment = {"agent": str(number)}
+        crossing = Crossing(segment=segment, began_at=NOON, opened_at=NOON, n=20, rates=rates)
+        alert = alert.joined_by(crossing)
+
+    assert alert.also_raised[0] == {"agent": "0"}
+    assert (len(alert.also_raised), len(alert.crossings)) == (100, 100)
 
 
 def test_growth_is_told_when_the_answers_have_doubled_or_the_grade_is_worse() -> None:
@@ -109,6 +121,16 @@ def test_the_message_says_what_where_since_when_how_sure_and_how_many() -> None:
         "http://alerts/v1/alerts/a-1",
     ):
         assert part in text
+
+
+def test_the_message_of_what_is_certain_rare_and_slow_can_be_read() -> None:
+    rates = Rates(baseline=0.004, current=0.05, interval=(0.03, 0.08))
+    evidence = Evidence(e_value=3e180, false_alarms_per_week=1.0)
+    text = story(an_alert(detractor_rate=rates, evidence=evidence, hurt_per_hour=0.25), "")
+
+    assert "e-value over 1,000,000;" in text
+    assert "5 %, 95 % interval 3 % to 8 %, where 0.4 % is normal" in text
+    assert "about 6 unhappy customers more than usual a day." in text
 
 
 def test_the_message_of_an_alert_that_is_over_says_by_whom() -> None:

@@ -1,8 +1,11 @@
 """An alert in words, as a good colleague would say it."""
 
 from datetime import datetime
+from typing import Final
 
 from services.alerts.domain.alerts import Alert, State
+
+MANY: Final = 1_000_000  # an e-value past it is certain, and has up to 200 digits
 
 
 def title(alert: Alert) -> str:
@@ -31,11 +34,10 @@ def story(alert: Alert, link: str) -> str:
         ),
         (
             f"That is a rise of {rise.points:.0f} points ({rise.interval[0]:.0f} to "
-            f"{rise.interval[1]:.0f}), about {_people(alert.hurt_per_hour)} unhappy customers more "
-            "than usual an hour."
+            f"{rise.interval[1]:.0f}), about {_pace(alert.hurt_per_hour)}."
         ),
         (
-            f"Evidence: e-value {alert.evidence.e_value:,.0f}; chance raises at most "
+            f"Evidence: e-value {_odds(alert.evidence.e_value)}; chance raises at most "
             f"{alert.evidence.false_alarms_per_week:g} alerts a week over all segments together."
         ),
     ]
@@ -71,12 +73,18 @@ def _ending(alert: Alert) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _odds(value: float) -> str:
+    return f"{value:,.0f}" if value < MANY else f"over {MANY:,}"
 
 
 def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _people(rate: float) -> str:
-    return f"{rate:.0f}" if rate >= 2 else f"{rate:.1f}"
+def _pace(an_hour: float) -> str:
+    often, rate = ("an hour", an_hour) if an_hour >= 1 else ("a day", 24 * an_hour)
+    number = f"{rate:.0f}" if rate >= 2 else f"{rate:.1f}"
+    return f"{number} unhappy customers more than usual {often}"
