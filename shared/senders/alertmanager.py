@@ -1,5 +1,6 @@
 """Alerts for Alertmanager, API v2 (prometheus/alertmanager, api/v2/openapi.yaml)."""
 
+import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -12,8 +13,11 @@ from shared.events import encode_text
 from shared.senders import SendFailed
 
 _PATH: Final = "/api/v2/alerts"
-_GONE_FOR_GOOD: Final = frozenset(range(300, 500)) - {404, 408, 425, 429}
-_SHOWN: Final = 300
+# These are about the alerts. A redirect, 401, 403 or 404 is about what stands in between, and an
+# alert that still fires must be heard again once that is mended.
+_REFUSED: Final = frozenset({400, 413, 422})
+_SHOWN: Final = 300  # characters
+_IN_ALL_S: Final = 30.0
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -60,17 +64,26 @@ class AlertmanagerSender:
     async def send(self, message: Sequence[PostedAlert]) -> None:
         """Post alerts; what it knows already is renewed.
 
-        Raises SendFailed: for good where it refuses them (3xx, 4xx), for now on 404, 408, 425, 429,
-        5xx, time-out and no connection.
+        Raises SendFailed: for good where it refuses them (400, 413, 422), for now on any other
+        status but 2xx, time-out and no connection.
         """
         body = msgspec.json.encode([alert.to_json() for alert in message])
         try:
-            response = await self._client.post(
-                self._url, content=body, headers={"content-type": "application/json"}
-            )
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(_IN_ALL_S):
+                status, said = await self._post(body)
+        except (httpx.HTTPError, TimeoutError) as error:
             detail = f"the Alertmanager could not be reached: {type(error).__name__}"
             raise SendFailed(detail, permanent=False) from error
-        if not response.is_success:
-            detail = f"the Alertmanager answered {response.status_code}: {response.text[:_SHOWN]}"
-            raise SendFailed(detail, permanent=response.status_code in _GONE_FOR_GOOD)
+        if not 200 <= status < 300:
+            detail = f"the Alertmanager answered {status}: {said}".removesuffix(": ")
+            raise SendFailed(detail, permanent=status in _REFUSED)
+
+    async def _post(self, body: bytes) -> tuple[int, str]:
+        headers = {"content-type": "application/json"}
+        request = self._client.stream("POST", self._url, content=body, headers=headers)
+        async with request as response:
+            said = ""
+            async for text in response.aiter_text(_SHOWN):
+                said = text
+                break  # the rest may be long
+            return response.status_code, said

@@ -105,6 +105,41 @@ async def test_an_alertmanager_that_is_away_is_tried_again() -> None:
     assert not failed.value.permanent
 
 
+async def test_an_alert_that_opened_ahead_of_our_clock_can_be_resolved(
+    client: httpx.AsyncClient,
+) -> None:
+    sender = AlertmanagerSender(client, str(client.base_url))
+    now = datetime.now(UTC)
+    alert = an_alert(opened_at=now + timedelta(minutes=3))
+
+    await sender.send([told(alert, now)])
+    await sender.send([told(alert.end(State.RESOLVED, now, now), now)])
+
+    assert await shown(client) == []
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b"no " * 1_000
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent"),
+    [(302, False), (400, True), (401, False), (403, False), (404, False), (413, True),
+     (422, True), (429, False), (503, False)],
+)  # fmt: skip
+async def test_only_what_is_said_of_the_alert_itself_is_for_good(
+    status: int, *, permanent: bool
+) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=endless()))
+    async with httpx.AsyncClient(transport=transport) as client:
+        with pytest.raises(SendFailed, match=f"answered {status}: no no") as failed:
+            await AlertmanagerSender(client, "http://manager").send([])
+
+    assert failed.value.permanent is permanent
+    assert len(failed.value.detail) < 400  # however much it says
+
+
 @pytest.mark.parametrize(
     ("name", "label"),
     [("region", "region"), ("call.queue", "call_queue"), ("metric", "segment_metric"),

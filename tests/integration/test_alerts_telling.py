@@ -131,6 +131,22 @@ async def test_one_alert_that_is_refused_spoils_no_other(stage: Stage, receiver:
     assert sorted(state for _, state, _ in await stage.states()) == ["dead", "pending"]
 
 
+async def test_the_end_of_an_alert_is_told_before_the_next_of_its_segment(
+    stage: Stage, receiver: Receiver
+) -> None:
+    manager = stage.add("ops", receiver.url, "alertmanager")
+    first = fresh(id="a-9", opened_at=NOON - timedelta(hours=2))
+    await stage.tell(
+        (first.end(State.RESOLVED, NOON - timedelta(hours=1), NOON), Change.RESOLVED),
+        (fresh(id="a-1"), Change.OPENED),
+    )
+
+    await manager.turn()
+
+    (body,) = receiver.bodies()  # to Alertmanager both are one alert: the last word counts
+    assert [alert["annotations"]["alert_id"] for alert in body] == ["a-9", "a-1"]
+
+
 async def test_what_a_dead_sender_had_claimed_is_sent_by_another(
     stage: Stage, receiver: Receiver
 ) -> None:

@@ -21,7 +21,8 @@ _UNPUBLISHED: Final = sa.text("""
 _PUBLISHED: Final = sa.text(
     "UPDATE changes SET published = true WHERE seq = ANY(CAST(:seqs AS bigint[]))"
 )
-# A claim is a lease: if its sender dies, the delivery is due again when the lease is over.
+# A claim is a lease: if its sender dies, the delivery is due again when the lease is over. What
+# opened first goes first: for Alertmanager a later alert of the same segment is the same alert.
 _CLAIM: Final = sa.text("""
     WITH due AS (
         SELECT destination, key FROM deliveries
@@ -34,7 +35,7 @@ _CLAIM: Final = sa.text("""
     SELECT t.key, t.revision, t.attempts, t.since, a.body, a.raised_as, c.record
     FROM taken t JOIN alerts a ON a.id = t.alert_id
     JOIN changes c ON c.alert_id = t.alert_id AND c.revision = t.revision
-    ORDER BY t.alert_id, t.revision
+    ORDER BY a.opened_at, t.alert_id, t.revision
 """)
 # A change that came meanwhile has made the delivery due anew; then this says nothing about it.
 _SETTLE: Final = sa.text("""

@@ -115,11 +115,11 @@ def posted(alert: Alert, raised_as: Severity, base: str, now: datetime) -> Poste
         "severity_now": str(alert.severity),
         "link": link,
     }
-    ends_at = alert.resolved_at if alert.resolved_at is not None else now + FIRING_FOR
+    ends_at = now + FIRING_FOR if alert.resolved_at is None else min(alert.resolved_at, now)
     return PostedAlert(
         labels=labels,
         annotations=annotations,
-        starts_at=alert.opened_at,
-        ends_at=min(ends_at, now) if alert.state.is_over else ends_at,
+        starts_at=min(alert.opened_at, now),  # clocks differ; it refuses an end before the start
+        ends_at=ends_at,
         link=link,
     )
