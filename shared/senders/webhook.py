@@ -1,5 +1,6 @@
 """Signed webhooks as Standard Webhooks describes them (standardwebhooks.com, version 1)."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from shared.senders import SendFailed
 
 _READ_AT_MOST: Final = 64 * 1024
+_IN_ALL_S: Final = 30.0  # the client bounds each wait; one that answers drop by drop, nothing else
 _GONE_FOR_GOOD: Final = frozenset(range(300, 500)) - {408, 425, 429}
 
 
@@ -84,8 +86,9 @@ class WebhookSender:
             "webhook-signature": self._signer.sign(message.id, now, message.body.decode()),
         }
         try:
-            status = await self._post(message.body, headers)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(_IN_ALL_S):
+                status = await self._post(message.body, headers)
+        except (httpx.HTTPError, TimeoutError) as error:
             detail = f"the webhook could not be reached: {type(error).__name__}"
             raise SendFailed(detail, permanent=False) from error
         if not 200 <= status < 300:

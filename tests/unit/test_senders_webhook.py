@@ -1,5 +1,6 @@
 """Signed webhooks: the receiver's own library accepts them, and every answer is understood."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -109,3 +110,16 @@ def test_a_destination_that_cannot_work_is_refused_at_once(url: str, secret: str
 
 def test_the_secret_is_not_shown() -> None:
     assert SECRET not in repr(Destination("https://hooks.example", SECRET))
+
+
+async def test_one_that_answers_drop_by_drop_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.senders.webhook._IN_ALL_S", 0.05)
+
+    async def drops() -> AsyncIterator[bytes]:
+        while True:
+            yield b"."
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(SendFailed, match="could not be reached: TimeoutError") as caught:
+        await post(lambda _: httpx.Response(200, content=drops()))
+    assert not caught.value.permanent
