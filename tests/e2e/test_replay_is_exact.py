@@ -89,9 +89,8 @@ async def test_every_score_equals_the_recount_also_after_a_second_replay(
         assert await finished(replay(system, real_data, name)) == 0, system.log()[-2000:]
         await assert_exact(system, real_data, name)
 
-        if name in ("pwc_calls", "carpentries_nps"):
-            assert await finished(replay(system, real_data, name)) == 0
-            await assert_exact(system, real_data, name)
+        assert await finished(replay(system, real_data, name)) == 0
+        await assert_exact(system, real_data, name)
 
 
 @pytest.mark.parametrize("victim", ["services", "postgresql"])

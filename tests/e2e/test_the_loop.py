@@ -128,9 +128,18 @@ async def test_poison_is_a_dead_letter_and_the_rest_is_counted(system: System) -
         while "4 dead letters" not in (said := deadletters(system)):
             await asyncio.sleep(0.2)
     assert "missing-field" in said
+    assert await lag(system) == 0
     assert "bad-json" in said
     (item,) = (await system.get("scoring", "/v1/responses", metric="csat"))["items"]
     assert item["comment"] == "ab"
+
+
+async def lag(system: System) -> float:
+    """Records that scoring has not settled, as Prometheus sees it."""
+    text = (await system.http.get(f"{system.urls['scoring']}/metrics")).text
+    lines = [line for line in text.splitlines() if line.startswith("earshot_consumer_lag_records{")]
+    assert lines
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
 async def send_raw(system: System, topic: str, values: list[bytes]) -> None:
