@@ -203,3 +203,18 @@ async def test_an_alert_whose_stream_falls_silent_is_accepted_in_the_end() -> No
 
     assert [case.alert.state for case in bench.docket.over.values()] == [State.ACCEPTED]
     assert np.isnan(bench.fleet.opened_at[row])
+
+
+def test_an_excursion_of_the_open_minute_began_in_it_never_after_it() -> None:
+    bench = build_bench(EU_SHOES)
+    finding = fire(bench, EU_SHOES)
+    late = replace(
+        finding.judgement, onset_h=np.array([(MINUTE + 0.75) / 60]), answers=np.array([40.0])
+    )
+
+    crossing = replace(finding, judgement=late, at=begin_of(MINUTE) + timedelta(seconds=58))
+    whole = replace(finding, judgement=replace(late, onset_h=np.array([MINUTE / 60])))
+
+    assert crossing.began_at(0) == begin_of(MINUTE)
+    assert crossing.crossing(0, {}).opened_at == begin_of(MINUTE) + timedelta(seconds=58)
+    assert whole.began_at(0) == begin_of(MINUTE)

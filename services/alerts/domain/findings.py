@@ -1,7 +1,9 @@
 """What one minute said, with the rows and the time that it is about."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from services.alerts.domain.columns import Ints
 from services.alerts.domain.estimates import estimate, hurt_per_hour
 from services.alerts.domain.facts import Crossing, Rates, Rise, Size
 from services.alerts.domain.judgement import Judgement
+
+_EXACT: Final = 1e-5  # a whole minute held as hours may miss it by so much
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,10 @@ class Finding:
         return places
 
     def began_at(self, i: int) -> datetime:
-        return datetime.fromtimestamp(round(float(self.judgement.onset_h[i]) * 60) * 60, UTC)
+        """The beginning of the minute in which a stream's excursion began."""
+        # Rounded, an onset in the second half of the open minute would lie in the future.
+        minute = math.floor(float(self.judgement.onset_h[i]) * 60 + _EXACT)
+        return datetime.fromtimestamp(minute * 60, UTC)
 
     def crossing(self, i: int, segment: dict[str, str]) -> Crossing:
         """How a stream crossed its threshold."""
