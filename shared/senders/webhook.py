@@ -14,7 +14,8 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from shared.senders import SendFailed
 
 _READ_AT_MOST: Final = 64 * 1024
-_IN_ALL_S: Final = 30.0  # the client bounds each wait; one that answers drop by drop, nothing else
+_IN_ALL_S: Final = 30.0  # the client bounds each wait; one that answers drop by drop, only this
+_BODY_S: Final = 5.0
 _GONE_FOR_GOOD: Final = frozenset(range(300, 500)) - {408, 425, 429}
 
 
@@ -98,8 +99,9 @@ class WebhookSender:
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
         request = self._client.stream("POST", self._url, content=body, headers=headers)
         async with request as response:
-            with contextlib.suppress(httpx.HTTPError):  # the status says it all
-                await _read_some(response)
+            with contextlib.suppress(httpx.HTTPError, TimeoutError):  # the status says it all
+                async with asyncio.timeout(_BODY_S):
+                    await _read_some(response)
             return response.status_code
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 
 import httpx
@@ -14,7 +14,10 @@ from shared.senders.webhook import Delivery, Destination, WebhookSender, open_cl
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 DELIVERY = Delivery("i-1", '{"question":"ตอบ"}'.encode())
-Answer = Callable[[httpx.Request], httpx.Response]
+Answer = (
+    Callable[[httpx.Request], httpx.Response]
+    | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+)
 
 
 async def post(answer: Answer, delivery: Delivery = DELIVERY) -> None:
@@ -113,13 +116,24 @@ def test_the_secret_is_not_shown() -> None:
 
 
 async def test_one_that_answers_drop_by_drop_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.senders.webhook._IN_ALL_S", 0.05)
+    monkeypatch.setattr("shared.senders.webhook._BODY_S", 0.05)
 
     async def drops() -> AsyncIterator[bytes]:
         while True:
             yield b"."
             await asyncio.sleep(0.01)
 
+    async with asyncio.timeout(5):
+        await post(lambda _: httpx.Response(200, content=drops()))  # it has taken the message
+
+
+async def test_one_that_does_not_answer_is_left_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.senders.webhook._IN_ALL_S", 0.05)
+
+    async def wait(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(60)
+        return httpx.Response(200)
+
     with pytest.raises(SendFailed, match="could not be reached: TimeoutError") as caught:
-        await post(lambda _: httpx.Response(200, content=drops()))
+        await post(wait)
     assert not caught.value.permanent
