@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import State
+from services.alerts.store.retention import delete_old
 from shared.db import open_engine
-from tests.support.alerts import AlertsRig, finish, judging, scored
+from tests.support.alerts import START, AlertsRig, finish, judging, scored
 from tests.support.alerts_history import BAD, SPIKE, SPIKE_ENDS, empty, history, play, told
 
 
@@ -141,3 +142,19 @@ async def test_an_open_minute_raises_an_alert_that_stands(rig: AlertsRig) -> Non
     ]
     (alert,) = await play(rig, good)  # the minute closes, the fleet learns of it, customers recover
     assert alert.state is State.RESOLVED
+
+
+async def test_only_evidence_that_was_judged_long_ago_is_deleted(rig: AlertsRig) -> None:
+    await play(rig, history())
+    rig.put([scored(700_000, START, detractor=True, survey="other", reasons=("late",))])
+    await rig.count_all()  # a line of one answer is not judged yet
+
+    while any((await delete_old(rig.engine, timedelta(0), rig.now)).values()):
+        pass
+
+    for table in ("ticks", "remarks"):
+        left = await rig.rows(
+            f"SELECT survey, e.minute < judged_to FROM {table} e JOIN lines USING (metric, survey)"
+        )
+        assert not any(judged for _, judged in left)
+        assert "other" in {survey for survey, _ in left}

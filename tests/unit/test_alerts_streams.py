@@ -35,6 +35,15 @@ def test_rows_stay_where_they_were_when_the_catalogue_is_read_again() -> None:
     assert len(fleet) == 4
 
 
+def test_leaves_are_forgotten_and_found_again_in_the_same_rows() -> None:
+    fleet, catalogue = FleetState.empty(), Catalogue(LATTICE, values_at_most=3, leaves_kept=2)
+    leaves = [f'{{"region":"{value}"}}' for value in "abcdef"]
+
+    once, again = ([catalogue.rows_of(leaf, fleet).tolist() for leaf in leaves] for _ in range(2))
+
+    assert once == again == [[0, 1], [0, 2], [0, 3], [0, 4], [0, 4], [0, 4]]
+
+
 def test_looking_ahead_admits_nothing() -> None:
     fleet, catalogue = FleetState.empty(), Catalogue(LATTICE)
     catalogue.rows_of('{"region":"EU"}', fleet)

@@ -14,6 +14,7 @@ from services.alerts.domain.state import NO_PARENT, FleetState
 from shared.segments import Lattice, cells, read_segment_key, segment_key
 
 VALUES_AT_MOST: Final = 10_000
+LEAVES_KEPT: Final = 100_000  # leaves may be as many as answers; their rows are found anew
 OTHER: Final = "other"
 ALL: Final = "{}"
 
@@ -33,6 +34,7 @@ class Catalogue:
     lattice: Lattice
     segments: list[str] = field(default_factory=list)
     values_at_most: int = VALUES_AT_MOST
+    leaves_kept: int = LEAVES_KEPT
 
     def __post_init__(self) -> None:
         self._rows = {segment: row for row, segment in enumerate(self.segments)}
@@ -48,6 +50,8 @@ class Catalogue:
         """The rows in which a leaf's answers count; what is new joins the catalogue and `fleet`."""
         known = self._of_leaf.get(leaf)
         if known is None:
+            if len(self._of_leaf) >= self.leaves_kept:
+                self._of_leaf.clear()
             rows = [self._admit(key, parent, fleet) for key, parent in self._streams_of(leaf)]
             known = self._of_leaf[leaf] = np.array(rows, np.intp)
         return known

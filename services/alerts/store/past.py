@@ -1,7 +1,7 @@
 """What was counted, for those who ask what is behind a rise."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,11 +16,14 @@ _LEAVES: Final = sa.text("""
     GROUP BY leaf HAVING sum(answers) > 0 ORDER BY leaf
 """)
 _REMARKS: Final = sa.text("""
-    SELECT reasons, comment FROM remarks
-    WHERE metric = :metric AND survey = :survey AND minute BETWEEN :first AND :last
-        AND leaf @> CAST(:segment AS jsonb)
-    ORDER BY minute DESC, id LIMIT :most
+    SELECT reasons, comment FROM (
+        SELECT * FROM remarks
+        WHERE metric = :metric AND survey = :survey AND minute BETWEEN :first AND :last
+        ORDER BY minute DESC LIMIT :read_at_most
+    ) AS lately WHERE leaf @> CAST(:segment AS jsonb) ORDER BY minute DESC, id LIMIT :most
 """)
+# A small segment of a busy line: what takes longer than a statement may would stop the judge.
+_READ_AT_MOST: Final = 200_000
 
 
 class SqlPast:
@@ -37,6 +40,7 @@ class SqlPast:
 
     async def remarks(self, segment: str, first: int, last: int, most: int) -> Sequence[Remark]:
         """What detractors of a segment said, newest first."""
-        values = {"first": first, "last": last, "segment": segment, "most": most, **self._line}
+        values: dict[str, Any] = {"first": first, "last": last, "most": most, **self._line}
+        values |= {"segment": segment, "read_at_most": _READ_AT_MOST}
         rows = await self._connection.execute(_REMARKS, values)
         return [Remark(tuple(row.reasons), row.comment) for row in rows]
