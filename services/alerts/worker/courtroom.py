@@ -17,7 +17,7 @@ from services.alerts.store.alerts import Ways, read_docket, write_docket
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
 from services.alerts.store.lines import Standing, move, read_chunk, read_open
 from services.alerts.store.past import SqlPast
-from services.alerts.worker.observing import observe_docket
+from services.alerts.worker.observing import observe_docket, observe_open
 from services.alerts.worker.turns import Clock
 from shared.segments import Lattice
 
@@ -48,9 +48,11 @@ class Courtroom:
         """Read a line's fleet as it was stored."""
         terms = self._terms
         async with self._connection.begin():
-            return await read_fleet(
+            fleet = await read_fleet(
                 self._connection, standing.line, standing.judged_to, terms.policy, terms.lattice
             )
+            observe_open(fleet.line, await read_docket(self._connection, fleet.line))
+        return fleet
 
     async def judge_closed(self, fleet: Fleet, standing: Standing) -> bool:
         """Judge a chunk of closed minutes for good; say whether there are more."""

@@ -34,7 +34,7 @@ from services.alerts.store.lines import (
 )
 from services.alerts.worker.courtroom import Courtroom, Terms
 from services.alerts.worker.lookout import Lookout
-from services.alerts.worker.observing import observe_fleets, observe_time
+from services.alerts.worker.observing import forget_observed, observe_fleets, observe_time
 from services.alerts.worker.turns import take_turns
 from shared.stream.pipeline import Health
 
@@ -93,6 +93,7 @@ class Judge:
         self._seen_open.clear()
         self._lookout.forget()
         ELECTED.set(0)
+        forget_observed()
         if connection is not None:
             await connection.invalidate()
             await connection.close()
@@ -131,8 +132,10 @@ class Judge:
             await close_minutes(connection, standing.line, target)
             standing = replace(standing, closed_to=target)
         due = target > standing.judged_to or standing.by_hand
-        if due and await court.judge_closed(fleet, standing):
-            return begin_of(fleet.judged_to + 1), True
+        if due:
+            self._seen_open.pop(standing.line, None)  # the fleet has moved on: look once more
+            if await court.judge_closed(fleet, standing):
+                return begin_of(fleet.judged_to + 1), True
         if last is None or last <= target or standing.newest is None:
             return None, False
         if not mark.known or last - target > _OPEN_SPAN:

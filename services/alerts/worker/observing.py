@@ -10,9 +10,14 @@ from services.alerts.metrics import ENDED, FULL_DIMENSIONS, JUDGED_TO, OPEN, RAI
 from services.alerts.store.fleet import Fleet
 
 
+def observe_open(line: Line, docket: Docket) -> None:
+    """Show how many alerts are open."""
+    OPEN.labels(*line).set(len(docket.cases))
+
+
 def observe_docket(line: Line, docket: Docket) -> None:
     """Count what was raised and what ended."""
-    OPEN.labels(*line).set(len(docket.cases))
+    observe_open(line, docket)
     for alert, change in docket.changes:
         if change is Change.OPENED:
             RAISED.labels(alert.severity, str(alert.historic).lower()).inc()
@@ -25,6 +30,13 @@ def observe_fleets(fleets: Iterable[Fleet]) -> None:
     held = list(fleets)
     STREAMS.set(sum(len(fleet.state) for fleet in held))
     FULL_DIMENSIONS.set(len({name for f in held for name in f.catalogue.full_dimensions()}))
+
+
+def forget_observed() -> None:
+    """Show nothing that another process shows now."""
+    OPEN.clear()
+    STREAMS.set(0)
+    FULL_DIMENSIONS.set(0)
 
 
 def observe_time(judged_at: datetime) -> None:
