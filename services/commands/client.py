@@ -120,6 +120,12 @@ class Client:
         )
         return reply.status_code == httpx.codes.ACCEPTED
 
+    async def resolve(self, alert_id: str, *, by: str, note: str) -> None:
+        """End an alert; one that has ended meanwhile is no error."""
+        await self._http.post(
+            f"{self.url('alerts')}/v1/alerts/{alert_id}/resolve", json={"by": by, "note": note}
+        )
+
     async def alerts(self) -> list[dict[str, Any]]:
         """Every alert, oldest first."""
         found: list[dict[str, Any]] = []

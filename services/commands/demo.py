@@ -81,6 +81,9 @@ async def _import(company: Company, client: Client, console: Console) -> None:
             raise Unreachable(f"ingest refused history: {refused[0]['error']['detail']}")
     console.print(f"{len(bodies)} answers imported; waiting until they are scored and judged …")
     await client.settled()
+    for alert in await client.alerts():
+        if alert["state"] in ("open", "acknowledged"):
+            await client.resolve(alert["id"], by="demo", note="left over from before this demo")
 
 
 async def _live(company: Company, client: Client, stage: Stage, console: Console) -> None:
@@ -136,7 +139,7 @@ async def _watch(client: Client, stage: Stage) -> None:
         found = await client.scores(metric="nps", window="24h", by="region,product")
         stage.groups = sorted(found["groups"], key=lambda group: group["score"])[:12]
         if stage.alert is None and stage.fault_at is not None:
-            live = [alert for alert in await client.alerts() if not alert["historic"]]
+            live = [a for a in await client.alerts() if a["state"] == "open" and not a["historic"]]
             if live:
                 stage.alert = live[-1]
                 stage.alert_seen_at = time.monotonic()
