@@ -183,7 +183,9 @@ async def test_what_a_person_closed_the_fleet_lets_go(pending: bool) -> None:
     bench.docket.cases.clear()
     bench.docket.ended_by_hand.append(over)
 
-    settle_by_hand(bench)
+    settle_by_hand(bench, MINUTE - 1)
+    assert bool(bench.docket.ended_by_hand) is pending  # its minute is not judged yet
+    settle_by_hand(bench, MINUTE)
 
     assert np.isnan(bench.fleet.opened_at).all()
     assert [c.alert.state for c in bench.docket.written()] == [State.RESOLVED]

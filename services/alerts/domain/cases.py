@@ -35,6 +35,10 @@ class Case:
         """Remember that the fleet is to hold the stream open once the minute was judged."""
         return replace(self, pending=(*self.pending, row), opened_in=minute)
 
+    def is_judged(self, judged_to: int) -> bool:
+        """Whether the fleet knows all that this was raised by."""
+        return not self.pending or self.opened_in <= judged_to
+
     def let_go(self, row: int) -> "Case":
         """The stream ended by itself; the alert goes on."""
         holds = tuple(held for held in self.holds if held != row)
@@ -45,7 +49,8 @@ class Case:
 class Docket:
     """All cases of a line that are not settled, with what one turn did to them.
 
-    `ended_by_hand`: alerts that a person closed and whose streams the fleet still holds open.
+    `ended_by_hand`: alerts that a person closed and whose streams the fleet still holds open, or
+    will find once more in the minute that raised them.
     """
 
     cases: dict[str, Case] = field(default_factory=dict)
@@ -57,6 +62,17 @@ class Docket:
     def of_row(self, row: int) -> Case | None:
         """The open case that holds a stream."""
         return next((case for case in self.cases.values() if row in case.holds), None)
+
+    def is_free(self, row: int) -> bool:
+        """Whether no case holds a stream, not even one that a person closed a moment ago."""
+        held = [*self.cases.values(), *self.ended_by_hand]
+        return not any(row in case.holds for case in held)
+
+    def take_settled(self, judged_to: int) -> list[Case]:
+        """Take what a person closed and whose minutes are all judged by now."""
+        settled = [case for case in self.ended_by_hand if case.is_judged(judged_to)]
+        self.ended_by_hand = [c for c in self.ended_by_hand if not c.is_judged(judged_to)]
+        return settled
 
     def put(self, case: Case, change: Change | None = None) -> None:
         """Store a case as it is now; with a change it is a revision that is told."""

@@ -42,6 +42,7 @@ async def judge_minute(bench: Bench, minute: int, ticks: Sequence[LeafTick]) -> 
         elif finding.at - case.alert.opened_at > SILENT_FOR:
             _accept(bench, case, finding.at)
     await raise_all(bench, finding)
+    settle_by_hand(bench, minute)
 
 
 async def look_ahead(
@@ -54,14 +55,16 @@ async def look_ahead(
         await raise_all(bench, Finding(index, judgement, minute_of(heard), heard, provisional=True))
 
 
-def settle_by_hand(bench: Bench) -> None:
-    """Tell the fleet of alerts that a person closed."""
-    for case in bench.docket.ended_by_hand:
+def settle_by_hand(bench: Bench, judged_to: int) -> None:
+    """Tell the fleet of alerts that a person closed, once it knows what had raised them.
+
+    Told before, it would find it in the open minute again, and ring for what was closed.
+    """
+    for case in bench.docket.take_settled(judged_to):
         for row in case.pending:
             bench.open(row, (case.opened_in + 1) / 60)
         bench.close(case.holds, accepted=case.alert.state is State.ACCEPTED)
         bench.docket.put(replace(case, pending=()))
-    bench.docket.ended_by_hand.clear()
 
 
 def _open_pending(bench: Bench, minute: int, now_h: float) -> None:

@@ -42,7 +42,7 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
     joined: set[str] = set()
     for i in finding.fired():
         row = finding.row(i)
-        if bench.docket.of_row(row) is not None:
+        if not bench.docket.is_free(row):
             continue
         segment = read_segment_key(bench.catalogue.segments[row])
         crossing = finding.crossing(i, segment)

@@ -27,7 +27,8 @@ _LINES: Final = sa.text("""
         (SELECT max(h.newest) FROM heard h WHERE h.metric = l.metric AND h.survey = l.survey)
             AS newest,
         EXISTS (SELECT FROM alerts a WHERE a.metric = l.metric AND a.survey = l.survey
-            AND NOT a.settled AND a.state IN ('resolved', 'accepted')) AS by_hand
+            AND NOT a.settled AND a.state IN ('resolved', 'accepted')
+            AND (a.pending = '{}' OR a.opened_in <= l.judged_to)) AS by_hand
     FROM lines l CROSS JOIN LATERAL (
         SELECT coalesce(sum(t.answers), 0) AS answers, min(t.minute) AS first, max(t.minute) AS last
         FROM ticks t WHERE t.metric = l.metric AND t.survey = l.survey
@@ -78,7 +79,7 @@ class Standing:
 
     Minutes up to `closed_to` take no more answers, those up to `judged_to` are in the fleet. Open
     minutes hold `answers`, from minute `first` to `last`. `newest`: its newest answer ever.
-    `by_hand`: a person closed an alert, and the fleet does not know yet.
+    `by_hand`: a person closed an alert, and the fleet is to be told.
     """
 
     line: Line

@@ -60,7 +60,7 @@ class Courtroom:
         async with connection.begin():
             docket = await read_docket(connection, fleet.line)
             bench = self._bench(fleet, docket)
-            settle_by_hand(bench)
+            settle_by_hand(bench, standing.judged_to)
             upto, minutes = await read_chunk(connection, standing)
             for minute, ticks in minutes.items():
                 await judge_minute(bench, minute, ticks)
@@ -79,7 +79,7 @@ class Courtroom:
         async with connection.begin():
             ticks = await read_open(connection, fleet.line, standing.closed_to)
             docket = await read_docket(connection, fleet.line)
-            if docket.ended_by_hand:  # the fleet is told first, at the next turn
+            if docket.take_settled(standing.judged_to):  # the fleet is told first, next turn
                 return
             if fleet.ahead is None or fleet.ahead.news(ticks) is None:
                 began_h = (standing.closed_to + 1) / 60
