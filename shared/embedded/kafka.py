@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from shared.embedded.files import Locked, hold_lock, prepare_folder, read_object, write_whole
+from shared.embedded.librdkafka import find_library
 from shared.embedded.processes import (
     Launch,
     StartFailed,
@@ -188,20 +188,6 @@ def _build_launch(var: Path) -> Launch:
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     # -S: site-packages are not needed, and not looking at them halves the start.
     return Launch(
-        command=[sys.executable, "-S", "-m", PROGRAM, str(_find_library()), str(var)],
+        command=[sys.executable, "-S", "-m", PROGRAM, str(find_library()), str(var)],
         environment={**os.environ, "PYTHONPATH": path},
-    )
-
-
-def _find_library() -> Path:
-    """Return librdkafka as the wheel confluent-kafka brings it."""
-    spec = find_spec("confluent_kafka")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        package = Path(place)
-        for folder in (package.with_name("confluent_kafka.libs"), package / ".dylibs"):
-            for library in sorted(folder.glob("librdkafka*")):
-                return library.resolve()
-    raise StartFailed(
-        "the wheel confluent-kafka (librdkafka) is not installed for this platform: "
-        "install it, or let EARSHOT_KAFKA_BOOTSTRAP name a Kafka of your own"
     )
