@@ -93,7 +93,9 @@ def build_couriers(
         except ValueError as error:
             text = f"alerts.yaml: destinations.{name}: {error}: set EARSHOT_ALERTS_WEBHOOK_SECRET"
             raise CannotStart(text) from None
-        couriers[name] = WebhookCourier(WebhookSender(client, signed, utc_now), utc_now)
+        couriers[name] = WebhookCourier(
+            WebhookSender(client, signed, utc_now), settings.base, utc_now
+        )
     return couriers
 
 

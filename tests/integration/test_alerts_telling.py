@@ -47,6 +47,12 @@ async def test_a_webhook_gets_each_change_once_signed_as_published(
     bodies = sorted(receiver.bodies(), key=lambda body: body["revision"])
     assert [body["change"] for body in bodies] == ["opened", "resolved"]
     assert bodies[0]["schema"] == "detractor-alert/1"
+    assert bodies[0]["link"] == "http://alerts/v1/alerts/a-1"
+    assert [body["title"].split(":")[0] for body in bodies] == [
+        "region EU, product shoes", "Recovered",
+    ]  # fmt: skip
+    assert "28 of 84 customers" in bodies[0]["text"]  # as it was then, whatever came since
+    assert "Resolved" not in bodies[0]["text"]
 
 
 async def test_alertmanager_is_told_again_while_it_fires_and_then_that_it_is_over(

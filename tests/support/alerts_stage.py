@@ -38,7 +38,7 @@ class Stage:
         courier: Courier
         if kind == "webhook":
             sender = WebhookSender(self.client, Destination(url, SECRET), self.clock)
-            courier = WebhookCourier(sender, self.clock)
+            courier = WebhookCourier(sender, "http://alerts", self.clock)
         else:
             courier = AlertmanagerCourier(
                 AlertmanagerSender(self.client, url), "http://alerts", self.clock

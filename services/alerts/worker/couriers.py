@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+import msgspec
+
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.deliveries import (
     FIRING_FOR,
@@ -39,9 +41,10 @@ class Courier(Protocol):
 
 @dataclass
 class WebhookCourier:
-    """Each change once, as the record that is published; the id is alert and revision."""
+    """Each change once, as it is published and in words; the id is alert and revision."""
 
     sender: Sender[Delivery]
+    base: str  # of links
     clock: Clock
     way: Way = Way.EACH_CHANGE
     most: int = 8
@@ -51,7 +54,9 @@ class WebhookCourier:
         return list(await asyncio.gather(*map(self._deliver, claimed)))
 
     async def _deliver(self, one: Claimed) -> tuple[Claimed, Step]:
-        message = Delivery(id=f"{one.alert.id}.{one.revision}", body=one.record.encode())
+        message = Delivery(
+            id=f"{one.alert.id}.{one.revision}", body=in_words(one.record, self.base)
+        )
         try:
             await self.sender.send(message)
         except SendFailed as failed:
@@ -84,6 +89,19 @@ class AlertmanagerCourier:
         ]
 
 
+def in_words(record: str, base: str) -> bytes:
+    """The published record with `title`, `text` and `link` for people, the same at each try."""
+    alert = msgspec.json.decode(record, type=Alert)
+    link = link_to(alert, base)
+    words = {"title": title(alert), "text": story(alert, link), "link": link}
+    return msgspec.json.encode({**msgspec.json.decode(record), **words})
+
+
+def link_to(alert: Alert, base: str) -> str:
+    """Where the alert is read and decided on."""
+    return f"{base}/v1/alerts/{alert.id}"
+
+
 def failure(one: Claimed, failed: SendFailed, now: datetime) -> Step:
     """What follows a failed try. An alert that still fires is tried for as long as it does."""
     step = after_failure(
@@ -96,7 +114,7 @@ def failure(one: Claimed, failed: SendFailed, now: datetime) -> Step:
 
 def posted(alert: Alert, raised_as: Severity, base: str, now: datetime) -> PostedAlert:
     """The alert for Alertmanager: a label set that never changes, numbers in annotations."""
-    link = f"{base}/v1/alerts/{alert.id}"
+    link = link_to(alert, base)
     labels = {"alertname": "DetractorSpike", "metric": alert.metric, "severity": str(raised_as)}
     if alert.survey:
         labels["survey"] = alert.survey
