@@ -118,7 +118,8 @@ def test_the_message_says_what_where_since_when_how_sure_and_how_many() -> None:
         "explains 87 % of the rise",
         "delivery-late (61 %)",
         '"It came too late."',
-        "http://alerts/v1/alerts/a-1",
+        "chance raises at most 1 alert a week",
+        'too late." http://alerts/v1/alerts/a-1',
     ):
         assert part in text
 

@@ -38,7 +38,7 @@ def story(alert: Alert, link: str) -> str:
         ),
         (
             f"Evidence: e-value {_odds(alert.evidence.e_value)}; chance raises at most "
-            f"{alert.evidence.false_alarms_per_week:g} alerts a week over all segments together."
+            f"{_alerts(alert.evidence.false_alarms_per_week)} a week over all segments together."
         ),
     ]
     if alert.segment:
@@ -49,7 +49,7 @@ def story(alert: Alert, link: str) -> str:
         sentences.append(f"Reasons that grew: {named}.")
     if alert.sample_comments:
         sentences.append(f'Somebody wrote: "{alert.sample_comments[0]}"')
-    return " ".join([*sentences, _ending(alert), link]).strip()
+    return " ".join(part for part in (*sentences, _ending(alert), link) if part)
 
 
 def where(alert: Alert) -> str:
@@ -78,6 +78,10 @@ def _percent(share: float) -> str:
 
 def _odds(value: float) -> str:
     return f"{value:,.0f}" if value < MANY else f"over {MANY:,}"
+
+
+def _alerts(number: float) -> str:
+    return f"{number:g} alert" if number == 1 else f"{number:g} alerts"
 
 
 def _time(moment: datetime) -> str:
