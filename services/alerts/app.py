@@ -124,8 +124,8 @@ def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
 
 def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaSource) -> Service:
     """The web application and the workers, on opened parts."""
-    settings, engine, policy = core.settings, core.engine, core.programme.alerts
-    decoders = build_decoders(core.programme.segments.lattice, policy.cluster_by)
+    settings, engine = core.settings, core.engine
+    decoders = build_decoders(core.programme.segments.lattice)
     pipeline = Pipeline("alerts", engine, decoders, build_handler(broker.log), producer, STREAM)
     counting = Health()
     judge = build_judge(core, broker, source)

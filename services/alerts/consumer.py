@@ -24,8 +24,8 @@ _MOST_REASONS: Final = 20
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def build_decoders(lattice: Lattice, cluster_by: str | None) -> dict[str, Decode]:
-    """The decoder of `scored-responses`; `cluster_by` names what answers come in clusters of."""
+def build_decoders(lattice: Lattice) -> dict[str, Decode]:
+    """The decoder of `scored-responses`."""
 
     def read(record: Record) -> tuple[Answer, datetime]:
         scored = decode_record(_SCORED, record.value)
@@ -37,7 +37,6 @@ def build_decoders(lattice: Lattice, cluster_by: str | None) -> dict[str, Decode
             scored.survey or "",
             minute_of(answered_at),
             lattice.leaf(scored.segments),
-            scored.segments.get(cluster_by, "") if cluster_by else "",
         )
         answer = Answer(
             scored.id,

@@ -96,10 +96,14 @@ def posted(receiver: Receiver) -> list[dict[str, Any]]:
 
 
 async def resolved_at(receiver: Receiver) -> None:
+    def told() -> bool:
+        """Both destinations, each in its own time."""
+        ends = [alert["endsAt"] for alert in posted(receiver)]
+        changes = [body["change"] for body in receiver.bodies() if isinstance(body, dict)]
+        return bool(ends) and ends[-1] <= datetime.now(UTC).isoformat() and "resolved" in changes
+
     async with asyncio.timeout(10):
-        while posted(receiver)[-1]["endsAt"] > datetime.now(UTC).isoformat() or not any(
-            isinstance(body, dict) and body["change"] == "resolved" for body in receiver.bodies()
-        ):
+        while not told():
             await asyncio.sleep(0.05)
 
 

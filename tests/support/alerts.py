@@ -75,7 +75,7 @@ class AlertsRig:
         first = self.counted[number]
         records = self.topic[number][first : first + most]
         self.counted[number] = first + len(records)
-        decode, handle = build_decoders(LATTICE, None)[TOPIC], build_handler(self.log)
+        decode, handle = build_decoders(LATTICE)[TOPIC], build_handler(self.log)
         items = []
         for place, answer in enumerate(records, first):
             record = Record(TOPIC, number, place, answer.id.encode(), encode(answer), (), 0)

@@ -138,4 +138,3 @@ def test_only_segments_names_dimensions() -> None:
     for file in ("programme", "surveys", "alerts"):
         keys = set(yaml.safe_load((SHIPPED / f"{file}.yaml").read_text()))
         assert not keys & set(names)
-    assert load_programme(SHIPPED).alerts.cluster_by is None
