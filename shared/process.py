@@ -23,6 +23,7 @@ import uvloop
 from shared.programme.faults import ProgrammeError
 from shared.settings import SettingsFault
 from shared.stream.pipeline import Worker
+from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
 _DRAIN_S: Final = 8.0
@@ -85,10 +86,14 @@ async def run(
     services: Sequence[Service],
     *,
     on_ready: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    drain: Callable[[], Coroutine[Any, Any, None]] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises what ended a worker, if one died."""
-    stop = stop or asyncio.Event()
+    """Serve until SIGTERM or SIGINT, then stop. Raises what ended a worker, if one died.
+
+    The servers stop first; `drain` then has a few seconds, while the workers still work.
+    """
+    stop, halt = stop or asyncio.Event(), asyncio.Event()
     async with AsyncExitStack() as stack:
         listeners = [
             stack.enter_context(listen(service.host, service.port, service.name))
@@ -104,7 +109,7 @@ async def run(
                 for server, listener in zip(servers, listeners, strict=True)
             ]
             tasks += [
-                group.create_task(_until_stopped(worker, stop, service.name))
+                group.create_task(_until_stopped(worker, halt, service.name))
                 for service in services
                 for worker in service.workers
             ]
@@ -119,7 +124,18 @@ async def run(
             _log.info("stopping: the batches under way are finished first")
             for server in servers:
                 server.should_exit = True
+            if drain is not None:
+                await _bounded(drain())
+            halt.set()
             loop.call_later(_DRAIN_S, _cut_off, tasks)
+
+
+async def _bounded(draining: Coroutine[Any, Any, None]) -> None:
+    try:
+        async with asyncio.timeout(_DRAIN_S / 2):
+            await draining
+    except (TimeoutError, KafkaUnavailable) as error:
+        _log.warning("not drained in time", error=type(error).__name__)
 
 
 def _cut_off(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -21,6 +21,7 @@ from services.scoring.settings import ScoringSettings
 from services.trigger.app import open_service as open_trigger
 from services.trigger.settings import TriggerSettings
 from shared import logs
+from shared.broker import find_broker
 from shared.db import SCHEMAS, migrate
 from shared.embedded.files import Locked, hold_lock, prepare_folder
 from shared.embedded.processes import StartFailed
@@ -38,6 +39,7 @@ from shared.launch import (
 from shared.process import CannotStart, Service, listen, run
 from shared.process import main as run_process
 from shared.settings import PREFIX, Settings, read_settings, read_variable
+from shared.stream.kafka import open_room
 
 _log = structlog.get_logger()
 
@@ -60,9 +62,9 @@ def main(arguments: Sequence[str]) -> int:
 async def _run() -> None:
     logs.configure(read_variable(f"{PREFIX}LOG_LEVEL", "info"))
     async with AsyncExitStack() as stack:
-        embedded = None
+        embedded, backlog = None, Backlog()
         if not (is_set(KAFKA) and has_databases()):
-            embedded = await stack.enter_async_context(_embedded())
+            embedded = await stack.enter_async_context(_embedded(backlog))
         say_whether_open(read_settings(IngestSettings))
         services = [await stack.enter_async_context(opened) for opened in _opened()]
         if embedded is not None:
@@ -78,12 +80,32 @@ async def _run() -> None:
                     await asyncio.sleep(_LOOK_S)
             _say(services, embedded, time.time() - psutil.Process().create_time())
 
-        await run(services, on_ready=say)
+        await run(services, on_ready=say, drain=None if embedded is None else backlog.drain)
+
+
+class Backlog:
+    """What the embedded broker holds that nobody has taken yet: it would be lost with it."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    async def drain(self) -> None:
+        """Return when the consumers have taken everything."""
+        broker = await find_broker(read_settings(IngestSettings))
+        async with open_room(broker, wait_s=0) as room:
+            while room is not None:
+                self.left = await room.waiting()
+                if not self.left:
+                    return
+                await asyncio.sleep(_LOOK_S)
 
 
 @asynccontextmanager
-async def _embedded() -> AsyncIterator[Embedded]:
-    """Both servers, adopted or started; stopped after the services have drained."""
+async def _embedded(backlog: Backlog) -> AsyncIterator[Embedded]:
+    """Both servers, adopted or started; stopped after the services have drained.
+
+    A broker that still holds what nobody has taken stays up, for the next start to adopt.
+    """
     if is_set(KAFKA) or has_databases():
         raise CannotStart(f"Set both {KAFKA} and {DATABASE}, or neither for the embedded default.")
     var = prepare_folder(var_folder())
@@ -96,7 +118,10 @@ async def _embedded() -> AsyncIterator[Embedded]:
             try:
                 yield embedded
             finally:
-                await stop(var)
+                if backlog.left:
+                    _log.warning("the embedded servers stay up", not_consumed=backlog.left)
+                else:
+                    await stop(var)
     except Locked as held:
         raise CannotStart(
             f"Earshot runs already under {var} (process {held.pid}); `make stop` ends it."

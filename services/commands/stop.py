@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.embedded.files import Locked, hold_lock
-from shared.embedded.system import stop_blocking
+from shared.embedded.system import running, stop_blocking
 from shared.launch import var_folder
 
 _PATIENCE_S: Final = 20.0
@@ -17,9 +17,17 @@ _PATIENCE_S: Final = 20.0
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m services stop", description=__doc__)
-    parser.parse_args(arguments)
+    parser.add_argument("--force", action="store_true", help="also drop what was not consumed")
+    asked = parser.parse_args(arguments)
     var = var_folder()
     ran = _end_services(var / "services.lock") if var.is_dir() else False
+    if ran and not asked.force and running(var) is not None:
+        print(
+            "the services have stopped, but the embedded broker holds records that nobody has "
+            "consumed, so it stays up: `make run` takes them, "
+            "`python -m services stop --force` drops them"
+        )
+        return 1
     ran = stop_blocking(var) or ran
     print("stopped" if ran else f"nothing runs under {var}/")
     return 0

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from sqlalchemy import make_url
 
 from shared.embedded.system import running
 from tests.support.asked import call_ended, link_in, mail_to
@@ -195,6 +197,26 @@ async def test_sigterm_drains_and_the_next_start_finds_its_data(system: System) 
     assert running(system.var) is None
     await system.start()
     assert (await until_group(system, 10, 1))["n"] == 1
+
+
+async def test_what_nobody_has_consumed_at_sigterm_waits_for_the_next_start(
+    system: System,
+) -> None:
+    servers = running(system.var)
+    assert servers is not None
+    url = make_url(servers.database_url).set(drivername="postgresql")
+    blocker = await asyncpg.connect(url.render_as_string(hide_password=False))
+    async with blocker.transaction():
+        await blocker.execute("LOCK TABLE scoring.answers IN ACCESS EXCLUSIVE MODE")
+        for number in range(20):
+            body = {"id": f"r-{number}", "metric": "csat", "answers": {"score": 4}}
+            assert (await system.post("ingest", "/v1/responses", body)).status_code == 202
+        assert await asyncio.to_thread(system.terminate) == 0
+    await blocker.close()
+
+    assert running(system.var) == servers  # the broker still holds them
+    await system.start()
+    assert (await until_group(system, 10, 20))["n"] == 20
 
 
 async def test_a_second_start_and_a_taken_port_are_told_clearly(

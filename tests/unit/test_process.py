@@ -53,6 +53,29 @@ async def test_a_service_serves_and_its_workers_drain_before_it_ends() -> None:
     assert ended == ["204", "drained"]
 
 
+@pytest.mark.parametrize("endless", [False, True])
+async def test_what_waits_is_drained_while_the_workers_still_work(
+    endless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(process, "_DRAIN_S", 0.1)
+
+    async def works(stop: asyncio.Event) -> None:
+        await stop.wait()
+        said.append("stopped")
+
+    async def drain() -> None:
+        said.append("draining")
+        await asyncio.sleep(60 if endless else 0)
+
+    async def leave() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    await asyncio.wait_for(run([service(works)], on_ready=leave, drain=drain), 5)
+
+    assert said == ["draining", "stopped"]
+
+
 async def test_a_worker_that_dies_ends_everything() -> None:
     async def dies(stop: asyncio.Event) -> None:
         raise ZeroDivisionError

@@ -114,9 +114,24 @@ class Room:
             async with self._changed:
                 self._changed.notify_all()
 
+    async def waiting(self) -> int:
+        """How many records their readers have not taken yet; upstream topics are asked first.
+
+        Raises KafkaUnavailable, or TimeoutError after 2 s.
+        """
+        async with asyncio.timeout(_BOUND_S):
+            return sum([sum((await self._behind(topic))[0]) for topic in READERS])
+
     async def _look(self, topic: str, level: Level) -> None:
-        reader = await self._reader(READERS[topic])
         sent, sent_bytes = level.sent, level.sent_bytes
+        behind, is_read = await self._behind(topic)
+        level.behind = max(behind) if is_read else 0
+        level.sent -= sent
+        level.sent_bytes -= sent_bytes
+
+    async def _behind(self, topic: str) -> tuple[list[int], bool]:
+        """Records not taken, by partition; and whether anybody has ever taken one."""
+        reader = await self._reader(READERS[topic])
         name = f"{self._broker.prefix}{topic}"
         # two things that have no public way: a topic's partitions, offsets in one request
         numbers = await reader._client._wait_on_metadata(name)  # noqa: SLF001
@@ -127,9 +142,7 @@ class Room:
         stands = {
             home: max(begins[home], done[home].offset if home in done else 0) for home in ends
         }
-        level.behind = max(ends[home] - stands[home] for home in ends) if done else 0
-        level.sent -= sent
-        level.sent_bytes -= sent_bytes
+        return [ends[home] - stands[home] for home in ends], bool(done)
 
     async def _reader(self, group: str) -> Any:
         if group not in self._readers:
