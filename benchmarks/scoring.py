@@ -35,7 +35,7 @@ from services.scoring.domain.cells import Layout
 from services.scoring.store import Book, adopt
 from shared.db import migrate, open_engine
 from shared.embedded.system import Embedded, start_blocking, stop_blocking
-from shared.events import PARTITIONS, Answers, SurveyResponse, Topic, encode
+from shared.events import PARTITIONS, Answers, SurveyResponse, Topic
 from shared.stream import (
     Broker,
     Outgoing,
@@ -49,6 +49,7 @@ from shared.stream import (
 from shared.stream.kafka import open_producer, open_source
 from shared.stream.offsets import Offsets
 from shared.stream.records import Partition
+from shared.wire import encode
 
 DIMENSIONS = tuple(f"d{number}" for number in range(8))
 POLL = 2_000

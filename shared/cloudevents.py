@@ -14,7 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from shared.errors import Reason, Refused
-from shared.events import Event, refused_json
+from shared.events import Event
+from shared.wire import refused_json
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"

@@ -10,11 +10,12 @@ from services.alerts.domain.answers import Answer, Line, Place, minute_of
 from services.alerts.handlers.answers import on_answers
 from services.alerts.store.ledger import SqlLedger
 from shared.errors import Reason, Refused
-from shared.events import ScoredResponse, Topic, decode_record, decoder
+from shared.events import ScoredResponse, Topic
 from shared.programme.metrics import Klass
 from shared.segments import Lattice
 from shared.stream.pipeline import Decode, Handle
 from shared.stream.records import Decoded, Record
+from shared.wire import decode_record, decoder
 
 GROUP: Final = "earshot-alerts"
 _SCORED: Final = decoder(ScoredResponse)

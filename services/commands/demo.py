@@ -21,8 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from services.commands.client import Client, Unreachable
-from services.commands.made_up import FAULT, Company
+from services.commands.made_up import FAULT, SURVEYS, Company
 from services.commands.system import open_system
+from shared.launch import KAFKA, is_set
 
 _DAYS: Final = 28
 _A_DAY: Final = 700
@@ -62,6 +63,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _demo(company: Company, *, keep: bool) -> int:
+    if is_set(KAFKA):
+        raise Unreachable(
+            f"{KAFKA} names a Kafka of yours: the demo makes up answers and closes its own old "
+            "alerts, so it plays on the embedded default alone"
+        )
     console = Console()
     async with open_system(programme=None, dimensions=(), keep=keep) as client:
         await _import(company, client, console)
@@ -82,7 +88,7 @@ async def _import(company: Company, client: Client, console: Console) -> None:
     console.print(f"{len(bodies)} answers imported; waiting until they are scored and judged …")
     await client.settled()
     for alert in await client.alerts():
-        if alert["state"] in ("open", "acknowledged"):
+        if alert["state"] in ("open", "acknowledged") and alert["survey"] in SURVEYS:
             await client.resolve(alert["id"], by="demo", note="left over from before this demo")
 
 

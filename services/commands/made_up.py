@@ -10,6 +10,7 @@ REGIONS: Final = ("EU", "US", "APAC")
 PRODUCTS: Final = ("shoes", "jackets", "bags", "hats")
 QUEUES: Final = {"billing": ("ana", "ben"), "delivery": ("cho", "dan"), "returns": ("eve", "fay")}
 LANGUAGES: Final = ("en", "de", "ko", "th")
+SHOP, CALLS = SURVEYS = ("post-delivery", "post-call")
 FAULT: Final = {"region": "EU", "product": "shoes"}
 _USUAL: Final = 0.14
 _FAULTY: Final = 0.55
@@ -95,7 +96,7 @@ class Company:
         if hit and unhappy:
             answers["comment"] = "The parcel came a week late and nobody told me."
         return {
-            "survey": "post-delivery",
+            "survey": SHOP,
             "touchpoint": "delivery",
             "segments": segments,
             "answers": answers,
@@ -109,7 +110,7 @@ class Company:
             "agent": self._random.choice(QUEUES[queue]),
         }
         return {
-            "survey": "post-call",
+            "survey": CALLS,
             "touchpoint": "support-call",
             "segments": segments,
             "answers": {"score": self.call_score()},

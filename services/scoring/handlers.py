@@ -16,7 +16,8 @@ from services.scoring.domain.answers import (
     version_of,
 )
 from services.scoring.metrics import ANSWERS, REPEATS, STALENESS
-from shared.events import RecordRef, ScoredResponse, encode
+from shared.events import RecordRef, ScoredResponse
+from shared.wire import encode
 
 _BREATH: Final = 250  # answers
 Told = tuple[str, bytes]  # an answer's id and its scored-response

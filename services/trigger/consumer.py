@@ -13,10 +13,11 @@ from services.trigger.metrics import FOREIGN
 from services.trigger.store.ledger import SqlLedger
 from shared.cloudevents import read_event
 from shared.errors import Reason, Refused
-from shared.events import SurveyDecision, SurveyOptout, Topic, decode_record, decoder, encode
+from shared.events import SurveyDecision, SurveyOptout, Topic
 from shared.programme.models import Programme
 from shared.stream.pipeline import Decode, Handle, Producer
 from shared.stream.records import Decoded, Outgoing, Record
+from shared.wire import decode_record, decoder, encode
 
 TOPICS = (Topic.TRANSACTIONS, Topic.SUPPORT_CALLS, Topic.SURVEY_OPTOUTS)
 _OPTOUT = decoder(SurveyOptout)

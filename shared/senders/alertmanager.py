@@ -9,8 +9,8 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from shared.events import encode_text
 from shared.senders import SendFailed
+from shared.wire import encode_text
 
 _PATH: Final = "/api/v2/alerts"
 # These are about the alerts. A redirect, 401, 403 or 404 is about what stands in between, and an

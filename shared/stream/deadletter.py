@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from shared.errors import Refused
-from shared.events import Topic, encode_text
+from shared.events import Topic
 from shared.stream.records import Outgoing, Record
+from shared.wire import encode_text
 
 KEPT_BYTES: Final = 256 * 1024  # of the value
 _KEPT_KEY: Final = 16 * 1024

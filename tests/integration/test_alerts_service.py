@@ -14,10 +14,11 @@ from pydantic import SecretStr
 
 from services.alerts.app import open_service
 from services.alerts.settings import AlertsSettings
-from shared.events import Topic, encode
+from shared.events import Topic
 from shared.process import CannotStart
 from shared.stream import Broker, Outgoing
 from shared.stream.kafka import open_producer
+from shared.wire import encode
 from tests.conftest import ROOT
 from tests.support.alerts import scored
 from tests.support.receivers import Receiver, open_receiver

@@ -15,8 +15,9 @@ from services.scoring.domain.cells import Layout
 from services.scoring.store import Book, SqlLedger, adopt, full_dimensions
 from services.scoring.tables import SUMS
 from shared.db import open_engine
-from shared.events import ScoredResponse, decode_record, decoder
+from shared.events import ScoredResponse
 from shared.stream.records import Decoded, Outgoing
+from shared.wire import decode_record, decoder
 from tests.support.scoring import LAYOUT, START, invitation, record, response
 from tests.support.scoring_history import history, recount
 

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 
 from services.scoring.app import open_service
 from services.scoring.settings import ScoringSettings
-from shared.events import ScoredResponse, Topic, decoder
+from shared.events import ScoredResponse, Topic
 from shared.process import Service
 from shared.stream import Broker, Outgoing
 from shared.stream.kafka import open_producer
+from shared.wire import decoder
 from tests.support.scoring import invitation, record, response
 from tests.support.trigger import ROOT
 

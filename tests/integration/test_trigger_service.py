@@ -17,10 +17,11 @@ from services.trigger.app import open_service
 from services.trigger.settings import TriggerSettings
 from shared.clock import utc_now
 from shared.cloudevents import to_structured
-from shared.events import SurveyDecision, SurveyInvitation, SurveyOptout, Topic, decoder, encode
+from shared.events import SurveyDecision, SurveyInvitation, SurveyOptout, Topic
 from shared.process import Service
 from shared.stream import Broker, Outgoing
 from shared.stream.kafka import open_producer
+from shared.wire import decoder, encode
 from tests.support.trigger import ROOT, call_ended
 
 HEADERS = (("content-type", b"application/cloudevents+json"), ("traceparent", b"00-ab-cd-01"))

@@ -22,9 +22,10 @@ from services.alerts.store.lines import read_judged
 from services.alerts.worker.courtroom import Terms
 from services.alerts.worker.judge import Judge
 from services.alerts.worker.lookout import Lookout, Where
-from shared.events import RecordRef, ScoredResponse, Topic, encode
+from shared.events import RecordRef, ScoredResponse, Topic
 from shared.segments import Lattice
 from shared.stream.records import Decoded, Record
+from shared.wire import encode
 
 LATTICE = Lattice(("region", "product"), (("region", "product"),))
 PARTITIONS = 3

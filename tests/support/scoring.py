@@ -7,8 +7,9 @@ from typing import Any
 
 from services.scoring.domain.answers import Change, Truth, merge, version_of
 from services.scoring.domain.cells import Cell, Layout, add_places, before_and_after
-from shared.events import Answers, EventRef, SurveyInvitation, SurveyResponse, encode
+from shared.events import Answers, EventRef, SurveyInvitation, SurveyResponse
 from shared.stream.records import Record
+from shared.wire import encode
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LAYOUT = Layout(

@@ -17,8 +17,9 @@ from services.trigger.store.suppressions import SuppressionStore
 from services.trigger.worker.dispatch import Dispatch
 from services.trigger.worker.telling import Telling
 from shared.db import open_engine
-from shared.events import SurveyDecision, SurveyInvitation, Topic, decode_record, decoder
+from shared.events import SurveyDecision, SurveyInvitation, Topic
 from shared.stream import KafkaUnavailable, Outgoing
+from shared.wire import decode_record, decoder
 from tests.support.trigger import (
     CHANNELS,
     NOW,

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from shared import events
 from shared.cloudevents import read_event
 from shared.errors import Reason, Refused
-from shared.events import SurveyOptout, decode_record, decoder, encode, encode_text
+from shared.events import SurveyOptout
+from shared.wire import decode_record, decoder, encode, encode_text
 
 NOW = datetime(2026, 11, 21, 11, 2, 3, tzinfo=UTC)
 

@@ -11,7 +11,8 @@ from services.ingest.domain.catalogue import Asked
 from services.ingest.domain.plain import read_plain
 from services.ingest.domain.submissions import ALL_FIELDS, Receipt, answer_by_id
 from shared.errors import Invalid
-from shared.events import SurveyResponse, encode
+from shared.events import SurveyResponse
+from shared.wire import encode
 
 RECEIPT = Receipt(datetime(2026, 11, 21, 12, 0, tzinfo=UTC), "api")
 CATALOGUE = {"post-call": Asked("post-call", "csat", (1, 5))}

@@ -11,8 +11,9 @@ from services.scoring.domain.answers import fold, version_of
 from services.scoring.domain.cells import Line
 from services.scoring.handlers import on_truths, scored_by
 from shared.errors import Reason, Refused
-from shared.events import ScoredResponse, decode_record, decoder, encode
+from shared.events import ScoredResponse
 from shared.stream.records import Record
+from shared.wire import decode_record, decoder, encode
 from tests.support.scoring import LAYOUT, START, MemoryLedger, invitation, record, response
 
 DECODE = build_decoders(["touchpoint"])

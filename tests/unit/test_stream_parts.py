@@ -5,11 +5,12 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import Reason, Refused
-from shared.events import SurveyResponse, decode_record, decoder
+from shared.events import SurveyResponse
 from shared.stream.deadletter import KEPT_BYTES, dead_letter
 from shared.stream.poison import PoisonGauge
 from shared.stream.records import KafkaUnavailable, Record, TooLargeForKafka
 from shared.stream.verdict import Verdict, judge
+from shared.wire import decode_record, decoder
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -19,8 +19,9 @@ from services.ingest.handlers.outbox import Outbox
 from services.ingest.handlers.ports import Clock, Producer, TokenReader
 from services.ingest.metrics import ANSWERS, REFUSED
 from shared.errors import EarshotError, Gone, Unavailable
-from shared.events import SurveyResponse, Topic, encode
+from shared.events import SurveyResponse, Topic
 from shared.stream.records import KafkaUnavailable, Outgoing
+from shared.wire import encode
 
 RETRY_AFTER_S: Final = 5
 API: Final = "api"

@@ -5,8 +5,9 @@ from enum import StrEnum
 from services.ingest.handlers.answers import away
 from services.ingest.handlers.ports import Clock, OptOuts, Producer
 from services.ingest.metrics import OPTOUTS
-from shared.events import SurveyOptout, Topic, encode
+from shared.events import SurveyOptout, Topic
 from shared.stream.records import KafkaUnavailable, Outgoing
+from shared.wire import encode
 
 
 class Outcome(StrEnum):

@@ -10,16 +10,11 @@ import msgspec
 from services.scoring.consumer.texts import check_sizes, clean_segments, clean_text, text_of
 from services.scoring.domain.answers import Asking, Reply, Truth
 from shared.errors import Reason, Refused
-from shared.events import (
-    SurveyInvitation,
-    SurveyResponse,
-    Topic,
-    decode_record,
-    decoder,
-)
+from shared.events import SurveyInvitation, SurveyResponse, Topic
 from shared.programme.metrics import UnknownMetric, accepted_metrics, find_metric
 from shared.stream.pipeline import Decode
 from shared.stream.records import Record
+from shared.wire import decode_record, decoder
 
 _SMALL: Final = 2_000  # bytes: no text of a record this small is too long for a key
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)

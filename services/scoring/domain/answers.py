@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from shared.events import encode_text
 from shared.programme.metrics import METRICS, Klass, Metric, find_metric
+from shared.wire import encode_text
 
 SENT = "sent"
 

@@ -10,11 +10,11 @@ from services.trigger.domain.invitations import Invitation, Status
 from services.trigger.store.queries import Queries
 from services.trigger.store.rows import read_invitation, read_record
 from shared.errors import EarshotError, NotFound
-from shared.events import as_mapping
 from shared.keys import KeyFile, require_scope
 from shared.web import Page, decode_place, page_of
 from shared.web.app import json_response
 from shared.web.pages import Cursor, Limit
+from shared.wire import as_mapping
 
 Link = Callable[[Invitation], str]
 Text = Annotated[str | None, Query(min_length=1, max_length=500)]

@@ -15,8 +15,9 @@ from services.trigger.domain.customers import (
     guest_id,
 )
 from shared.errors import Reason, Refused
-from shared.events import Event, refused_by
+from shared.events import Event
 from shared.segments import clean_value, frozen_segments
+from shared.wire import refused_by
 
 PREFIXES = ("transaction.", "support_call.")
 LONGEST_ID = 256

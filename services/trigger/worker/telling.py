@@ -10,9 +10,10 @@ import structlog
 from services.trigger.metrics import PUBLISHED
 from services.trigger.store.outbox import News, Outbox
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_of
-from shared.events import Topic, encode
+from shared.events import Topic
 from shared.stream.pipeline import Producer
 from shared.stream.records import Outgoing
+from shared.wire import encode
 
 _log = structlog.get_logger()
 _NEWS: Final = 500
