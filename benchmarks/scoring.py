@@ -16,26 +16,26 @@ import argparse
 import asyncio
 import gc
 import json
-import random
 import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.scoring_input import DIMENSIONS, Dropped, Memory, made_up
 from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.domain.cells import Layout
 from services.scoring.store import Book, adopt
 from shared.db import migrate, open_engine
 from shared.embedded.system import Embedded, start_blocking, stop_blocking
-from shared.events import PARTITIONS, Answers, SurveyResponse, Topic
+from shared.events import PARTITIONS, Topic
 from shared.stream import (
     Broker,
     Outgoing,
@@ -49,10 +49,7 @@ from shared.stream import (
 from shared.stream.kafka import open_producer, open_source
 from shared.stream.offsets import Offsets
 from shared.stream.records import Partition
-from shared.wire import encode
 
-DIMENSIONS = tuple(f"d{number}" for number in range(8))
-POLL = 2_000
 BATCH = 4_000
 DECODERS = build_decoders(())
 
@@ -69,81 +66,6 @@ class Taken:
     def line(self) -> str:
         rate = self.answers / self.seconds
         return f"{self.loop:10} {rate:10,.0f} answers/s {self.core_us:8.1f} us of a core each"
-
-
-class Dropped:
-    """A producer whose broker is a waste-paper basket."""
-
-    async def send(self, records: Sequence[Outgoing]) -> None:
-        """Forget them."""
-
-
-class Memory:
-    """A source that has fetched everything already."""
-
-    placed = True
-
-    def __init__(self, records: Sequence[Record], offsets: Offsets, stop: asyncio.Event) -> None:
-        polls = (records[first : first + POLL] for first in range(0, len(records), POLL))
-        self._polls = map(list, polls)
-        self._stop = stop
-        self.offsets = offsets
-        self.next_of: dict[Partition, int] = {}
-        self.newest_ms = 0
-
-    async def poll(self, wait_s: float) -> list[Record]:
-        records = next(self._polls, [])
-        if not records:
-            self._stop.set()
-        return records
-
-    async def idle(self, wait_s: float) -> None:
-        raise RuntimeError(f"a benchmark has no weather, not even for {wait_s} s")
-
-    def commit_best_effort(self) -> None: ...
-
-    def lag(self) -> dict[Partition, int]:
-        return {}
-
-    def pause_topic(self, topic: str) -> None: ...
-
-    def resume_topic(self, topic: str) -> None: ...
-
-    def replace(self, home: Partition) -> None:
-        raise RuntimeError(f"{home} has another owner")
-
-    def rewind(self, home: Partition) -> None:
-        raise RuntimeError(f"{home} is poison")
-
-
-def made_up(count: int, values: int, hours: int) -> list[Outgoing]:
-    """Answers, the same at each run."""
-    draw = random.Random(7)
-    start = datetime(2026, 11, 21, 10, tzinfo=UTC)
-    records = []
-    for number in range(count):
-        at = start + timedelta(seconds=draw.random() * 3600 * hours)
-        key = f"r-{draw.getrandbits(80):020x}"
-        response = SurveyResponse(
-            id=key,
-            submission_id=key,
-            survey="post-delivery",
-            metric="nps",
-            scale=(0, 10),
-            customer_id=f"c-{draw.randrange(100_000)}",
-            segments={name: f"value {int(values * draw.random())}" for name in DIMENSIONS},
-            answers=Answers(
-                score=draw.choices(range(11), (1, 1, 1, 1, 1, 2, 2, 4, 5, 8, 9))[0],
-                reasons=("delivery-late",) if number % 3 else (),
-                comment="It came two days late, and nobody said so." if number % 4 == 0 else None,
-            ),
-            language="en",
-            channel="web",
-            answered_at=at,
-            received_at=at + timedelta(seconds=1),
-        )
-        records.append(Outgoing(Topic.SURVEY_RESPONSES, key.encode(), encode(response)))
-    return records
 
 
 async def measured(loop: str, answers: int, work: Callable[[], Awaitable[None]]) -> Taken:
