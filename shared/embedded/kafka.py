@@ -104,7 +104,7 @@ def _find(var: Path) -> dict[str, Any] | None:
     if state is None or not _is_broker(state, var):
         return None
     # Looked at again afterwards: one that was just killed may still have answered.
-    return state if _answers(state["bootstrap"]) and _is_broker(state, var) else None
+    return state if answers(state["bootstrap"]) and _is_broker(state, var) else None
 
 
 def _tell(pid: int) -> None:
@@ -127,8 +127,8 @@ def _is_broker(state: Mapping[str, Any], var: Path) -> bool:
     return is_ours(int(state["pid"]), PROGRAM, var, float(state["started"]))
 
 
-def _answers(bootstrap: str) -> bool:
-    """Ask which requests it knows: a stopped process takes connections, but says nothing."""
+def answers(bootstrap: str) -> bool:
+    """Whether it says which requests it knows: a stopped process takes connections, but says nothing."""
     host, port = bootstrap.rsplit(":", 1)
     try:
         with socket.create_connection((host, int(port)), timeout=1) as broker:

@@ -1,0 +1,140 @@
+"""The nodes of one `var`: started together, stopped together, found again after a kill -9."""
+
+import os
+import signal
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from json import dumps
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from shared.embedded.files import free_port, hold_lock, prepare_folder, read_object, write_whole
+from shared.embedded.kafka import answers
+from shared.embedded.kraft.jars import fetch_jars, find_java
+from shared.embedded.kraft.node import Node, properties_of, start_node
+from shared.embedded.processes import StartFailed, end, is_alive, read_tail
+
+_PATIENCE_S: Final = 60.0
+_FIRST_PORT: Final = 19092
+
+
+@dataclass(frozen=True)
+class Options:
+    """`properties` are added to ours, or replace them, in every `server.properties`."""
+
+    nodes: int = 1
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kraft:
+    """The cluster of one `var`; `log` is its cluster id."""
+
+    log: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(node.address for node in self.nodes)
+
+
+ONE_NODE: Final = Options()
+
+
+def start_kraft(var: Path, options: Options = ONE_NODE) -> Kraft:
+    """Return the cluster of `var`, each node ready: what runs is adopted, the rest is started.
+
+    A cluster keeps its id, its ports and the number of its nodes; all is on loopback. Raises
+    StartFailed, and ToolMissing where Java 17 or Maven is not on this machine.
+    """
+    folder = prepare_folder(var) / "kafka"
+    folder.mkdir(exist_ok=True)
+    with hold_lock(folder / "kafka.lock", patience=_PATIENCE_S):
+        java = find_java()
+        fetch_jars()
+        cluster = _read(folder) or _draw(options.nodes)
+        if len(cluster.nodes) != options.nodes:
+            raise StartFailed(
+                f"the Kafka under {folder} has {len(cluster.nodes)} nodes, not {options.nodes}: "
+                "ask for as many, or stop it and remove that folder with all it holds"
+            )
+        voters = {node.number: node.controller for node in cluster.nodes}
+        nodes = [
+            start_node(
+                java, folder, cluster.log, node,
+                properties_of(node, voters, folder, options.properties),
+            )
+            for node in cluster.nodes
+        ]  # fmt: skip
+        cluster = replace(cluster, nodes=tuple(nodes))
+        _write(folder, cluster)
+        _wait_ready(folder, nodes)
+        return cluster
+
+
+def running_kraft(var: Path) -> Kraft | None:
+    """The cluster under `var` if all its nodes run, or None."""
+    folder = var.resolve() / "kafka"
+    cluster = _read(folder)
+    if cluster is None or not all(node.runs(folder) for node in cluster.nodes):
+        return None
+    return cluster
+
+
+def stop_kraft(var: Path) -> bool:
+    """End every node; what they hold stays for the next start. Say whether any ran."""
+    folder = var.resolve() / "kafka"
+    cluster = _read(folder)
+    running = [node for node in cluster.nodes if node.runs(folder)] if cluster else []
+    for node in running:  # all at once: a node alone waits for a quorum that lets it go
+        os.kill(node.pid, signal.SIGTERM)
+    for node in running:
+        end(node.pid, [(signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)])
+    return bool(running)
+
+
+def _draw(number: int) -> Kraft:
+    """A new cluster, on ports that are free."""
+    ports: list[int] = []
+    while len(ports) < 2 * number:
+        port = free_port(_FIRST_PORT + len(ports))
+        if port not in ports:
+            ports.append(port)
+    nodes = [
+        Node(number=n + 1, port=ports[2 * n], controller=ports[2 * n + 1]) for n in range(number)
+    ]
+    return Kraft(log=_draw_id(), nodes=tuple(nodes))
+
+
+def _draw_id() -> str:
+    """As Kafka's own tool draws it: a UUID in base64 that no command takes for an option."""
+    while (drawn := urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return drawn
+
+
+def _read(folder: Path) -> Kraft | None:
+    found = read_object(folder / "cluster.json")
+    if found is None:
+        return None
+    return Kraft(log=found["log"], nodes=tuple(Node(**node) for node in found["nodes"]))
+
+
+def _write(folder: Path, cluster: Kraft) -> None:
+    write_whole(folder / "cluster.json", dumps(asdict(cluster)))
+
+
+def _wait_ready(folder: Path, nodes: Sequence[Node]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    for node in nodes:
+        while not answers(node.address):
+            if not is_alive(node.pid) or time.monotonic() > deadline:
+                log = node.settings(folder).with_name("kafka.log")
+                raise StartFailed(
+                    f"Kafka's node {node.number} (process {node.pid}) does not answer on "
+                    f"{node.address}; the end of {log}:\n{read_tail(log)}"
+                )
+            time.sleep(0.05)
