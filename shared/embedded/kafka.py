@@ -128,7 +128,7 @@ def _is_broker(state: Mapping[str, Any], var: Path) -> bool:
 
 
 def answers(bootstrap: str) -> bool:
-    """Whether it says which requests it knows: a stopped process takes connections, but says nothing."""
+    """Whether it answers: a stopped process takes connections, but says nothing."""
     host, port = bootstrap.rsplit(":", 1)
     try:
         with socket.create_connection((host, int(port)), timeout=1) as broker:
