@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from shared import logs
+from shared import failpoints, logs
 from shared.db import SCHEMAS
 from shared.embedded.files import token_keys
 from shared.embedded.system import Embedded, running
@@ -79,6 +79,7 @@ def launch(
         adopt_running()
         settings = read_settings(model)
         logs.configure(settings.log_level)
+        failpoints.arm()
         say_whether_open(settings)
         async with open_service(settings) as service:
             await run([service])

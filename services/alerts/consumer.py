@@ -11,6 +11,7 @@ from services.alerts.handlers.answers import on_answers
 from services.alerts.store.ledger import SqlLedger
 from shared.errors import Reason, Refused
 from shared.events import ScoredResponse, Topic
+from shared.failpoints import Point, hit
 from shared.programme.metrics import Klass
 from shared.segments import Lattice
 from shared.stream.pipeline import Decode, Handle
@@ -62,6 +63,7 @@ def build_handler(log: str) -> Handle:
             key = item.record.partition, answer.place.line
             newest[key] = max(newest.get(key, answered_at), answered_at)
         await on_answers([item.value[0] for item in items], newest, SqlLedger(connection, log))
+        hit(Point.ROWS_WRITTEN)
 
     return handle
 

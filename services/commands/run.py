@@ -20,7 +20,7 @@ from services.scoring.app import open_service as open_scoring
 from services.scoring.settings import ScoringSettings
 from services.trigger.app import open_service as open_trigger
 from services.trigger.settings import TriggerSettings
-from shared import logs
+from shared import failpoints, logs
 from shared.broker import find_broker
 from shared.db import SCHEMAS, migrate
 from shared.embedded.files import Locked, hold_lock, prepare_folder
@@ -61,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 async def _run() -> None:
     logs.configure(read_variable(f"{PREFIX}LOG_LEVEL", "info"))
+    failpoints.arm()
     async with AsyncExitStack() as stack:
         embedded, backlog = None, Backlog()
         if not (is_set(KAFKA) and has_databases()):

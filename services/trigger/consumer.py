@@ -14,6 +14,7 @@ from services.trigger.store.ledger import SqlLedger
 from shared.cloudevents import read_event
 from shared.errors import Reason, Refused
 from shared.events import SurveyDecision, SurveyOptout, Topic
+from shared.failpoints import Point, hit
 from shared.programme.models import Programme
 from shared.stream.pipeline import Decode, Handle, Producer
 from shared.stream.records import Decoded, Outgoing, Record
@@ -59,6 +60,7 @@ def build_handle(intake: Intake) -> Handle:
     """The batch: decide in the transaction, and have the decisions acknowledged before it ends."""
 
     async def publish(decisions: Sequence[SurveyDecision]) -> None:
+        hit(Point.ROWS_WRITTEN)
         await intake.producer.send([outgoing_decision(decision) for decision in decisions])
 
     async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:

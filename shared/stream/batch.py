@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from shared.errors import Reason, Refused
+from shared.failpoints import Point, hit
 from shared.stream.deadletter import dead_letter
 from shared.stream.offsets import Move
 from shared.stream.pipeline import Decode, Pipeline, Source
@@ -78,7 +79,9 @@ async def settle(batch: Sequence[Decoded], source: Source, pipeline: Pipeline) -
     if not moves:
         return
     async with pipeline.engine.begin() as connection:
+        hit(Point.TRANSACTION_OPEN)
         moved = await source.offsets.move(connection, moves)
+        hit(Point.OFFSET_MOVED)
         whole = len(moved) == len(lasts)
         mine = batch if whole else [item for item in batch if item.record[:2] in moved]
         bad = [item for item in mine if isinstance(item.value, Refused)]
@@ -91,6 +94,7 @@ async def settle(batch: Sequence[Decoded], source: Source, pipeline: Pipeline) -
                 [dead_letter(item.record, item.value, service=pipeline.service, now=now)
                  for item in bad]
             )  # fmt: skip
+    hit(Point.DATABASE_COMMITTED)
     _note_places(moves, moved, source)
     times = [record.timestamp_ms for home, record in lasts.items() if home in moved]
     source.newest_ms = max([source.newest_ms, *times])

@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 
 from shared.errors import Refused
+from shared.failpoints import Point, hit
 from shared.stream.batch import Taken, decode_all, halves, settle
 from shared.stream.pipeline import Health, Pipeline, Source
 from shared.stream.poison import PoisonGauge, Quarantine
@@ -62,6 +63,7 @@ class _Loop:
             self._quarantine.hold()
             records = await self._poll()
             if records:
+                hit(Point.FETCHED)
                 await self._settle_all(records)
             if time.monotonic() - self._told_at > _TELL_EVERY_S:
                 self._tell()
@@ -82,6 +84,7 @@ class _Loop:
     async def _settle_all(self, records: Sequence[Record]) -> None:
         self._taken = decode_all(records, self._pipeline, self._poison, self._quarantine.due())
         self._quarantine.tried(self._taken.tried)
+        hit(Point.DECODED)
         waiting: deque[list[Decoded]] = deque([self._taken.items] if self._taken.items else [])
         while waiting:
             batch = waiting.popleft()

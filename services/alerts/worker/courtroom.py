@@ -8,6 +8,7 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.ahead import Ahead
+from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Docket
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
@@ -19,6 +20,7 @@ from services.alerts.store.lines import Standing, move, read_chunk, read_open
 from services.alerts.store.past import SqlPast
 from services.alerts.worker.observing import observe_docket, observe_open
 from services.alerts.worker.turns import Clock
+from shared.failpoints import Point, hit
 from shared.segments import Lattice
 
 
@@ -66,11 +68,12 @@ class Courtroom:
                 await judge_minute(bench, minute, ticks)
                 await asyncio.sleep(0)  # others share this loop
             await write_fleet(connection, fleet, bench.touched)
-            await write_docket(connection, docket, self._terms.ways)
+            await self._write(docket)
             await move(connection, standing, upto)
+            hit(Point.JUDGED)
         fleet.judged_to, fleet.ahead = upto, None
         JUDGED.inc(len(minutes))
-        observe_docket(fleet.line, docket)
+        _note(fleet.line, docket)
         return upto < standing.closed_to
 
     async def judge_open(self, fleet: Fleet, standing: Standing, heard: datetime) -> None:
@@ -85,8 +88,13 @@ class Courtroom:
                 began_h = (standing.closed_to + 1) / 60
                 fleet.ahead = Ahead.of(fleet.detector, fleet.state, began_h)
             await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard)
-            await write_docket(connection, docket, self._terms.ways)
-        observe_docket(fleet.line, docket)
+            await self._write(docket)
+        _note(fleet.line, docket)
+
+    async def _write(self, docket: Docket) -> None:
+        await write_docket(self._connection, docket, self._terms.ways)
+        if docket.changes:
+            hit(Point.ALERT_WRITTEN)
 
     def _bench(self, fleet: Fleet, docket: Docket) -> Bench:
         return Bench(
@@ -100,3 +108,10 @@ class Courtroom:
             now=self._terms.clock(),
             draw_id=lambda: f"a-{uuid4().hex[:26]}",
         )
+
+
+def _note(line: Line, docket: Docket) -> None:
+    """What was committed is shown."""
+    if docket.changes:
+        hit(Point.ALERT_COMMITTED)
+    observe_docket(line, docket)

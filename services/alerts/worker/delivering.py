@@ -9,6 +9,7 @@ from services.alerts.metrics import DELIVERIES
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.couriers import Courier
 from services.alerts.worker.turns import Clock, take_turns
+from shared.failpoints import Point, hit
 from shared.stream.pipeline import Health
 
 _log = structlog.get_logger()
@@ -39,8 +40,11 @@ class Delivering:
         claimed = await self._outbox.claim(self.name, self.courier.most, self._clock())
         if not claimed:
             return False
+        hit(Point.CLAIMED)
         settled = await self.courier.deliver(claimed)
+        hit(Point.SENT)
         await self._outbox.settle(self.name, settled)
+        hit(Point.MARKED)
         for one, step in settled:
             outcome = Outcome.SENT if step.detail is None else step.outcome
             DELIVERIES.labels(self.name, outcome).inc()

@@ -36,6 +36,7 @@ from services.alerts.worker.courtroom import Courtroom, Terms
 from services.alerts.worker.lookout import Lookout
 from services.alerts.worker.observing import forget_observed, observe_fleets, observe_time
 from services.alerts.worker.turns import take_turns
+from shared.failpoints import Point, hit
 from shared.stream.pipeline import Health
 
 _log = structlog.get_logger()
@@ -130,6 +131,7 @@ class Judge:
         target = mark.closes(standing.closed_to, last)
         if target > standing.closed_to:
             await close_minutes(connection, standing.line, target)
+            hit(Point.MINUTES_CLOSED)
             standing = replace(standing, closed_to=target)
         due = target > standing.judged_to or standing.by_hand
         if due:

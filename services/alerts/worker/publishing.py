@@ -7,6 +7,7 @@ from services.alerts.metrics import PUBLISHED
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.turns import take_turns
 from shared.events import Topic
+from shared.failpoints import Point, hit
 from shared.stream.pipeline import Health, Producer
 from shared.stream.records import Outgoing
 
@@ -34,5 +35,9 @@ class Publishing:
                     for alert_id, record in records
                 ]
             )
+            if records:
+                hit(Point.OUTBOX_PRODUCED)
+        if records:
+            hit(Point.OUTBOX_MARKED)
         PUBLISHED.inc(len(records))
         return len(records) == _MOST

@@ -22,6 +22,7 @@ from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Guard
 from services.ingest.metrics import ACKNOWLEDGED
 from shared.errors import EarshotError
+from shared.failpoints import Point, hit
 
 PATH: Final = "/v1/responses"
 SCOPE: Final = "responses:write"
@@ -58,6 +59,7 @@ class HotPath:
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+        hit(Point.ACKNOWLEDGED)
 
 
 def _is_plain_submission(scope: Scope) -> bool:

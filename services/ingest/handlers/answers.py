@@ -20,6 +20,7 @@ from services.ingest.handlers.ports import Clock, Producer, TokenReader
 from services.ingest.metrics import ANSWERS, REFUSED
 from shared.errors import EarshotError, Gone, Unavailable
 from shared.events import SurveyResponse, Topic
+from shared.failpoints import Point, hit
 from shared.stream.records import KafkaUnavailable, Outgoing
 from shared.wire import encode
 
@@ -68,10 +69,12 @@ class Intake:
 
     def publish(self, response: SurveyResponse) -> Awaitable[None]:
         """Resolves once every in-sync replica has the record. Raises KafkaUnavailable."""
+        hit(Point.RECEIVED)
         return self._outbox.put(record_of(response))
 
     async def publish_all(self, responses: Sequence[SurveyResponse]) -> None:
         """As `publish`, for all of them together. Raises Unavailable."""
+        hit(Point.RECEIVED)
         try:
             await self._producer.send([record_of(response) for response in responses])
         except KafkaUnavailable as error:

@@ -7,6 +7,7 @@ from services.ingest.handlers.answers import away
 from services.ingest.handlers.ports import Producer
 from services.ingest.metrics import EVENTS
 from shared.events import Event
+from shared.failpoints import Point, hit
 from shared.stream.records import KafkaUnavailable, Outgoing
 
 STRUCTURED = b"application/cloudevents+json"
@@ -22,6 +23,7 @@ def record_of(event: Event, structured: bytes, traceparent: bytes | None) -> Out
 
 async def publish_events(producer: Producer, records: Sequence[Outgoing]) -> None:
     """Return once every in-sync replica has all of them. Raises Unavailable."""
+    hit(Point.RECEIVED)
     try:
         await producer.send(records)
     except KafkaUnavailable as error:

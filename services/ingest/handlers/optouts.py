@@ -6,6 +6,7 @@ from services.ingest.handlers.answers import away
 from services.ingest.handlers.ports import Clock, OptOuts, Producer
 from services.ingest.metrics import OPTOUTS
 from shared.events import SurveyOptout, Topic
+from shared.failpoints import Point, hit
 from shared.stream.records import KafkaUnavailable, Outgoing
 from shared.wire import encode
 
@@ -21,6 +22,7 @@ async def opt_out(
     invitation_id: str, optouts: OptOuts, producer: Producer, clock: Clock
 ) -> Outcome:
     """Opt the invited customer out of all channels. Raises Unavailable if nobody took it."""
+    hit(Point.RECEIVED)
     outcome = Outcome.RECORDED
     if not await optouts.record(invitation_id):
         outcome = Outcome.QUEUED

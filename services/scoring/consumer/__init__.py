@@ -10,6 +10,7 @@ from services.scoring.handlers import KindOf, Told, on_truths, scored_by
 from services.scoring.metrics import TURNED_AWAY
 from services.scoring.store import Book, SqlLedger
 from shared.events import RecordRef, Topic
+from shared.failpoints import Point, hit
 from shared.stream.pipeline import Handle, Producer
 from shared.stream.records import Decoded, Outgoing, Record
 
@@ -22,6 +23,7 @@ def build_handler(
     """Return what the loop calls with each batch, in the batch's transaction."""
 
     async def publish(told: Sequence[Told]) -> None:
+        hit(Point.ROWS_WRITTEN)
         topic = Topic.SCORED_RESPONSES
         await producer.send([Outgoing(topic, key.encode(), value) for key, value in told])
 

@@ -13,6 +13,7 @@ from services.trigger.domain.letters import Letter
 from services.trigger.metrics import DISPATCH_SECONDS, ENDED, IN_FLIGHT, SEND_SECONDS, SENDS
 from services.trigger.store.dispatch import Claimed, DispatchStore, Settlement
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_of
+from shared.failpoints import Point, hit
 from shared.senders import SendFailed, SendInDoubt
 
 _log = structlog.get_logger()
@@ -77,6 +78,8 @@ class Dispatch:
     async def _begin(self) -> int:
         began = time.monotonic()
         letters = await self._claim()
+        if letters:
+            hit(Point.CLAIMED)
         self.launch(letters, age_s=time.monotonic() - began)
         return len(letters)
 
@@ -92,9 +95,11 @@ class Dispatch:
         if not done:
             return
         settlements = [task.result() for task in done]
+        hit(Point.SENT)
         for status in await self.store.settle(settlements):
             if status is not Status.SCHEDULED:
                 ENDED.labels(status).inc()
+        hit(Point.MARKED)
         self._flying -= done
         IN_FLIGHT.set(len(self._flying))
         self.news.set()

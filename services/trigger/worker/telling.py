@@ -11,6 +11,7 @@ from services.trigger.metrics import PUBLISHED
 from services.trigger.store.outbox import News, Outbox
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_of
 from shared.events import Topic
+from shared.failpoints import Point, hit
 from shared.stream.pipeline import Producer
 from shared.stream.records import Outgoing
 from shared.wire import encode
@@ -43,9 +44,14 @@ class Telling:
     async def once(self) -> int:
         """Tell what is untold, at most 500; how many invitations that was."""
         async with self.outbox.untold(_NEWS, self.clock()) as news:
+            told = len(news.invitations)
             await self.producer.send(list(_outgoing(news)))
-        PUBLISHED.inc(len(news.invitations))
-        return len(news.invitations)
+            if told:
+                hit(Point.OUTBOX_PRODUCED)
+        if told:
+            hit(Point.OUTBOX_MARKED)
+        PUBLISHED.inc(told)
+        return told
 
 
 def _outgoing(news: News) -> Iterator[Outgoing]:

@@ -8,6 +8,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from shared.failpoints import Point, hit
 from shared.stream.kafka.names import Names
 from shared.stream.records import Partition
 
@@ -46,3 +47,4 @@ class Commits:
             _log.info("commit to kafka skipped", error=type(error).__name__)
         else:
             self._told = stands
+            hit(Point.KAFKA_COMMITTED)

@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from shared.failpoints import Point, hit
 from shared.stream.kafka.batches import enqueue, enqueue_together, partition_of
 from shared.stream.kafka.guards import START_RETRY_S, close_quietly, start_or_unavailable
 from shared.stream.kafka.room import Room
@@ -76,6 +77,7 @@ class KafkaProducer:
         except (KafkaError, TimeoutError, OSError) as error:
             self._replace(client, error)
             raise KafkaUnavailable(f"produce: {type(error).__name__}: {error}") from error
+        hit(Point.PRODUCED)
 
     async def _enqueue(
         self, client: Any, records: Sequence[Outgoing], *, together: bool
