@@ -26,7 +26,7 @@ def stop_for_tests(var: Path) -> None:
     stop_blocking(var)
 
 
-async def _admin(url: str, *statements: str) -> None:
+async def execute(url: str, *statements: str) -> None:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(plain, timeout=10)
     try:
@@ -42,7 +42,7 @@ def named(url: str, database: str) -> str:
 
 def build_template(url: str) -> None:
     """Migrate every service once; each test database is a clone of it."""
-    asyncio.run(_admin(url, f'CREATE DATABASE "{TEMPLATE}"'))
+    asyncio.run(execute(url, f'CREATE DATABASE "{TEMPLATE}"'))
     for service in SCHEMAS:
         migrate(named(url, TEMPLATE), service)
 
@@ -50,8 +50,8 @@ def build_template(url: str) -> None:
 @contextmanager
 def cloned_database(url: str, template: str = TEMPLATE) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    asyncio.run(_admin(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    asyncio.run(execute(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     try:
         yield named(url, name)
     finally:
-        asyncio.run(_admin(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        asyncio.run(execute(url, f'DROP DATABASE "{name}" WITH (FORCE)'))

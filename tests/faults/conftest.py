@@ -1,0 +1,54 @@
+"""One Kafka and one durable PostgreSQL for all fault tests; a deployment of its own for each."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.ground import Ground, open_ground
+from tests.support.load import write_programme
+
+Say = Callable[[object], None]
+_SAID: Final = pytest.StashKey[list[str]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.faults)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What the fault tests measured: the numbers behind `docs/guarantees.md`."""
+    said = config.stash.get(_SAID, [])
+    if said:
+        terminalreporter.section("measured under faults")
+        for line in said:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Say:
+    """Print what a test measured, whether it passes or not, at the end of the run."""
+    said = request.config.stash.setdefault(_SAID, [])
+
+    def line(found: object) -> None:
+        said.append(f"{request.node.name}: {found}")
+
+    return line
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """What is killed here is to be started again: others stand on it too."""
+    with open_ground(tmp_path_factory.mktemp("ground")) as ground:
+        yield ground
+
+
+@pytest.fixture(scope="session")
+def programme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Counted by `probe` (which tells answers apart) and `queue`."""
+    return write_programme(tmp_path_factory.mktemp("programme") / "programme")

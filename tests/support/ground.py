@@ -1,0 +1,96 @@
+"""What a deployment stands on: Apache Kafka and a durable PostgreSQL, both killable."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.embedded.kraft import Kraft, Options, running_kraft, start_kraft, stop_kraft
+from shared.embedded.postgres import (
+    Options as PostgresOptions,
+)
+from shared.embedded.postgres import (
+    Postgres,
+    start_postgres,
+    stop_postgres,
+)
+from shared.embedded.processes import is_alive
+from tests.support.embedded import TEMPLATE, build_template, execute, named
+
+DURABLE = PostgresOptions(durable=True, max_connections=200)
+
+
+@dataclass
+class Ground:
+    """Kafka and PostgreSQL under one folder; each keeps its address over a kill and a start."""
+
+    var: Path
+    nodes: int = 1
+    properties: Mapping[str, str] = field(default_factory=dict)
+    kafka: Kraft = field(init=False)
+    postgres: Postgres = field(init=False)
+
+    def start(self) -> None:
+        """Start what does not run; return when both answer. Not to be called in a loop."""
+        self.kafka = start_kraft(self.var, Options(self.nodes, self.properties))
+        self.postgres = start_postgres(self.var, DURABLE)
+
+    def prepare(self) -> None:
+        """Migrate the database that each deployment gets a clone of."""
+        build_template(self.postgres.url)
+
+    def kill_kafka(self, number: int = 1) -> None:
+        """kill -9 of one node, and wait until it is gone."""
+        _kill(self.kafka.nodes[number - 1].pid)
+
+    def kill_postgres(self) -> None:
+        _kill(self.postgres.pid)
+
+    async def revive(self) -> None:
+        """Start what was killed; return when both answer."""
+        await asyncio.to_thread(self.start)
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        """A fresh, migrated database."""
+        name = f"test_{secrets.token_hex(6)}"
+        await execute(self.postgres.url, f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+        try:
+            yield named(self.postgres.url, name)
+        finally:
+            await execute(self.postgres.url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def stop(self) -> None:
+        if running_kraft(self.var):
+            stop_kraft(self.var)
+        stop_postgres(self.var)
+        shutil.rmtree(self.var, ignore_errors=True)
+
+
+def draw_prefix() -> str:
+    """A deployment's own topics and groups."""
+    return f"t{secrets.token_hex(4)}-"
+
+
+@contextmanager
+def open_ground(
+    var: Path, *, nodes: int = 1, properties: Mapping[str, str] | None = None
+) -> Iterator[Ground]:
+    ground = Ground(var, nodes, properties or {})
+    try:
+        ground.start()
+        ground.prepare()
+        yield ground
+    finally:
+        ground.stop()
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    while is_alive(pid):
+        pass
