@@ -8,7 +8,7 @@ CODE := services shared migrations tests benchmarks
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop demo test test-all check fmt bench upgrade clean
+.PHONY: help install run kafka stop demo test test-all check fmt bench upgrade clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -27,7 +27,10 @@ install: $(VENV)/.installed-dev ## install what running and testing need, from t
 run: $(VENV)/.installed ## start the whole system on the embedded default (ports 8001-8004)
 	@exec $(BIN)/python -m services
 
-stop: $(VENV)/.installed ## end it, with its PostgreSQL and Kafka
+kafka: $(VENV)/.installed ## start a real Kafka on loopback (NODES=3 for three); needs Java 17 and Maven
+	@$(BIN)/python -m services kafka $(if $(NODES),--nodes $(NODES))
+
+stop: $(VENV)/.installed ## end what runs: the services, their PostgreSQL and Kafka
 	@$(BIN)/python -m services stop
 
 demo: $(VENV)/.installed ## four weeks of history, live traffic, one fault, and the alert

@@ -11,7 +11,9 @@ import structlog
 from shared import failpoints, logs
 from shared.db import SCHEMAS
 from shared.embedded.files import token_keys
-from shared.embedded.system import Embedded, running
+from shared.embedded.kafka import running_kafka
+from shared.embedded.kraft import running_kraft
+from shared.embedded.postgres import running_postgres
 from shared.process import CannotStart, Service, main, run
 from shared.settings import PREFIX, Settings, read_settings, read_variable
 
@@ -21,6 +23,7 @@ S = TypeVar("S", bound=Settings)
 KAFKA: Final = f"{PREFIX}KAFKA_BOOTSTRAP"
 TOKENS: Final = f"{PREFIX}TOKEN_KEYS"
 DATABASE: Final = f"{PREFIX}DATABASE_URL"
+_OWN_DATABASES: Final = tuple(f"{PREFIX}{service.upper()}_DATABASE_URL" for service in SCHEMAS)
 
 
 def var_folder() -> Path:
@@ -34,34 +37,57 @@ def is_set(name: str) -> bool:
 
 def has_databases() -> bool:
     """Whether every service that needs a database is told of one."""
-    own = (f"{PREFIX}{service.upper()}_DATABASE_URL" for service in SCHEMAS)
-    return is_set(DATABASE) or all(map(is_set, own))
+    return is_set(DATABASE) or all(map(is_set, _OWN_DATABASES))
 
 
-def point_at(embedded: Embedded) -> None:
-    """Let the settings that are read next mean the embedded servers, and the keys beside them."""
+def names_a_database() -> bool:
+    """Whether any service is told of a database."""
+    return any(map(is_set, (DATABASE, *_OWN_DATABASES)))
+
+
+def point_at_kafka(bootstrap: str, log: str, *, mock: bool) -> None:
+    """Let the settings that are read next mean this Kafka; an empty `log` is asked for later."""
+    os.environ[KAFKA] = bootstrap
+    os.environ[f"{PREFIX}KAFKA_LOG"] = log
+    os.environ[f"{PREFIX}KAFKA_EMBEDDED"] = "true" if mock else "false"
+
+
+def point_at_database(url: str) -> None:
+    """Let the settings that are read next mean the embedded PostgreSQL, and the keys beside it."""
     if not is_set(TOKENS):
         os.environ[TOKENS] = " ".join(token_keys(var_folder()))
-    os.environ[KAFKA] = embedded.kafka_bootstrap
-    os.environ[f"{PREFIX}KAFKA_LOG"] = embedded.kafka_log
-    os.environ[f"{PREFIX}KAFKA_EMBEDDED"] = "true"
-    os.environ[DATABASE] = embedded.database_url
+    os.environ[DATABASE] = url
 
 
-def adopt_running() -> None:
-    """Use what `var/` says is running, unless the environment names servers.
+def adopt_kafka() -> None:
+    """Use the Kafka that runs under `var/`, the mock or a real one, unless one is named.
 
-    Raises CannotStart, which names the two variables, where there is neither.
+    Raises CannotStart, which names the two variables, where there is none.
     """
     if is_set(KAFKA):
         return
-    found = running(var_folder())
-    if found is None:
+    var = var_folder()
+    mock = running_kafka(var)
+    real = running_kraft(var) if mock is None else None
+    if mock is not None:
+        point_at_kafka(mock.bootstrap, mock.log, mock=True)
+    elif real is not None:
+        point_at_kafka(real.bootstrap, real.log, mock=False)
+    else:
         raise CannotStart(
             f"No Kafka and no PostgreSQL: set {KAFKA} and {DATABASE}, or start the embedded "
-            f"default with `python -m services` (nothing runs under {var_folder()}/)."
+            f"default with `python -m services` (nothing runs under {var}/)."
         )
-    point_at(found)
+
+
+def adopt_running() -> None:
+    """Use what `var/` says is running in place of what the environment does not name.
+
+    Raises CannotStart where there is no Kafka; a database that is missing is who needs it to say.
+    """
+    adopt_kafka()
+    if not names_a_database() and (found := running_postgres(var_folder())) is not None:
+        point_at_database(found.url)
 
 
 def say_whether_open(settings: Settings) -> None:

@@ -4,7 +4,8 @@ from typing import Final
 
 VERBS: Final = {
     "run": "start all four services (the default); embedded servers where none are named",
-    "stop": "end the embedded PostgreSQL and Kafka of var/",
+    "stop": "end what runs under var/: services, embedded servers, the Kafka of `kafka`",
+    "kafka": "start a real Kafka on loopback, with its topics",
     "demo": "four weeks of history, live traffic, one fault, and the alert",
     "replay": "play historical answers and events through the public interfaces",
     "topics": "create Kafka's topics and check them",

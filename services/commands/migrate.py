@@ -33,4 +33,4 @@ def _url(service: str) -> str:
         adopt_running()
     except CannotStart:
         return ""
-    return os.environ[DATABASE]
+    return os.environ.get(DATABASE, "")

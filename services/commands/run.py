@@ -32,7 +32,9 @@ from shared.launch import (
     KAFKA,
     has_databases,
     is_set,
-    point_at,
+    names_a_database,
+    point_at_database,
+    point_at_kafka,
     say_whether_open,
     var_folder,
 )
@@ -81,7 +83,8 @@ async def _run() -> None:
                     await asyncio.sleep(_LOOK_S)
             _say(services, embedded, time.time() - psutil.Process().create_time())
 
-        await run(services, on_ready=say, drain=None if embedded is None else backlog.drain)
+        mock = embedded is not None and bool(embedded.kafka_bootstrap)
+        await run(services, on_ready=say, drain=backlog.drain if mock else None)
 
 
 class Backlog:
@@ -103,18 +106,24 @@ class Backlog:
 
 @asynccontextmanager
 async def _embedded(backlog: Backlog) -> AsyncIterator[Embedded]:
-    """Both servers, adopted or started; stopped after the services have drained.
+    """What nobody named, adopted or started; stopped after the services have drained.
 
-    A broker that still holds what nobody has taken stays up, for the next start to adopt.
+    A mock that still holds what nobody has taken stays up, for the next start to adopt.
     """
-    if is_set(KAFKA) or has_databases():
-        raise CannotStart(f"Set both {KAFKA} and {DATABASE}, or neither for the embedded default.")
+    if names_a_database():
+        raise CannotStart(
+            f"Set both {KAFKA} and {DATABASE} (or one for each service), {KAFKA} alone for the "
+            "embedded PostgreSQL, or neither for the embedded default."
+        )
     var = prepare_folder(var_folder())
+    topics = None if is_set(KAFKA) else dict.fromkeys(topic_names(), PARTITIONS)
     try:
         with hold_lock(var / "services.lock"):
             _check_ports()
-            embedded = await start(var, dict.fromkeys(topic_names(), PARTITIONS))
-            point_at(embedded)
+            embedded = await start(var, topics)
+            if topics is not None:
+                point_at_kafka(embedded.kafka_bootstrap, embedded.kafka_log, mock=True)
+            point_at_database(embedded.database_url)
             await _migrate(embedded.database_url)
             try:
                 yield embedded
@@ -163,10 +172,14 @@ def _say(services: Sequence[Service], embedded: Embedded | None, seconds: float)
     lines += [
         f"  {service.name:<9}http://{service.host}:{service.port}/docs" for service in services
     ]
-    if embedded is not None:
+    if embedded is not None and embedded.kafka_bootstrap:
         lines.append(
             f"  embedded PostgreSQL and a Kafka mock; everything is under {var_folder()}/.\n"
             "  This mode is for trying out, tests and demos: a reboot loses what was not consumed."
+        )
+    elif embedded is not None:
+        lines.append(
+            f"  embedded PostgreSQL under {var_folder()}/, Kafka at {read_variable(KAFKA)}"
         )
     sys.stdout.write("\n".join([*lines, ""]))
     sys.stdout.flush()

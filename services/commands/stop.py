@@ -1,4 +1,7 @@
-"""End what runs under `var/`: the services first, so that they drain, then the servers."""
+"""End what runs under `var/`: the services first, so that they drain, then the servers.
+
+What PostgreSQL and the Kafka of `make kafka` hold stays for their next start.
+"""
 
 import argparse
 import os
@@ -9,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from shared.embedded.files import Locked, hold_lock
-from shared.embedded.system import running, stop_blocking
+from shared.embedded.kafka import running_kafka
+from shared.embedded.kraft import stop_kraft
+from shared.embedded.system import stop_blocking
 from shared.launch import var_folder
 
 _PATIENCE_S: Final = 20.0
@@ -21,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     var = var_folder()
     ran = _end_services(var / "services.lock") if var.is_dir() else False
-    if ran and not asked.force and running(var) is not None:
+    if ran and not asked.force and running_kafka(var) is not None:
         print(
             "the services have stopped, but the embedded broker holds records that nobody has "
             "consumed, so it stays up: `make run` takes them, "
@@ -29,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 1
     ran = stop_blocking(var) or ran
+    ran = stop_kraft(var) or ran
     print("stopped" if ran else f"nothing runs under {var}/")
     return 0
 

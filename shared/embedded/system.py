@@ -1,4 +1,4 @@
-"""What `python -m services` starts when it is told of no Kafka and no PostgreSQL."""
+"""What `python -m services` starts when it is told of no PostgreSQL, or of no Kafka either."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -29,7 +29,10 @@ LOCK_PATIENCE = 90.0  # seconds: another start, with a crash recovery in it
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """Where the embedded servers are; `kafka_log` names this life of the broker."""
+    """Where the embedded servers are; `kafka_log` names this life of the broker.
+
+    Empty and 0 where there is no embedded broker, because Kafka is somebody else's.
+    """
 
     database_url: str
     kafka_bootstrap: str
@@ -38,17 +41,20 @@ class Embedded:
     kafka_pid: int
 
 
-def start_blocking(var: Path, topics: Mapping[str, int], options: Options = DEFAULT) -> Embedded:
+def start_blocking(
+    var: Path, topics: Mapping[str, int] | None, options: Options = DEFAULT
+) -> Embedded:
     """Start or adopt both servers, at the same time; `topics` are name: partitions.
 
-    Two starts at once wait for one another. Raises StartFailed, or Locked after 90 s.
+    PostgreSQL alone where `topics` is None: Kafka is somebody else's. Two starts at once wait for
+    one another. Raises StartFailed, or Locked after 90 s.
     """
     var = prepare_folder(var)
     with hold_lock(var / "embedded.lock", patience=LOCK_PATIENCE), ThreadPoolExecutor(2) as pool:
-        kafka = pool.submit(start_kafka, var, topics)
+        kafka = None if topics is None else pool.submit(start_kafka, var, topics)
         postgres = pool.submit(start_postgres, var, options)
         try:
-            return _describe(postgres.result(), kafka.result())
+            return _describe(postgres.result(), None if kafka is None else kafka.result())
         except OSError as fault:
             raise StartFailed(f"the embedded servers do not start under {var}: {fault}") from fault
 
@@ -67,14 +73,14 @@ def stop_blocking(var: Path) -> bool:
 
 
 def running(var: Path) -> Embedded | None:
-    """Return what runs under `var`, or None unless both servers do. Starts nothing."""
-    postgres, kafka = running_postgres(var), running_kafka(var)
-    if postgres is None or kafka is None:
-        return None
-    return _describe(postgres, kafka)
+    """Return what runs under `var`, or None unless PostgreSQL does. Starts nothing."""
+    postgres = running_postgres(var)
+    return None if postgres is None else _describe(postgres, running_kafka(var))
 
 
-async def start(var: Path, topics: Mapping[str, int], options: Options = DEFAULT) -> Embedded:
+async def start(
+    var: Path, topics: Mapping[str, int] | None, options: Options = DEFAULT
+) -> Embedded:
     return await asyncio.to_thread(start_blocking, var, topics, options)
 
 
@@ -93,7 +99,7 @@ def build_watch(
 
     async def watch(stop: asyncio.Event) -> None:
         while not stop.is_set():
-            if not is_alive(embedded.kafka_pid):
+            if embedded.kafka_pid and not is_alive(embedded.kafka_pid):
                 raise StartFailed(
                     f"the embedded broker (process {embedded.kafka_pid}) ended; what was not yet "
                     "consumed is lost. Start again"
@@ -118,11 +124,11 @@ def _start_postgres_alone(var: Path, options: Options) -> Postgres:
         return start_postgres(var, options)
 
 
-def _describe(postgres: Postgres, kafka: Kafka) -> Embedded:
+def _describe(postgres: Postgres, kafka: Kafka | None) -> Embedded:
     return Embedded(
         database_url=postgres.url,
-        kafka_bootstrap=kafka.bootstrap,
-        kafka_log=kafka.log,
+        kafka_bootstrap=kafka.bootstrap if kafka else "",
+        kafka_log=kafka.log if kafka else "",
         postgres_pid=postgres.pid,
-        kafka_pid=kafka.pid,
+        kafka_pid=kafka.pid if kafka else 0,
     )

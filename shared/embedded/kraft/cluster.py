@@ -23,9 +23,12 @@ _FIRST_PORT: Final = 19092
 
 @dataclass(frozen=True)
 class Options:
-    """`properties` are added to ours, or replace them, in every `server.properties`."""
+    """`nodes` None: as many as there are, one to begin with.
 
-    nodes: int = 1
+    `properties` are added to ours, or replace them, in every `server.properties`.
+    """
+
+    nodes: int | None = 1
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,8 +58,8 @@ def start_kraft(var: Path, options: Options = ONE_NODE) -> Kraft:
     with hold_lock(folder / "kafka.lock", patience=_PATIENCE_S):
         java = find_java()
         fetch_jars()
-        cluster = _read(folder) or _draw(options.nodes)
-        if len(cluster.nodes) != options.nodes:
+        cluster = _read(folder) or _draw(options.nodes or 1)
+        if options.nodes not in (None, len(cluster.nodes)):
             raise StartFailed(
                 f"the Kafka under {folder} has {len(cluster.nodes)} nodes, not {options.nodes}: "
                 "ask for as many, or stop it and remove that folder with all it holds"
