@@ -33,7 +33,11 @@ async def find_broker(settings: Settings) -> Broker:
             _log.warning("waiting for kafka", bootstrap=settings.kafka_bootstrap)
             await asyncio.sleep(1)
     return Broker(
-        settings.kafka_bootstrap, log, settings.kafka_topic_prefix, settings.kafka_embedded
+        settings.kafka_bootstrap,
+        log,
+        settings.kafka_topic_prefix,
+        settings.kafka_embedded,
+        settings.kafka_session.total_seconds(),
     )
 
 

@@ -6,6 +6,7 @@ them. `python -m services settings` prints each with its meaning and default.
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -19,6 +20,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     SettingsError,
 )
+
+from shared.durations import Duration
 
 PREFIX = "EARSHOT_"
 _DATABASE = f"{PREFIX}DATABASE_URL"
@@ -51,6 +54,12 @@ class Settings(BaseSettings):
     kafka_log: str = Field("", description="id of Kafka's log; default: the cluster's own id")
     kafka_embedded: bool = Field(
         default=False, description="Kafka is the mock of the embedded default"
+    )
+    kafka_session: Duration = Field(
+        timedelta(seconds=30),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=30),
+        description="after which silence the group gives a consumer's partitions to others",
     )
     database_url: SecretStr = Field(
         SecretStr(""), description="PostgreSQL 18 or newer, postgresql://user:password@host/name"

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 class Broker:
     """Which Kafka: where, the prefix of topic names, the id of its log.
 
-    `embedded` is the mock of the default: small logs that evict silently, quick waits.
+    `embedded` is the mock of the default: small logs that evict silently, quick waits. A consumer
+    that is silent for `session_s` loses its partitions to others.
     """
 
     bootstrap: str
     log: str
     prefix: str = ""
     embedded: bool = False
+    session_s: float = 30.0
 
 
 class Partition(NamedTuple):

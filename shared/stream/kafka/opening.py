@@ -16,6 +16,8 @@ from shared.stream.offsets import Offsets
 from shared.stream.records import Broker
 
 _FOLLOWERS_S: Final = 0.1
+_EMBEDDED_SESSION_S: Final = 3.0
+_HEARTBEATS: Final = 6  # so many in a session
 
 
 class _Considerate(AIOKafkaConsumer):  # type: ignore[misc]
@@ -50,6 +52,7 @@ async def open_source(
 
     It joins the group at its first polls: a broker that is away is weather, from the start.
     """
+    session_s = _EMBEDDED_SESSION_S if broker.embedded else broker.session_s
 
     def build() -> AIOKafkaConsumer:
         kind = _Considerate if broker.embedded else AIOKafkaConsumer
@@ -60,8 +63,8 @@ async def open_source(
             auto_offset_reset="none",
             isolation_level="read_committed",
             fetch_max_wait_ms=20 if broker.embedded else 100,
-            session_timeout_ms=3_000 if broker.embedded else 30_000,
-            heartbeat_interval_ms=500 if broker.embedded else 3_000,
+            session_timeout_ms=int(session_s * 1000),
+            heartbeat_interval_ms=int(min(3.0, session_s / _HEARTBEATS) * 1000),
             max_poll_interval_ms=300_000,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
