@@ -82,6 +82,6 @@ def outgoing_decision(decision: SurveyDecision) -> Outgoing:
 def read_headers(record: Record) -> dict[str, str]:
     """The record's headers as text, names in lower case; of a repeated one the last counts."""
     try:
-        return {name.lower(): value.decode() for name, value in record.headers}
+        return {name.lower(): (value or b"").decode() for name, value in record.headers}
     except UnicodeDecodeError:
         raise Refused(Reason.BAD_UTF8, "a header is not UTF-8") from None

@@ -20,6 +20,7 @@ import structlog
 from shared.errors import Refused
 from shared.failpoints import Point, hit
 from shared.stream.batch import Taken, decode_all, halves, settle
+from shared.stream.deadletter import is_replay
 from shared.stream.pipeline import Health, Pipeline, Source
 from shared.stream.poison import PoisonGauge, Quarantine
 from shared.stream.records import Decoded, Record
@@ -136,7 +137,8 @@ class _Loop:
             "record became a dead letter", topic=record.topic, partition=record.partition,
             offset=record.offset, verdict=verdict, error=type(error).__name__, **shown,
         )  # fmt: skip
-        self._poison.buried(record.topic)
+        if not is_replay(record):
+            self._poison.buried(record.topic)
         if record.topic in self._poison.tripped:
             self._leave(record.topic, waiting)
         refused = Refused(verdict.reason, f"{type(error).__name__} while it was processed")

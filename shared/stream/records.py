@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+Headers = tuple[tuple[str, bytes | None], ...]  # Kafka has headers without a content
+
 
 @dataclass(frozen=True, slots=True)
 class Broker:
@@ -34,7 +36,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: Headers
     timestamp_ms: int
 
     @property
@@ -50,12 +52,16 @@ class Decoded(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A record to be produced; `topic` without the deployment's prefix."""
+    """A record to be produced; `topic` without the deployment's prefix.
+
+    Its key says which partition, unless one is named.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
+    partition: int | None = None
 
 
 class KafkaUnavailable(Exception):

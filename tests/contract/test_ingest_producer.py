@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.ingest.handlers.ports import Producer
 from shared.events import Topic
 from shared.stream.kafka import open_producer
-from shared.stream.records import Broker, KafkaUnavailable, Outgoing
+from shared.stream.records import Broker, Headers, KafkaUnavailable, Outgoing
 from tests.support.ingest import FakeProducer
 
-Found = list[tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]]
+Found = list[tuple[bytes | None, bytes | None, Headers]]
 
 MOCK_PARTITIONS = 4  # of a topic that the mock makes at its first use
 

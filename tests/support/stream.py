@@ -126,7 +126,7 @@ class Rig:
     def letters(self) -> list[tuple[str, bytes | None]]:
         """Reason and value of each dead letter."""
         return [
-            (dict(letter.headers)["earshot-reason"].decode(), letter.value)
+            ((dict(letter.headers)["earshot-reason"] or b"").decode(), letter.value)
             for letter in self.producer.sent
         ]
 

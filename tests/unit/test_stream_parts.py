@@ -70,7 +70,7 @@ def test_a_dead_letter_always_fits_into_kafka() -> None:
     letter = dead_letter(huge, Refused(Reason.TOO_LARGE, "x" * 9_999), service="s", now=NOW)
 
     assert len(letter.key or b"") == 16 * 1024
-    assert sum(len(content) for _, content in letter.headers) < 1_000
+    assert sum(len(content or b"") for _, content in letter.headers) < 1_000
 
 
 def test_a_dead_letter_keeps_the_record_and_says_why() -> None:
@@ -88,7 +88,10 @@ def test_a_dead_letter_keeps_the_record_and_says_why() -> None:
         "earshot-service": b"scoring",
         "earshot-reason": b"missing-field",
         "earshot-detail": b"id is missing",
+        "earshot-field": b"id",
         "earshot-failed-at": b"2026-11-21T00:00:00.000000Z",
+        "earshot-failures": b"1",
+        "earshot-timestamp": b"0",
     }
 
 

@@ -25,7 +25,7 @@ def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequen
 
 async def enqueue(client: Any, prefix: str, records: Sequence[Outgoing]) -> list[Any]:
     """Hand the records to aiokafka; each future is the acknowledgement of some of them."""
-    if len(records) < FEW:
+    if len(records) < FEW and not any(map(_needs_a_batch, records)):
         return [
             await client.send(
                 f"{prefix}{record.topic}",
@@ -41,6 +41,11 @@ async def enqueue(client: Any, prefix: str, records: Sequence[Outgoing]) -> list
         for (topic, partition), group in groups.items()
         for batch in _batches(client, group)
     ]
+
+
+def _needs_a_batch(record: Outgoing) -> bool:
+    """Say whether `send` of aiokafka would refuse it: without key and value, or for a partition."""
+    return record.partition is not None or (record.key is None and record.value is None)
 
 
 async def enqueue_together(
@@ -67,7 +72,9 @@ async def _grouped(
         if numbers is None:
             numbers = sorted(await client.partitions_for(f"{prefix}{record.topic}"))
             partitions[record.topic] = numbers
-        place = partition_of(record.key, numbers, numbers)
+        place = record.partition
+        if place is None:
+            place = partition_of(record.key, numbers, numbers)
         groups[f"{prefix}{record.topic}", place].append(record)
     return groups
 
