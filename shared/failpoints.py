@@ -1,7 +1,8 @@
 """Failpoints: a process ends at a named step as by kill -9, so that tests see what that costs.
 
 Off unless EARSHOT_FAILPOINT is `name` or `name:count`; then the process dies when it passes the
-step for the count-th time. For tests alone: no deployment sets it.
+step for the count-th time. With `name:count:stop` it stands still there, as by SIGSTOP, until
+somebody continues it, once. For tests alone: no deployment sets it.
 """
 
 import os
@@ -15,6 +16,7 @@ from shared.settings import PREFIX, SettingsFault, read_variable
 
 _log = structlog.get_logger()
 VARIABLE: Final = f"{PREFIX}FAILPOINT"
+_STOP: Final = ":stop"
 
 
 class Point(StrEnum):
@@ -55,10 +57,11 @@ class Point(StrEnum):
 
 
 class Armed:
-    """The step to die at, and how many passes are left."""
+    """The step to die or to stand still at, and how many passes are left."""
 
     point: Point | None = None
     left = 0
+    ends: signal.Signals = signal.SIGKILL
 
 
 armed: Final = Armed()
@@ -75,18 +78,21 @@ def arm() -> None:
     text = read_variable(VARIABLE)
     if not text:
         return
-    name, colon, count = text.partition(":")
+    stop = text.endswith(_STOP)
+    name, colon, count = text.removesuffix(_STOP).partition(":")
     passes = int(count) if count.isascii() and count.isdigit() else 0
     point = {str(each): each for each in Point}.get(name)
-    if point is None or (colon and passes < 1):
+    if point is None or ((colon or stop) and passes < 1):
         steps = "\n".join(f"  {each}: {each.truth}" for each in Point)
         raise SettingsFault(
-            f"{VARIABLE}: {text!r} is no step; accepted is name or name:count, a count from 1 on, "
-            f"and as names:\n{steps}"
+            f"{VARIABLE}: {text!r} is no step; accepted is name, name:count or name:count:stop, a "
+            f"count from 1 on, and as names:\n{steps}"
         )
     armed.point, armed.left = point, max(passes, 1)
+    armed.ends = signal.SIGSTOP if stop else signal.SIGKILL
     _log.warning(
-        "failpoint armed: this process will end as by kill -9",
+        "failpoint armed: this process will "
+        + ("stand still as by SIGSTOP" if stop else "end as by kill -9"),
         point=name, passes=armed.left, truth=point.truth,
     )  # fmt: skip
 
@@ -95,5 +101,7 @@ def _pass() -> None:
     armed.left -= 1
     if armed.left > 0:
         return
-    os.write(2, f"failpoint {armed.point}: killed\n".encode())
-    os.kill(os.getpid(), signal.SIGKILL)
+    done = "killed" if armed.ends is signal.SIGKILL else "stopped"
+    os.write(2, f"failpoint {armed.point}: {done}\n".encode())
+    armed.point = None
+    os.kill(os.getpid(), armed.ends)

@@ -1,5 +1,6 @@
 """Failpoints: off they do nothing and cost nothing; armed they end the process, and say so."""
 
+import os
 import re
 import signal
 import subprocess
@@ -59,8 +60,27 @@ def test_armed_the_process_ends_as_by_kill_at_the_pass_that_was_named(passes: st
     assert "failpoint marked: killed" in ended.stderr
 
 
+def test_armed_to_stop_it_stands_still_once_and_goes_on_when_continued() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", COUNTS],
+        cwd=ROOT, env={VARIABLE: "marked:2:stop", "PATH": ""}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        os.kill(process.pid, signal.SIGCONT)
+        said, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert [line for line in said.splitlines() if line.isdigit()] == ["1", "2", "3", "4", "5"]
+
+
 @pytest.mark.parametrize(
-    "text", ["comitted", "sent:0", "sent:-1", "sent:", "sent:one", "SENT", ":1", "sent:1:2", "²"]
+    "text",
+    [
+        *("comitted", "sent:0", "sent:-1", "sent:", "sent:one", "SENT", ":1", "sent:1:2", "²"),
+        *("sent:stop", "sent:0:stop", "sent:1:stop:stop", ":stop"),
+    ],
 )
 def test_what_names_no_step_is_refused_with_the_list_of_steps(
     text: str, monkeypatch: pytest.MonkeyPatch, fresh: failpoints.Armed
