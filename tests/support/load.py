@@ -5,7 +5,8 @@ scoring's counts say per id whether it was lost or counted twice.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,6 +76,18 @@ def record_of(number: int) -> Outgoing:
     return Outgoing(Topic.SURVEY_RESPONSES, f"r-{number}".encode(), encode(response))
 
 
+@dataclass(frozen=True)
+class Posting:
+    """What is posted of a number, and where."""
+
+    path: str
+    body: Callable[[int], dict[str, Any]]
+    media: str = "application/json"
+
+
+ANSWERS = Posting("/v1/responses/batch", body_of)
+
+
 async def feed(broker: Broker, numbers: Iterable[int], *, chunk: int = 500) -> None:
     """Write answers to Kafka directly; all are acknowledged when this returns."""
     waiting = [record_of(number) for number in numbers]
@@ -95,6 +108,7 @@ class Load:
     urls: Sequence[str]
     size: int = 50
     again: bool = True
+    posting: Posting = ANSWERS
     acked: set[int] = field(default_factory=set)
     tried: set[int] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
@@ -120,7 +134,9 @@ class Load:
         began = asyncio.get_running_loop().time()
         try:
             reply = await self.http.post(
-                f"{url}/v1/responses/batch", json=[body_of(number) for number in numbers]
+                f"{url}{self.posting.path}",
+                content=json.dumps([self.posting.body(number) for number in numbers]),
+                headers={"content-type": self.posting.media},
             )
         except httpx.HTTPError as error:
             self.faults.append(type(error).__name__)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -32,6 +32,10 @@ class Tally:
     @property
     def exact(self) -> bool:
         return not (self.lost or self.double or self.strange)
+
+    def without(self, tried: Iterable[int]) -> "Tally":
+        """What was tried and not acknowledged may have been counted: that is not strange."""
+        return replace(self, strange=self.strange - set(tried))
 
     def __str__(self) -> str:
         return (
