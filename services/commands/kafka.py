@@ -67,7 +67,7 @@ def _start(nodes: int | None) -> int:
 
 async def _topics(kraft: Kraft) -> int:
     """How many were made; a node that has just started may not know its fellows yet."""
-    copies = min(len(kraft.nodes), _MOST_COPIES)
+    copies = min(len(kraft.nodes), _MOST_COPIES)  # asked for: not all may have said hello yet
     prefix = read_variable(f"{PREFIX}KAFKA_TOPIC_PREFIX")
     deadline = time.monotonic() + _PATIENCE_S
     while True:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from shared.events import Topic
-from shared.launch import KAFKA
+from shared.launch import KAFKA, adopt_kafka
+from shared.process import CannotStart
 from shared.settings import PREFIX, read_variable
 from shared.stream import KafkaUnavailable
 from shared.stream.kafka import create_topics, topic_faults
@@ -14,21 +15,27 @@ from shared.stream.kafka import create_topics, topic_faults
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m services topics", description=__doc__)
-    parser.add_argument("--replication", type=int, default=1, help="copies of each partition")
+    parser.add_argument(
+        "--replication",
+        type=int,
+        help="copies of each partition; default: 3, or as many as there are brokers",
+    )
     parser.add_argument("--check", action="store_true", help="create nothing")
     asked = parser.parse_args(arguments)
-    bootstrap = read_variable(KAFKA)
-    if not bootstrap:
-        sys.stderr.write(f"Set {KAFKA}; the embedded default makes its topics at its start.\n")
-        return 2
     try:
-        return asyncio.run(_topics(bootstrap, asked.replication, check_only=asked.check))
+        adopt_kafka()
+        mock = read_variable(f"{PREFIX}KAFKA_EMBEDDED") == "true"  # it made them at its start
+        return asyncio.run(_topics(asked.replication, check_only=asked.check or mock))
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     except KafkaUnavailable as error:
         sys.stderr.write(f"{error}\n")
         return 1
 
 
-async def _topics(bootstrap: str, replication: int, *, check_only: bool) -> int:
+async def _topics(replication: int | None, *, check_only: bool) -> int:
+    bootstrap = read_variable(KAFKA)
     prefix = read_variable(f"{PREFIX}KAFKA_TOPIC_PREFIX")
     if not check_only:
         for name in await create_topics(bootstrap, prefix=prefix, replication=replication):

@@ -132,7 +132,7 @@ async def test_a_record_that_kafka_never_takes_is_no_weather(own: OwnBroker) -> 
         with pytest.raises(TooLargeForKafka):
             await producer.send([Outgoing(TOPIC, None, b"x" * 5_000_000)])
 
-        await producer.send([Outgoing(TOPIC, None, b"x" * 3_000_000)])
+        await producer.send([Outgoing(TOPIC, None, b"x" * 900_000)])
 
         assert producer.ready
 

@@ -143,6 +143,16 @@ async def test_a_stop_that_lies_or_hangs_is_followed_by_closing_the_connection()
     assert closed == ["connection"]
 
 
+def metadata(*topics: dict[str, Any]) -> SimpleNamespace:
+    """The inner client of aiokafka's clients: what it answers, and that it was asked politely."""
+
+    async def send(_node: int, request: Any) -> Any:
+        assert request._allow_auto_topic_creation is False
+        return SimpleNamespace(to_object=lambda: {"topics": topics})
+
+    return SimpleNamespace(get_random_node=lambda: 1, send=send)
+
+
 @pytest.mark.parametrize("code", [0, 36, 41])
 async def test_topics_are_created_or_there_already_or_the_fault_is_named(
     monkeypatch: pytest.MonkeyPatch, code: int
@@ -158,13 +168,15 @@ async def test_topics_are_created_or_there_already_or_the_fault_is_named(
         async def create_topics(self, wanted: list[Any]) -> Any:
             return SimpleNamespace(topic_errors=[(wanted[0].name, code, "")])
 
-        async def describe_topics(self, names: list[str]) -> Any:
-            few = {"topic": names[0], "error_code": 0, "partitions": [1]}
-            enough = {"topic": "whole", "error_code": 0, "partitions": [1] * 12}
-            return [few, {"topic": names[1], "error_code": 3}, enough]
+        _client = metadata(
+            {"topic": "one", "error_code": 0, "partitions": [1]},
+            {"topic": "two", "error_code": 3, "partitions": []},
+            {"topic": "hidden", "error_code": 29, "partitions": []},
+            {"topic": "whole", "error_code": 0, "partitions": [1] * 12},
+        )
 
         async def describe_cluster(self) -> Any:
-            return {"cluster_id": "abc"}
+            return {"cluster_id": "abc", "brokers": [1, 2, 3]}
 
     monkeypatch.setattr(topics, "AIOKafkaAdminClient", Admin)
     if code == 41:
@@ -175,7 +187,9 @@ async def test_topics_are_created_or_there_already_or_the_fault_is_named(
 
     assert await topics.cluster_id("b") == "abc"
     faults = await topics.topic_faults("b", ["one", "two"], prefix="p-")
-    assert ["1 partitions" in faults[0], "missing" in faults[1]] == [True, True]
+    assert len(faults) == 3
+    for fault, said in zip(faults, ("1 partitions", "missing", "Authorization"), strict=True):
+        assert said in fault
 
 
 async def test_reading_a_topic_that_cannot_be_read_is_said(
@@ -185,7 +199,7 @@ async def test_reading_a_topic_that_cannot_be_read_is_said(
         raise KafkaError("no such topic")
 
     class Reader(RawConsumer):
-        _client = SimpleNamespace(_wait_on_metadata=unknown)
+        _client = SimpleNamespace(**vars(metadata()), _wait_on_metadata=unknown)
 
     monkeypatch.setattr(reading, "AIOKafkaConsumer", lambda **_: Reader({}))
 

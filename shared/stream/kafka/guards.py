@@ -47,6 +47,6 @@ async def start_or_unavailable(client: Any, *, what: str, within_s: float) -> No
     except (KafkaError, OSError, TimeoutError) as error:
         await close_quietly(client, what=what)
         raise KafkaUnavailable(f"{what}: {type(error).__name__}: {error}") from error
-    except asyncio.CancelledError:
+    except (KafkaUnavailable, asyncio.CancelledError):
         await close_quietly(client, what=what)
         raise

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.stream.kafka.consumer import KafkaSource
 from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places
+from shared.stream.kafka.topics import need_topics
 from shared.stream.metrics import StreamMetrics
 from shared.stream.offsets import Offsets
 from shared.stream.records import Broker
@@ -20,7 +21,7 @@ _EMBEDDED_SESSION_S: Final = 3.0
 _HEARTBEATS: Final = 6  # so many in a session
 
 
-class _Considerate(AIOKafkaConsumer):  # type: ignore[misc]
+class _OnMock(AIOKafkaConsumer):  # type: ignore[misc]
     """As the group's leader it lets the followers sync first.
 
     The mock refuses a follower that syncs after its leader, and so for ever: each refusal makes it
@@ -53,9 +54,18 @@ async def open_source(
     It joins the group at its first polls: a broker that is away is weather, from the start.
     """
     session_s = _EMBEDDED_SESSION_S if broker.embedded else broker.session_s
+    names = Names(broker.prefix)
+    wanted = [names.topic(topic) for topic in topics]
+
+    class Patient(AIOKafkaConsumer):  # type: ignore[misc]
+        """Does not start before its topics are there: the mock makes them when asked for."""
+
+        async def start(self) -> None:
+            await super().start()
+            await need_topics(self._client, wanted)
 
     def build() -> AIOKafkaConsumer:
-        kind = _Considerate if broker.embedded else AIOKafkaConsumer
+        kind = _OnMock if broker.embedded else Patient
         return kind(
             bootstrap_servers=broker.bootstrap,
             group_id=f"{broker.prefix}{group}",
@@ -69,7 +79,6 @@ async def open_source(
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
 
-    names = Names(broker.prefix)
     places = Places(Offsets(engine, group=group, log=broker.log), metrics, names)
     source = KafkaSource(build, topics, places, metrics, names)
     try:

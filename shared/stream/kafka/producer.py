@@ -6,7 +6,7 @@ the new one stands, sends fail at once: a caller that must answer within seconds
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -18,12 +18,14 @@ from shared.failpoints import Point, hit
 from shared.stream.kafka.batches import enqueue, enqueue_together, partition_of
 from shared.stream.kafka.guards import START_RETRY_S, close_quietly, start_or_unavailable
 from shared.stream.kafka.room import Room
+from shared.stream.kafka.topics import need_topics
 from shared.stream.records import Broker, KafkaUnavailable, Outgoing, TooLargeForKafka
 
 _log = structlog.get_logger()
 _START_S: Final = 5.0
-_REQUEST: Final = 4 * 1024 * 1024
-_LARGEST: Final = _REQUEST - 128 * 1024  # its key and headers beside it
+# A broker takes 1 MiB unless it was told otherwise; the value leaves room for key and headers.
+_REQUEST: Final = 1024 * 1024
+LARGEST: Final = _REQUEST - 128 * 1024
 
 
 class KafkaProducer:
@@ -35,6 +37,7 @@ class KafkaProducer:
         self._room = room
         self._client: Any = None
         self._turn = 0
+        self._known: set[str] = set()
         self._reopening: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -51,8 +54,9 @@ class KafkaProducer:
         Raises TooLargeForKafka for a record that it will never take.
         """
         for record in records:
-            if len(record.value or b"") > _LARGEST:
-                raise TooLargeForKafka(f"{record.topic}: a record of {len(record.value or b'')} B")
+            if len(record.value or b"") > LARGEST:
+                size = len(record.value or b"")
+                raise TooLargeForKafka(f"{record.topic}: {size} B, at most {LARGEST} are taken")
         if self._room is None:
             await self._send(records, together=together)
             return
@@ -70,6 +74,7 @@ class KafkaProducer:
             raise KafkaUnavailable("the producer is not connected")
         try:
             async with asyncio.timeout(self._bound_s):
+                await self._need(client, {record.topic for record in records})
                 await asyncio.gather(*await self._enqueue(client, records, together=together))
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             self._replace(client, error)  # what follows would miss the sequence number
@@ -78,6 +83,13 @@ class KafkaProducer:
             self._replace(client, error)
             raise KafkaUnavailable(f"produce: {type(error).__name__}: {error}") from error
         hit(Point.PRODUCED)
+
+    async def _need(self, client: Any, topics: Collection[str]) -> None:
+        """Raise KafkaUnavailable where a topic is missing, instead of making a small one."""
+        if self._broker.embedded or self._known.issuperset(topics):
+            return
+        await need_topics(client.client, [f"{self._broker.prefix}{topic}" for topic in topics])
+        self._known.update(topics)
 
     async def _enqueue(
         self, client: Any, records: Sequence[Outgoing], *, together: bool

@@ -9,10 +9,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.stream.kafka.guards import close_quietly, start_or_unavailable
+from shared.stream.kafka.topics import need_topics
 from shared.stream.records import KafkaUnavailable, Record
 
 _START_S: Final = 10.0
 _POLL_MS: Final = 500
+_FETCH_MS: Final = 50  # a fetch beyond the end is in the way of the next
 _SILENT_S: Final = 20.0
 _MAX_RECORDS: Final = 2_000
 
@@ -74,7 +76,10 @@ class Reader:
 async def open_reader(bootstrap: str, topic: str) -> AsyncIterator[Reader]:
     """Yield a reader of what the topic holds now. Raises KafkaUnavailable within seconds."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=_FETCH_MS,
     )
     await start_or_unavailable(consumer, what="reader", within_s=_START_S)
     try:
@@ -96,6 +101,7 @@ async def read_all(bootstrap: str, topic: str) -> list[Record]:
 
 
 async def _spans(consumer: Any, topic: str) -> dict[int, range]:
+    await need_topics(consumer._client, [topic])  # noqa: SLF001 - asking would make it
     # there is no public way to wait for it
     numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001
     homes = [TopicPartition(topic, number) for number in sorted(numbers)]

@@ -1,12 +1,18 @@
-"""Topics: created with partitions and retention, checked by name."""
+"""Topics: created with partitions and retention, checked by name.
+
+Nothing here makes a topic by asking for it: a broker whose `auto.create.topics.enable` is true,
+Kafka's default, would make it with one partition.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.events import PARTITIONS, Topic
 from shared.stream.records import KafkaUnavailable
@@ -18,7 +24,9 @@ RETENTION_DAYS: Final[Mapping[Topic, int]] = {
     Topic.DETRACTOR_ALERTS: 90,
 }
 _DEFAULT_DAYS: Final = 30
+COPIES: Final = 3
 _EXISTS: Final = 36
+_UNKNOWN: Final = 3
 _PATIENCE_S: Final = 10.0
 
 
@@ -42,38 +50,82 @@ async def cluster_id(bootstrap: str) -> str:
     return str(found["cluster_id"])
 
 
-async def create_topics(bootstrap: str, *, prefix: str = "", replication: int = 1) -> list[str]:
-    """Create what is missing; return the names created. Existing topics are left as they are."""
-    wanted = [
-        NewTopic(
-            name=f"{prefix}{topic}",
-            num_partitions=PARTITIONS,
-            replication_factor=replication,
-            topic_configs={"retention.ms": str(RETENTION_DAYS.get(topic, _DEFAULT_DAYS) * _DAY_MS)},
-        )
-        for topic in Topic
-    ]
+async def create_topics(
+    bootstrap: str,
+    *,
+    prefix: str = "",
+    replication: int | None = None,
+    partitions: int = PARTITIONS,
+) -> list[str]:
+    """Create what is missing; return the names created. Existing topics are left as they are.
+
+    `replication` None: three copies, or as many as there are brokers. With three or more a write
+    is acknowledged by two at least. Raises KafkaUnavailable.
+    """
     async with _admin(bootstrap) as admin:
+        copies = replication or min(COPIES, len((await admin.describe_cluster())["brokers"]))
+        in_sync = 2 if copies >= COPIES else 1
+        wanted = [
+            NewTopic(
+                name=f"{prefix}{topic}",
+                num_partitions=partitions,
+                replication_factor=copies,
+                topic_configs={
+                    "retention.ms": str(RETENTION_DAYS.get(topic, _DEFAULT_DAYS) * _DAY_MS),
+                    "min.insync.replicas": str(in_sync),
+                },
+            )
+            for topic in Topic
+        ]
         reply = await admin.create_topics(wanted)
     created = []
-    for name, code, *_ in reply.topic_errors:
+    for name, code, said in reply.topic_errors:
         if code == 0:
             created.append(name)
         elif code != _EXISTS:
-            raise KafkaUnavailable(f"topic {name}: {for_code(code).__name__}")
+            raise KafkaUnavailable(f"topic {name}: {for_code(code).__name__}: {said}")
     return created
 
 
 async def topic_faults(bootstrap: str, topics: Sequence[str], *, prefix: str = "") -> list[str]:
-    """Name each topic that is missing or has fewer than 12 partitions."""
-    names = [f"{prefix}{topic}" for topic in topics]
+    """Name each topic that is missing or has fewer than 12 partitions. Makes none."""
+    if not topics:
+        async with _admin(bootstrap):
+            return []
     async with _admin(bootstrap) as admin:
-        described = await admin.describe_topics(names)
-    faults = []
-    for topic in described:
-        size = len(topic.get("partitions", []))
-        if topic.get("error_code"):
-            faults.append(f"{topic['topic']}: missing; `python -m services topics` creates it")
-        elif size < PARTITIONS:
-            faults.append(f"{topic['topic']}: {size} partitions, {PARTITIONS} are needed")
-    return faults
+        names = [f"{prefix}{topic}" for topic in topics]
+        described = await _described(admin._client, names)  # noqa: SLF001 - no public way
+    return [fault for topic in described if (fault := _fault(topic)) is not None]
+
+
+async def need_topics(client: AIOKafkaClient, names: Sequence[str]) -> None:
+    """Raise KafkaUnavailable, which names them, where some are missing. Makes none.
+
+    Whoever subscribes to a missing topic hears of it after minutes, whoever writes to it makes it.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            described = await _described(client, names)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise KafkaUnavailable(f"topics: {type(error).__name__}: {error}") from error
+    missing = [topic["topic"] for topic in described if topic["error_code"] == _UNKNOWN]
+    if missing:
+        raise KafkaUnavailable(f"missing, `python -m services topics` creates it: {missing}")
+
+
+async def _described(client: AIOKafkaClient, names: Sequence[str]) -> Sequence[dict[str, Any]]:
+    request = MetadataRequest(list(names), allow_auto_topic_creation=False)
+    reply = await client.send(client.get_random_node(), request)
+    found: Sequence[dict[str, Any]] = reply.to_object()["topics"]
+    return found
+
+
+def _fault(topic: Mapping[str, Any]) -> str | None:
+    code, size = topic["error_code"], len(topic["partitions"])
+    if code == _UNKNOWN:
+        return f"{topic['topic']}: missing; `python -m services topics` creates it"
+    if code:
+        return f"{topic['topic']}: {for_code(code).__name__}"
+    if size < PARTITIONS:
+        return f"{topic['topic']}: {size} partitions, {PARTITIONS} are needed"
+    return None
