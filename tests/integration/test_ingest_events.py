@@ -142,3 +142,19 @@ async def test_a_refusal_says_what_is_accepted(
     assert reply.status_code == 422
     (fault,) = reply.json()["errors"]
     assert (fault["field"], fault["accepted"]) == (field, accepted)
+
+
+async def test_an_event_over_64_kib_is_refused_alone_and_costs_no_other(rig: Rig) -> None:
+    large = EVENT | {"id": "evt-9", "data": {"note": "x" * 1_500_000}}
+
+    alone = await post(rig, large, STRUCTURED)
+    batch = await post(rig, [EVENT, large, CALL], BATCH)
+
+    assert (alone.status_code, alone.json()["detail"]) == (413, "the event is over 64 KiB")
+    assert [item["status"] for item in batch.json()["items"]] == [
+        "accepted",
+        "rejected",
+        "accepted",
+    ]
+    assert batch.json()["items"][1]["error"]["status"] == 413
+    assert len(rig.producer.sent) == 2

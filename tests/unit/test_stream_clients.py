@@ -147,7 +147,7 @@ def metadata(*topics: dict[str, Any]) -> SimpleNamespace:
     """The inner client of aiokafka's clients: what it answers, and that it was asked politely."""
 
     async def send(_node: int, request: Any) -> Any:
-        assert request._allow_auto_topic_creation is False
+        assert vars(request)["_allow_auto_topic_creation"] is False
         return SimpleNamespace(to_object=lambda: {"topics": topics})
 
     return SimpleNamespace(get_random_node=lambda: 1, send=send)
