@@ -94,7 +94,8 @@ def why_not_replayed(letter: Letter) -> str | None:
     if letter.topic == Topic.DEAD_LETTERS or letter.topic not in set(Topic):
         return "it does not say which topic of ours it came from"
     if letter.cut:
-        return f"too long to be kept whole, cut: {', '.join(part for part, _ in letter.cut)}"
+        parts = " and ".join(part for part, _ in letter.cut)
+        return f"its {parts} could not be kept whole, being too long"
     return None
 
 

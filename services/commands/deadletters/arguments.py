@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from shared.db import SCHEMAS
 from shared.durations import parse_duration
@@ -15,12 +15,18 @@ from shared.events import Topic
 from shared.stream.letters import Letter, LetterId
 from shared.wire import encode_text
 
-_ABOUT: Final = """\
-Dead letters: the records that could not be processed, each with its reason.
-
-  list      how many, by service, topic and reason (the default)
-  show      letters in full, with key and value, which may be personal
-  replay    send them back to their topics; each takes effect once, however often it is sent
+_ABOUT: Final = "Dead letters: the records that could not be processed, each with its reason."
+_LIST: Final = """\
+How many, by service, topic and reason (the default). Neither keys nor values are shown; those that
+were sent back are only counted.
+"""
+_SHOW: Final = """\
+Letters in full. Key and value may be personal. Ten, unless --limit says more or letters are named.
+"""
+_REPLAY: Final = """\
+Send letters back to their topics. Each takes effect once, however often it is sent; one that was
+sent back is not sent again. One that fails again is a new letter. Mend the cause first, and try
+with --dry-run, then --limit 1.
 """
 _EXIT: Final = "exit: 0 done, 1 something could not be shown or replayed, 2 cannot start"
 _SHOWN: Final = 10
@@ -76,8 +82,8 @@ def read_arguments(arguments: Sequence[str], now: datetime) -> Asked:
         topics=frozenset(found.topic),
         services=frozenset(found.service),
         ids=ids,
-        since=found.since,
-        until=found.until,
+        since=found.since or "",
+        until=found.until or "",
     )
     limit = _SHOWN if found.verb == "show" and not ids and found.limit is None else found.limit
     return Asked(
@@ -100,11 +106,11 @@ def _build_parser(now: datetime) -> tuple[argparse.ArgumentParser, argparse.Argu
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="list|show|replay")
     filters = _build_filters(now)
-    listing = verbs.add_parser("list", parents=[filters], help="how many, and why")
+    listing = _add(verbs, "list", filters, _LIST)
     listing.set_defaults(ids=[])
-    show = verbs.add_parser("show", parents=[filters], help="letters in full")
+    show = _add(verbs, "show", filters, _SHOW)
     show.add_argument("ids", nargs="*", type=_letter_id, metavar="3@17", help="partition@offset")
-    replay = verbs.add_parser("replay", parents=[filters], help="send them back to their topics")
+    replay = _add(verbs, "replay", filters, _REPLAY)
     replay.add_argument(
         "--id", dest="ids", action="append", default=[], type=_letter_id, metavar="3@17",
         help="this letter; may be repeated",
@@ -112,6 +118,11 @@ def _build_parser(now: datetime) -> tuple[argparse.ArgumentParser, argparse.Argu
     replay.add_argument("--dry-run", action="store_true", help="say what would be sent")
     replay.add_argument("--again", action="store_true", help="also what was replayed before")
     return parser, replay
+
+
+def _add(verbs: Any, name: str, filters: argparse.ArgumentParser, about: str) -> Any:
+    first, _, _ = about.partition(".")
+    return verbs.add_parser(name, parents=[filters], description=about, help=first.lower())
 
 
 def _build_filters(now: datetime) -> argparse.ArgumentParser:
@@ -123,7 +134,7 @@ def _build_filters(now: datetime) -> argparse.ArgumentParser:
         )  # fmt: skip
     for name, words in (("since", "failed then or later"), ("until", "failed before")):
         filters.add_argument(
-            f"--{name}", default="", type=_moment(now), metavar="TIME",
+            f"--{name}", type=_moment(now), metavar="TIME",
             help=f"{words}: 2026-11-21T03:00:00Z, or 2h for two hours ago",
         )  # fmt: skip
     filters.add_argument("--limit", type=_count, metavar="N", help="at most so many")

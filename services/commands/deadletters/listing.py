@@ -61,7 +61,8 @@ def _print_table(groups: Groups, limit: int | None) -> None:
         print(as_table(_HEAD, rows[:limit]))
     total = sum(group.open for _, group in groups)
     replayed = sum(group.replayed for _, group in groups)
-    print(f"{total} dead letters" + (f", and {replayed} that were replayed" if replayed else ""))
+    letters = "1 dead letter" if total == 1 else f"{total} dead letters"
+    print(letters + (f", and {replayed} sent back to their topics" if replayed else ""))
 
 
 def _row(key: tuple[str, str, str], group: Group, sample: Letter) -> list[str]:

@@ -21,7 +21,7 @@ _BATCH: Final = 500
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 _BOUND_S: Final = 30.0
 _ROOM_S: Final = 60.0
-_HEAD: Final = ("SERVICE", "TOPIC", "REASON", "SENT", "REPLAYED BEFORE", "CANNOT BE")
+_GROUP: Final = ("SERVICE", "TOPIC", "REASON")
 
 
 class Tally:
@@ -31,13 +31,11 @@ class Tally:
         self.sent: Counter[tuple[str, str, str]] = Counter()
         self.before: Counter[tuple[str, str, str]] = Counter()
         self.cannot: Counter[tuple[str, str, str]] = Counter()
-        self.why: dict[str, list[LetterId]] = {}
+        self.why: dict[str, tuple[int, LetterId]] = {}  # how many, and the last of them
 
     def refuse(self, letter: Letter, why: str) -> None:
         self.cannot[_group(letter)] += 1
-        samples = self.why.setdefault(why, [])
-        if len(samples) < 3:
-            samples.append(letter.id)
+        self.why[why] = self.why.get(why, (0, letter.id))[0] + 1, letter.id
 
 
 class Replay:
@@ -162,8 +160,9 @@ def _report(work: Replay, asked: Asked) -> None:
         for group, numbers in zip(groups, counts, strict=True)
     ]
     if rows:
-        print(as_table(_HEAD, rows))
-    for why, samples in tally.why.items():
-        print(f"cannot be replayed, {why}: {', '.join(map(str, samples))}, …")
+        sent_head = "TO BE SENT" if asked.dry_run else "SENT"
+        print(as_table((*_GROUP, sent_head, "SENT BEFORE", "CANNOT BE SENT"), rows))
+    for why, (number, sample) in tally.why.items():
+        print(f"{number} cannot be sent back: {why} (such as {sample})")
     said = "would be sent back; nothing was sent" if asked.dry_run else "sent back"
-    print(f"{tally.sent.total()} of {work.seen} letters {said}")
+    print(f"{tally.sent.total()} of {work.seen} {'letter' if work.seen == 1 else 'letters'} {said}")
