@@ -44,7 +44,8 @@ def say(request: pytest.FixtureRequest) -> Say:
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """What is killed here is to be started again: others stand on it too."""
-    with open_ground(tmp_path_factory.mktemp("ground")) as ground:
+    quick = {"group.min.session.timeout.ms": "1000"}  # a killed consumer is soon forgotten
+    with open_ground(tmp_path_factory.mktemp("ground"), properties=quick) as ground:
         yield ground
 
 

@@ -24,13 +24,18 @@ READY_S = 60.0
 
 @dataclass
 class Replica:
-    """One process of one service. Its port and its environment stay over a restart."""
+    """One process of one service. Its port and its environment stay over a restart.
+
+    `module` is what is run, where that is not the service.
+    """
 
     service: str
     port: int
     environment: Mapping[str, str]
     log_path: Path
     http: httpx.AsyncClient
+    module: str = ""
+    ready_path: str = "/readyz"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -50,7 +55,7 @@ class Replica:
         """Begin it, with further settings for this life alone."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"services.{self.service}"],
+                [sys.executable, "-m", self.module or f"services.{self.service}"],
                 cwd=ROOT, env={**self.environment, **settings}, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
@@ -69,9 +74,10 @@ class Replica:
 
     async def ready(self) -> bool:
         try:
-            return (await self.http.get(f"{self.url}/readyz")).status_code == httpx.codes.OK
+            reply = await self.http.get(f"{self.url}{self.ready_path}")
         except httpx.HTTPError:
             return False
+        return reply.status_code == httpx.codes.OK
 
     async def get(self, path: str, **params: Any) -> Any:
         reply = await self.http.get(f"{self.url}{path}", params=params)
