@@ -1,19 +1,31 @@
 """PostgreSQL: engines whose every wait is bounded, and migrations."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from weakref import WeakSet
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.settings import STATEMENT
+
 MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
 SCHEMAS: Final = ("scoring", "trigger", "alerts")
+# What a database raises that is away; asyncpg's own come as they are when it died in a statement.
+AWAY: Final = (sa.exc.SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _CONNECT_S: Final = 5.0
+_GRACE_S: Final = 3.0  # after which a server that should have given up is taken for hung
+_LEAVE_S: Final = 2.0
+_IDLE_S: Final = 30.0
+_KEEPALIVE: Final = {"idle": 30, "interval": 10, "count": 3}  # a client without power: a minute
 _OLDEST: Final = 180_000
 
 
@@ -26,16 +38,37 @@ def async_url(url: str) -> sa.URL:
     return make_url(url).set(drivername="postgresql+asyncpg")
 
 
+class _Patient(asyncpg.Connection):  # type: ignore[misc]
+    """Takes its leave within seconds, where asyncpg waits for a hung server as long as before."""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's own
+        if query == "ROLLBACK;" and timeout is None:
+            timeout = _LEAVE_S
+        said: str = await super().execute(query, *args, timeout=timeout)
+        return said
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's own
+        await super().close(timeout=_LEAVE_S if timeout is None else timeout)
+
+
 @asynccontextmanager
 async def open_engine(
-    url: str, *, schema: str, pool_size: int = 8, statement_s: float = 30.0
+    url: str, *, schema: str, pool_size: int = 8, statement: timedelta = STATEMENT
 ) -> AsyncIterator[AsyncEngine]:
     """Yield an engine whose connections see `schema` and give up in time.
 
-    A statement ends after `statement_s` seconds, a transaction left idle after the same, so that a
+    A statement ends after `statement`, or a few seconds later where the server hangs; one that
+    waits for a lock ends earlier. A transaction left idle ends after half a minute, so that a
     stopped owner does not hold everybody's rows.
     """
-    milliseconds = str(int(statement_s * 1000))
+    bound_s = statement.total_seconds()
+    opened: WeakSet[_Patient] = WeakSet()
+
+    async def connect(*where: Any, **how: Any) -> _Patient:
+        connection: _Patient = await asyncpg.connect(*where, connection_class=_Patient, **how)
+        opened.add(connection)
+        return connection
+
     engine = create_async_engine(
         async_url(url),
         pool_size=pool_size,
@@ -45,13 +78,16 @@ async def open_engine(
         hide_parameters=True,  # values are customers', and errors go to logs
         connect_args={
             "timeout": _CONNECT_S,
-            "command_timeout": statement_s + 5,
+            "command_timeout": bound_s + _GRACE_S,
+            "async_creator_fn": connect,
             "server_settings": {
                 "search_path": schema,
                 "application_name": f"earshot-{schema}",
-                "statement_timeout": milliseconds,
-                "idle_in_transaction_session_timeout": milliseconds,
-                "lock_timeout": milliseconds,
+                "statement_timeout": _milliseconds(bound_s),
+                # earlier, for a lock is weather, while a slow statement makes batches smaller
+                "lock_timeout": _milliseconds(0.8 * bound_s),
+                "idle_in_transaction_session_timeout": _milliseconds(_IDLE_S),
+                **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVE.items()},
                 "timezone": "UTC",
                 "jit": "off",
             },
@@ -60,7 +96,21 @@ async def open_engine(
     try:
         yield engine
     finally:
+        await _close_all(opened)
         await engine.dispose()
+
+
+async def _close_all(connections: Iterable[_Patient]) -> None:
+    """All at once: the engine would wait for a hung server once a connection."""
+    leaving = [asyncio.ensure_future(one.close()) for one in connections if not one.is_closed()]
+    if leaving:
+        await asyncio.wait(leaving)
+    for task in leaving:
+        task.exception()  # it is gone either way
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))
 
 
 async def database_fault(engine: AsyncEngine) -> str | None:

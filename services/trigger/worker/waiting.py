@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from shared.db import AWAY
 from shared.stream.records import KafkaUnavailable
 
-WEATHER: Final = (SQLAlchemyError, OSError, KafkaUnavailable)
+WEATHER: Final = (*AWAY, KafkaUnavailable)
 LOOK_AGAIN_S: Final = 0.5
 
 Clock = Callable[[], datetime]
