@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.alerts.api import build_router
+from services.alerts.api import build_destinations, build_router
 from services.alerts.consumer import GROUP, build_decoders, build_handler
+from services.alerts.domain.deliveries import Addressee
 from services.alerts.domain.terms import Policy
 from services.alerts.metrics import REGISTRY, STREAM
 from services.alerts.settings import AlertsSettings
@@ -26,13 +27,14 @@ from services.alerts.worker.lookout import Lookout, Where
 from services.alerts.worker.publishing import Publishing
 from services.alerts.worker.retention import Retention
 from shared.broker import find_broker, topics_check
-from shared.clock import utc_now
+from shared.clock import CommonClock
 from shared.db import database_check, open_engine
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import CannotStart, Service
 from shared.programme.loading import load_programme
-from shared.programme.models import AlertPolicy, Destination, Programme
+from shared.programme.models import AlertPolicy, Programme
+from shared.senders import lease_for
 from shared.senders.alertmanager import AlertmanagerSender
 from shared.senders.webhook import Destination as SignedDestination
 from shared.senders.webhook import WebhookSender, open_client
@@ -51,7 +53,12 @@ class Core:
     settings: AlertsSettings
     programme: Programme
     engine: AsyncEngine
+    clock: CommonClock
     delivering: tuple[Delivering, ...]
+
+    @property
+    def addressees(self) -> Mapping[str, Addressee]:
+        return {one.name: one.to for one in self.delivering}
 
     @property
     def ways(self) -> Ways:
@@ -64,39 +71,51 @@ async def open_service(settings: AlertsSettings) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         programme = load_programme(settings.programme)
         url = settings.database_for("alerts")
-        engine = await stack.enter_async_context(open_engine(url, schema="alerts"))
+        engine = await stack.enter_async_context(
+            open_engine(url, schema="alerts", statement=settings.database_statement)
+        )
+        clock = CommonClock(engine)
+        await clock.look()
         client = await stack.enter_async_context(open_client())
-        outbox = Outbox(engine)
-        couriers = build_couriers(programme.alerts.destinations, settings, client)
-        delivering = tuple(Delivering(n, outbox, c, utc_now) for n, c in couriers.items())
+        delivering = build_delivering(programme, settings, engine, clock, client)
+        core = Core(settings, programme, engine, clock, delivering)
         broker = await find_broker(settings)
         producer = await stack.enter_async_context(open_producer(broker))
         source = await stack.enter_async_context(
             open_source(broker, (Topic.SCORED_RESPONSES,), engine, STREAM, group=GROUP)
         )
-        yield build_service(Core(settings, programme, engine, delivering), broker, producer, source)
+        yield build_service(core, broker, producer, source)
 
 
-def build_couriers(
-    destinations: Mapping[str, Destination], settings: AlertsSettings, client: httpx.AsyncClient
-) -> dict[str, Courier]:
-    """One courier a destination. Raises CannotStart where the webhooks' secret is missing."""
-    couriers: dict[str, Courier] = {}
-    secret = settings.alerts_webhook_secret.get_secret_value()
-    for name, destination in destinations.items():
-        if destination.kind == "alertmanager":
-            manager = AlertmanagerSender(client, destination.url)
-            couriers[name] = AlertmanagerCourier(manager, settings.base, utc_now)
-            continue
+def build_delivering(
+    programme: Programme,
+    settings: AlertsSettings,
+    engine: AsyncEngine,
+    clock: CommonClock,
+    client: httpx.AsyncClient,
+) -> tuple[Delivering, ...]:
+    """A worker for each destination. Raises CannotStart where the webhooks' secret is missing."""
+    outbox = Outbox(engine, lease=lease_for(settings.send_within))
+
+    def courier(to: Addressee, kind: str) -> Courier:
+        within, base = settings.send_within, settings.base
+        if kind == "alertmanager":
+            manager = AlertmanagerSender(client, to.url, within=within)
+            return AlertmanagerCourier(manager, base, clock)
         try:
-            signed = SignedDestination(destination.url, secret)
+            signed = SignedDestination(to.url, settings.alerts_webhook_secret.get_secret_value())
         except ValueError as error:
-            text = f"alerts.yaml: destinations.{name}: {error}: set EARSHOT_ALERTS_WEBHOOK_SECRET"
+            text = (
+                f"alerts.yaml: destinations.{to.name}: {error}: set EARSHOT_ALERTS_WEBHOOK_SECRET"
+            )
             raise CannotStart(text) from None
-        couriers[name] = WebhookCourier(
-            WebhookSender(client, signed, utc_now), settings.base, utc_now
-        )
-    return couriers
+        return WebhookCourier(WebhookSender(client, signed, clock, within=within), base, clock)
+
+    named = programme.alerts.destinations.items()
+    addressees = {Addressee(name, destination.url): destination.kind for name, destination in named}
+    return tuple(
+        Delivering(to, outbox, courier(to, kind), clock) for to, kind in addressees.items()
+    )
 
 
 def policy_of(policy: AlertPolicy) -> Policy:
@@ -118,7 +137,7 @@ def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
 
     where = Where(GROUP, broker.log, Topic.SCORED_RESPONSES)
     lattice = core.programme.segments.lattice
-    terms = Terms(policy_of(core.programme.alerts), lattice, core.ways, utc_now)
+    terms = Terms(policy_of(core.programme.alerts), lattice, core.ways, core.clock)
     return Judge(core.engine, Lookout(ends, where, settle_s=SETTLE_S), terms)
 
 
@@ -130,14 +149,14 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaS
     counting = Health()
     judge = build_judge(core, broker, source)
     publishing = Publishing(Outbox(engine), producer)
-    retention = Retention(engine, settings.alerts_retention, utc_now)
+    retention = Retention(engine, settings.alerts_retention, core.clock)
 
     async def count(stop: asyncio.Event) -> None:
         await consume(source, pipeline, stop, counting)
 
     tellers = [one.run for one in core.delivering]
     web = build_alerts_web(core, counting, judge, publishing, topics_check(broker, TOPICS))
-    workers = (count, judge.run, publishing.run, retention.run, *tellers)
+    workers = (core.clock.run, count, judge.run, publishing.run, retention.run, *tellers)
     return Service("alerts", web, settings.host, settings.alerts_port, workers)
 
 
@@ -163,7 +182,10 @@ def build_alerts_web(
     loops = [counting, judge.health, publishing.health]
     return build_web(
         "alerts",
-        routers=[build_router(core.engine, core.ways, utc_now)],
+        routers=[
+            build_router(core.engine, core.ways, core.clock),
+            build_destinations(core.engine, core.addressees, core.clock),
+        ],
         parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
         registry=registry,
         keys=KeyFile(core.settings.keys_file),

@@ -64,6 +64,12 @@ DELIVERIES = Counter(
     ["destination", "outcome"],
     registry=REGISTRY,
 )
+DISABLED = Gauge(
+    "earshot_alerts_destination_disabled",
+    "1 for a destination that answered 410 Gone: nothing is sent until it is enabled again.",
+    ["destination"],
+    registry=REGISTRY,
+)
 DELETED = Counter(
     "earshot_alerts_deleted_rows",
     "Rows deleted because their time was over, by table.",

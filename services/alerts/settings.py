@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr
 
 from shared.durations import Duration
+from shared.senders import SEND_WITHIN
 from shared.settings import Settings
 
 
@@ -25,6 +26,12 @@ class AlertsSettings(Settings):
         timedelta(days=400),
         ge=timedelta(days=60),
         description="how long counted answers, remarks and messages are kept",
+    )
+    send_within: Duration = Field(
+        SEND_WITHIN,
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=5),
+        description="how long one try to send may take; a fifth later others take it over",
     )
 
     @property

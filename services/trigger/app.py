@@ -1,7 +1,7 @@
 """Wires trigger: one consumer, the workers that send and tell, and the API."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -26,13 +26,14 @@ from services.trigger.worker.dispatch import Courier, Dispatch
 from services.trigger.worker.retention import run_retention
 from services.trigger.worker.telling import Telling
 from shared.broker import find_broker, topics_check
-from shared.clock import utc_now
+from shared.clock import CommonClock
 from shared.db import database_check, open_engine
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.programme.models import Programme
+from shared.senders import lease_for
 from shared.senders.email import EmlFolder
 from shared.senders.smtp import open_smtp
 from shared.senders.webhook import WebhookSender, open_client
@@ -54,6 +55,7 @@ class Core:
     engine: AsyncEngine
     dispatch: Dispatch
     links: Links
+    clock: CommonClock
 
     @property
     def channels(self) -> frozenset[str]:
@@ -83,59 +85,75 @@ async def open_service(settings: TriggerSettings) -> AsyncIterator[Service]:
 async def open_core(settings: TriggerSettings, stack: AsyncExitStack) -> Core:
     """Everything but Kafka."""
     programme = load_programme(settings.programme, dedupe=settings.dedupe)
+    url, statement = settings.database_for("trigger"), settings.database_statement
     engine = await stack.enter_async_context(
-        open_engine(settings.database_for("trigger"), schema="trigger")
+        open_engine(url, schema="trigger", statement=statement)
     )
+    clock = CommonClock(engine)
+    await clock.look()
     links = Links(settings.public_base, Tokens(settings.signing_keys))
-    couriers = await open_couriers(settings, Desk(programme, links, settings.mail_from), stack)
-    repeatable = {channel for channel, courier in couriers.items() if courier.repeatable}
-    store = DispatchStore(engine, repeatable=repeatable)
-    dispatch = Dispatch(store, couriers, utc_now, concurrency=settings.trigger_sends)
-    return Core(settings, programme, engine, dispatch, links)
+    desk = Desk(programme, links, settings.mail_from)
+    couriers = await open_couriers(settings, desk, clock, stack)
+    dispatch = build_dispatch(settings, engine, couriers, clock)
+    return Core(settings, programme, engine, dispatch, links, clock)
 
 
 async def open_couriers(
-    settings: TriggerSettings, desk: Desk, stack: AsyncExitStack
+    settings: TriggerSettings, desk: Desk, clock: CommonClock, stack: AsyncExitStack
 ) -> dict[str, Courier]:
     """One courier a channel; without a mail server mails become files."""
     couriers: dict[str, Courier] = {}
+    within = settings.send_within
     if settings.mail_server is not None:
         name = settings.mail_from.rpartition("@")[2]
-        smtp = await stack.enter_async_context(open_smtp(settings.mail_server, name=name))
-        couriers["email"] = MailCourier(smtp, desk, utc_now)
+        opening = open_smtp(settings.mail_server, name=name, within=within)
+        couriers["email"] = MailCourier(await stack.enter_async_context(opening), desk, clock)
     else:
-        couriers["email"] = MailCourier(EmlFolder(settings.var / "mail"), desk, utc_now)
+        couriers["email"] = MailCourier(EmlFolder(settings.var / "mail"), desk, clock)
     if settings.destination is not None:
         client = await stack.enter_async_context(open_client())
-        hook = WebhookSender(client, settings.destination, utc_now)
-        couriers["webhook"] = WebhookCourier(hook, desk, utc_now)
+        hook = WebhookSender(client, settings.destination, clock, within=within)
+        couriers["webhook"] = WebhookCourier(hook, desk, clock)
     return couriers
+
+
+def build_dispatch(
+    settings: TriggerSettings,
+    engine: AsyncEngine,
+    couriers: Mapping[str, Courier],
+    clock: CommonClock,
+) -> Dispatch:
+    """The worker that sends; what it holds is its own for a fifth longer than a try may take."""
+    within = settings.send_within
+    repeatable = {channel for channel, courier in couriers.items() if courier.repeatable}
+    store = DispatchStore(engine, repeatable=repeatable, lease=lease_for(within))
+    return Dispatch(store, couriers, clock, concurrency=settings.trigger_sends, within=within)
 
 
 def build_service(core: Core, broker: Broker, producer: Producer, source: Source) -> Service:
     """The web application and the workers, on opened parts."""
     settings, engine, dispatch = core.settings, core.engine, core.dispatch
-    intake = Intake(core.programme, core.channels, producer, utc_now)
+    intake = Intake(core.programme, core.channels, producer, core.clock)
     decoders, handle, health = build_decoders(core.programme), build_handle(intake), Health()
     pipeline = Pipeline("trigger", engine, decoders, handle, producer, STREAM, core.wake)
-    telling = Telling(Outbox(engine), producer, utc_now, dispatch.news)
+    telling = Telling(Outbox(engine), producer, core.clock, dispatch.news)
     keeping = Keeping(settings.dedupe, settings.trigger_retention)
 
     async def decide(stop: asyncio.Event) -> None:
         await consume(source, pipeline, stop, health)
 
     async def delete(stop: asyncio.Event) -> None:
-        await run_retention(engine, keeping, utc_now, stop)
+        await run_retention(engine, keeping, core.clock, stop)
 
     web = build_trigger_web(core, health, topics_check(broker, USES))
-    workers = (decide, dispatch.run, telling.run, delete)
+    workers = (core.clock.run, decide, dispatch.run, telling.run, delete)
     return Service("trigger", web, settings.host, settings.trigger_port, workers)
 
 
 def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
     """The API; no customer ever sees it."""
     queries = Queries(core.engine)
-    suppressing = Suppressing(SuppressionStore(core.engine), utc_now, core.wake)
+    suppressing = Suppressing(SuppressionStore(core.engine), core.clock, core.wake)
 
     async def consumer() -> str | None:
         return health.fault()
@@ -148,7 +166,7 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
     return build_web(
         "trigger",
         routers=[
-            build_decisions(queries, core.programme, core.channels, utc_now),
+            build_decisions(queries, core.programme, core.channels, core.clock),
             build_invitations(queries, core.links.survey),
             build_suppressions(suppressing),
         ],

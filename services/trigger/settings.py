@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from pydantic import Field, SecretStr, model_validator
 
 from shared.durations import Duration
+from shared.senders import SEND_WITHIN
 from shared.senders.smtp import MailServer
 from shared.senders.webhook import Destination
 from shared.settings import LinkSettings
@@ -40,6 +41,12 @@ class TriggerSettings(LinkSettings):
         description="how long decisions, invitations and contact data are kept",
     )
     trigger_sends: int = Field(64, ge=1, le=1000, description="how many sends at the same time")
+    send_within: Duration = Field(
+        SEND_WITHIN,
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=5),
+        description="how long one try to send may take; a fifth later others take it over",
+    )
 
     @model_validator(mode="after")
     def _senders(self) -> Self:

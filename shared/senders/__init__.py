@@ -1,17 +1,31 @@
 """Ways to send something out of Earshot: each a `Sender`, each failing in the same words."""
 
-from typing import Protocol, TypeVar
+from datetime import timedelta
+from typing import Final, Protocol, TypeVar
 
 M_contra = TypeVar("M_contra", contravariant=True)
 
 
-class SendFailed(Exception):
-    """Nothing was delivered. `permanent`: trying again will not help. `detail` is one sentence."""
+SEND_WITHIN: Final = timedelta(seconds=25)
 
-    def __init__(self, detail: str, *, permanent: bool) -> None:
+
+def lease_for(within: timedelta) -> timedelta:
+    """How long a try that may take `within` belongs to its sender; then others take it over."""
+    return within + max(within / 5, timedelta(seconds=1))
+
+
+class SendFailed(Exception):
+    """Nothing was delivered; `detail` is one sentence.
+
+    `permanent`: trying this message again will not help. `gone`: the other side wants no further
+    message at all.
+    """
+
+    def __init__(self, detail: str, *, permanent: bool, gone: bool = False) -> None:
         super().__init__(detail)
         self.detail = detail
         self.permanent = permanent
+        self.gone = gone
 
 
 class SendInDoubt(Exception):

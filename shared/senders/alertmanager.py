@@ -3,21 +3,21 @@
 import asyncio
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
 import msgspec
 
-from shared.senders import SendFailed
+from shared.senders import SEND_WITHIN, SendFailed
 from shared.wire import encode_text
 
 _PATH: Final = "/api/v2/alerts"
 # These are about the alerts. A redirect, 401, 403 or 404 is about what stands in between, and an
 # alert that still fires must be heard again once that is mended.
-_REFUSED: Final = frozenset({400, 413, 422})
+_GONE: Final = 410
+_REFUSED: Final = frozenset({400, _GONE, 413, 422})
 _SHOWN: Final = 300  # characters
-_IN_ALL_S: Final = 30.0
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -57,26 +57,29 @@ class AlertmanagerSender:
 
     repeatable: Final = True
 
-    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, url: str, *, within: timedelta = SEND_WITHIN
+    ) -> None:
         self._client = client
+        self._within_s = within.total_seconds()
         self._url = url.rstrip("/") + _PATH
 
     async def send(self, message: Sequence[PostedAlert]) -> None:
         """Post alerts; what it knows already is renewed.
 
-        Raises SendFailed: for good where it refuses them (400, 413, 422), for now on any other
-        status but 2xx, time-out and no connection.
+        Raises SendFailed: for good where it refuses them (400, 413, 422) or is gone (410), for now
+        on any other status but 2xx, time-out and no connection.
         """
         body = msgspec.json.encode([alert.to_json() for alert in message])
         try:
-            async with asyncio.timeout(_IN_ALL_S):
+            async with asyncio.timeout(self._within_s):
                 status, said = await self._post(body)
         except (httpx.HTTPError, TimeoutError) as error:
             detail = f"the Alertmanager could not be reached: {type(error).__name__}"
             raise SendFailed(detail, permanent=False) from error
         if not 200 <= status < 300:
             detail = f"the Alertmanager answered {status}: {said}".removesuffix(": ")
-            raise SendFailed(detail, permanent=status in _REFUSED)
+            raise SendFailed(detail, permanent=status in _REFUSED, gone=status == _GONE)
 
     async def _post(self, body: bytes) -> tuple[int, str]:
         headers = {"content-type": "application/json"}

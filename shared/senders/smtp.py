@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from shared.senders import SendFailed, SendInDoubt
+from shared.senders import SEND_WITHIN, SendFailed, SendInDoubt
 from shared.senders.email import Mail, ascii_address, build_message
 
 ACCEPTED: Final = "smtp://[user:password@]host[:port] (STARTTLS) or smtps://… (TLS at once)"
@@ -120,9 +121,12 @@ class SmtpSender:
 
 
 @asynccontextmanager
-async def open_smtp(server: MailServer, *, name: str) -> AsyncIterator[SmtpSender]:
-    """A sender whose connections are closed at the end."""
-    sender = SmtpSender(server, name=name)
+async def open_smtp(
+    server: MailServer, *, name: str, within: timedelta = SEND_WITHIN
+) -> AsyncIterator[SmtpSender]:
+    """A sender whose connections are closed at the end; half of `within` may pass before a mail."""
+    ready_s = min(_READY_S, within.total_seconds() / 2)
+    sender = SmtpSender(server, name=name, ready_s=ready_s)
     try:
         yield sender
     finally:

@@ -4,19 +4,21 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from shared.senders import SendFailed
+from shared.senders import SEND_WITHIN, SendFailed
 
 _READ_AT_MOST: Final = 64 * 1024
-_IN_ALL_S: Final = 30.0  # the client bounds each wait; one that answers drop by drop, only this
 _BODY_S: Final = 5.0
-_GONE_FOR_GOOD: Final = frozenset(range(300, 500)) - {408, 425, 429}
+_GONE: Final = 410
+# These are about the message. A redirect, 401, 403 or 404 is about what stands in between, and the
+# message must still arrive once that is mended.
+_REFUSED: Final = frozenset({400, _GONE, 413, 415, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,21 @@ class WebhookSender:
         client: httpx.AsyncClient,
         destination: Destination,
         clock: Callable[[], datetime],
+        *,
+        within: timedelta = SEND_WITHIN,
     ) -> None:
         self._client = client
+        self._within_s = within.total_seconds()
         self._url = destination.url
         self._signer = Webhook(destination.secret)
         self._clock = clock
 
     async def send(self, message: Delivery) -> None:
-        """Post it; any 2xx is success.
+        """Post it; any 2xx is success, and a redirect is not followed.
 
-        Raises SendFailed: for good on 3xx and 4xx, for now on 408, 425, 429, 5xx, time-out and no
-        connection. The receiver knows repeats by `webhook-id`, so a time-out may be tried again.
+        Raises SendFailed: for good on 400, 413, 415, 422 and on 410, which says `gone`; for now on
+        any other status, time-out and no connection. The receiver knows repeats by `webhook-id`,
+        so a time-out may be tried again.
         """
         now = self._clock()
         headers = {
@@ -87,14 +93,15 @@ class WebhookSender:
             "webhook-signature": self._signer.sign(message.id, now, message.body.decode()),
         }
         try:
-            async with asyncio.timeout(_IN_ALL_S):
+            # the client bounds each wait; one that answers drop by drop, only this
+            async with asyncio.timeout(self._within_s):
                 status = await self._post(message.body, headers)
         except (httpx.HTTPError, TimeoutError) as error:
             detail = f"the webhook could not be reached: {type(error).__name__}"
             raise SendFailed(detail, permanent=False) from error
         if not 200 <= status < 300:
             detail = f"the webhook answered {status}"
-            raise SendFailed(detail, permanent=status in _GONE_FOR_GOOD)
+            raise SendFailed(detail, permanent=status in _REFUSED, gone=status == _GONE)
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> int:
         request = self._client.stream("POST", self._url, content=body, headers=headers)

@@ -8,7 +8,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from services.alerts.domain.alerts import Change, State
-from services.alerts.domain.deliveries import GIVE_UP, LEASE, REPEAT
+from services.alerts.domain.deliveries import GIVE_UP, REPEAT
+from services.alerts.store.outbox import LEASE
 from shared.db import open_engine
 from shared.senders.webhook import open_client
 from tests.support.alerts_stage import NOON, SECRET, Stage, fresh
@@ -99,7 +100,7 @@ async def test_a_destination_that_fails_is_tried_again_later(
 async def test_a_destination_that_refuses_has_a_dead_letter_of_its_own(
     stage: Stage, receiver: Receiver
 ) -> None:
-    receiver.statuses += [410]
+    receiver.statuses += [400]
     hook = stage.add("hook", receiver.url, "webhook")
     dead = stage.add("dead", "http://127.0.0.1:9", "webhook")
     await stage.tell((fresh(), Change.OPENED))
@@ -158,7 +159,7 @@ async def test_what_a_dead_sender_had_claimed_is_sent_by_another(
 ) -> None:
     hook = stage.add("hook", receiver.url, "webhook")
     await stage.tell((fresh(), Change.OPENED))
-    assert len(await stage.outbox.claim("hook", 8, stage.now)) == 1  # and then it dies
+    assert len(await stage.outbox.claim(hook.to, 8, stage.now)) == 1  # and then it dies
 
     await hook.turn()
     assert receiver.got == []

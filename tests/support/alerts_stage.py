@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import Alert, Change
 from services.alerts.domain.cases import Case, Docket
+from services.alerts.domain.deliveries import Addressee
 from services.alerts.store.alerts import write_docket
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.couriers import AlertmanagerCourier, Courier, WebhookCourier
@@ -43,7 +44,7 @@ class Stage:
             courier = AlertmanagerCourier(
                 AlertmanagerSender(self.client, url), "http://alerts", self.clock
             )
-        self.deliverings[name] = Delivering(name, self.outbox, courier, self.clock)
+        self.deliverings[name] = Delivering(Addressee(name, url), self.outbox, courier, self.clock)
         return self.deliverings[name]
 
     async def tell(self, *changes: tuple[Alert, Change]) -> None:

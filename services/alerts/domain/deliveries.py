@@ -1,4 +1,4 @@
-"""When to tell a destination, and when to give up."""
+"""When to tell a destination, when to give up, and when it wants to hear no more."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +7,6 @@ from typing import Final
 
 FIRING_FOR: Final = timedelta(minutes=5)  # an alert is believed so long after we last said it
 REPEAT: Final = timedelta(minutes=1)
-LEASE: Final = timedelta(seconds=60)  # a claim whose sender died may be taken after it
 GIVE_UP: Final = timedelta(hours=24)
 LONGEST_WAIT: Final = timedelta(minutes=5)
 
@@ -17,6 +16,22 @@ class Way(StrEnum):
 
     EACH_CHANGE = "each-change"
     WHILE_FIRING = "while-firing"
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """A destination of the programme. At another address it is another one."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Disabled:
+    """Since when and why a destination is told nothing; what is for it waits."""
+
+    at: datetime
+    detail: str
 
 
 class Outcome(StrEnum):
@@ -29,12 +44,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """What is next for a delivery."""
+    """What is next for a delivery; `gone`: for its destination nothing is."""
 
     outcome: Outcome
     next_at: datetime
     attempts: int
     detail: str | None = None
+    gone: bool = False
 
 
 def key_of(way: Way, alert_id: str, revision: int) -> str:
@@ -57,3 +73,8 @@ def after_failure(
         return Step(Outcome.DEAD, now, attempts, detail)
     wait = min(timedelta(seconds=2.0 ** min(attempts - 1, 20)), LONGEST_WAIT)
     return Step(Outcome.PENDING, now + wait, attempts, detail)
+
+
+def after_gone(attempts: int, *, detail: str, now: datetime) -> Step:
+    """The destination is gone: the message waits until a person enables it again."""
+    return Step(Outcome.PENDING, now, attempts, detail, gone=True)

@@ -17,6 +17,13 @@ CLOSING: Final = 0x6561_7273_686F_7402
 _ROWS_A_CHUNK: Final = 1_000  # about as many minutes, half a second
 
 _ELECT: Final = sa.text("SELECT pg_try_advisory_lock(:key)")
+# A judge takes turns twice a second. One that stands still (stopped, starved, its machine lost)
+# would hold the lock for as long as its connection lives: PostgreSQL ends that.
+_KEEP_TURNING: Final = sa.text("""
+    SELECT set_config('idle_session_timeout', :most, false),
+        set_config('idle_in_transaction_session_timeout', :most, false)
+""")
+STANDSTILL_S: Final = 10
 _NEXTS: Final = sa.text("""
     SELECT partition, next FROM offsets
     WHERE group_id = :group AND log = :log AND topic = :topic
@@ -101,11 +108,16 @@ class Counted:
 
 
 async def elect(engine: AsyncEngine) -> AsyncConnection | None:
-    """A connection that holds the judge's lock for as long as it lives; None where another does."""
+    """A connection that holds the judge's lock for as long as it lives; None where another does.
+
+    It ends when nothing is asked of it for 10 s: not to be given back to others.
+    """
     connection = await engine.connect()
     try:
         async with connection.begin():
             elected = (await connection.execute(_ELECT, {"key": JUDGE})).scalar_one()
+            if elected:
+                await connection.execute(_KEEP_TURNING, {"most": f"{STANDSTILL_S}s"})
     except BaseException:
         await connection.invalidate()
         raise

@@ -3,17 +3,20 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import Alert
-from services.alerts.domain.deliveries import LEASE, Step
+from services.alerts.domain.deliveries import Addressee, Disabled, Step
 from services.alerts.domain.estimates import Severity
 from services.alerts.store.alerts import read_alert
+from services.alerts.store.destinations import disable, read_disabled
+from shared.senders import SEND_WITHIN, lease_for
 
+LEASE: Final = lease_for(SEND_WITHIN)
 _UNPUBLISHED: Final = sa.text("""
     SELECT seq, alert_id, record FROM changes WHERE NOT published
     ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED
@@ -27,6 +30,8 @@ _CLAIM: Final = sa.text("""
     WITH due AS (
         SELECT destination, key FROM deliveries
         WHERE destination = :destination AND state = 'pending' AND next_at <= :now
+            AND NOT EXISTS (SELECT FROM disabled x
+                WHERE x.destination = :destination AND x.url = :url)
         ORDER BY next_at LIMIT :most FOR UPDATE SKIP LOCKED
     ), taken AS (
         UPDATE deliveries d SET next_at = :lease, attempts = d.attempts + 1
@@ -66,8 +71,9 @@ class Claimed:
 class Outbox:
     """Rows that wait to be told; each call its own transaction."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, lease: timedelta = LEASE) -> None:
         self._engine = engine
+        self._lease = lease
 
     @asynccontextmanager
     async def unpublished(self, most: int) -> AsyncIterator[Sequence[tuple[str, str]]]:
@@ -78,9 +84,10 @@ class Outbox:
             if rows:
                 await connection.execute(_PUBLISHED, {"seqs": [row.seq for row in rows]})
 
-    async def claim(self, destination: str, most: int, now: datetime) -> Sequence[Claimed]:
-        """Take what is due to a destination; committed when this returns."""
-        values = {"destination": destination, "most": most, "now": now, "lease": now + LEASE}
+    async def claim(self, to: Addressee, most: int, now: datetime) -> Sequence[Claimed]:
+        """Take what is due to a destination, nothing if it is disabled; committed on return."""
+        times = {"now": now, "lease": now + self._lease}
+        values = {"destination": to.name, "url": to.url, "most": most, **times}
         async with self._engine.begin() as connection:
             rows = (await connection.execute(_CLAIM, values)).all()
         return [
@@ -91,11 +98,18 @@ class Outbox:
             for row in rows
         ]  # fmt: skip
 
-    async def settle(self, destination: str, steps: Sequence[tuple[Claimed, Step]]) -> None:
-        """Store what became of deliveries."""
+    async def disabled(self, to: Addressee) -> Disabled | None:
+        """Since when and why nothing is claimed for a destination."""
+        async with self._engine.connect() as connection:
+            return await read_disabled(connection, to)
+
+    async def settle(
+        self, to: Addressee, steps: Sequence[tuple[Claimed, Step]], now: datetime
+    ) -> None:
+        """Store what became of deliveries; one that says `gone` disables its destination."""
         values: list[dict[str, Any]] = [
             {
-                "destination": destination,
+                "destination": to.name,
                 "key": claimed.key,
                 "revision": claimed.revision,
                 "state": step.outcome,
@@ -107,3 +121,6 @@ class Outbox:
         ]
         async with self._engine.begin() as connection:
             await connection.execute(_SETTLE, values)
+            gone = next((step.detail or "" for _, step in steps if step.gone), None)
+            if gone is not None:
+                await disable(connection, to, Disabled(now, gone))

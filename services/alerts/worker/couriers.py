@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 import msgspec
+import structlog
 
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.deliveries import (
@@ -15,6 +16,7 @@ from services.alerts.domain.deliveries import (
     Step,
     Way,
     after_failure,
+    after_gone,
     after_success,
 )
 from services.alerts.domain.estimates import Severity
@@ -25,6 +27,7 @@ from shared.senders import Sender, SendFailed
 from shared.senders.alertmanager import PostedAlert, label_name
 from shared.senders.webhook import Delivery
 
+_log = structlog.get_logger()
 _OWN_LABELS: Final = ("alertname", "metric", "survey", "severity")
 
 Settled = list[tuple[Claimed, Step]]
@@ -54,13 +57,15 @@ class WebhookCourier:
         return list(await asyncio.gather(*map(self._deliver, claimed)))
 
     async def _deliver(self, one: Claimed) -> tuple[Claimed, Step]:
-        message = Delivery(
-            id=f"{one.alert.id}.{one.revision}", body=in_words(one.record, self.base)
-        )
         try:
-            await self.sender.send(message)
+            body = in_words(one.record, self.base)
+            await self.sender.send(Delivery(id=f"{one.alert.id}.{one.revision}", body=body))
         except SendFailed as failed:
             return one, failure(one, failed, self.clock())
+        except Exception:  # noqa: BLE001 - a fault of ours in one message must not stop the others
+            _log.exception("a message could not be made", alert=one.alert.id, revision=one.revision)
+            ours = SendFailed("a fault of ours; it is in the log", permanent=False)
+            return one, failure(one, ours, self.clock())
         return one, after_success(goes_on=False, now=self.clock())
 
 
@@ -80,7 +85,7 @@ class AlertmanagerCourier:
         try:
             await self.sender.send([posted(c.alert, c.raised_as, self.base, now) for c in claimed])
         except SendFailed as failed:
-            if failed.permanent and len(claimed) > 1:
+            if failed.permanent and not failed.gone and len(claimed) > 1:
                 return [pair for one in claimed for pair in await self.deliver([one])]
             return [(one, failure(one, failed, self.clock())) for one in claimed]
         return [
@@ -104,6 +109,8 @@ def link_to(alert: Alert, base: str) -> str:
 
 def failure(one: Claimed, failed: SendFailed, now: datetime) -> Step:
     """What follows a failed try. An alert that still fires is tried for as long as it does."""
+    if failed.gone:
+        return after_gone(one.attempts, detail=failed.detail, now=now)
     step = after_failure(
         one.attempts, one.since, permanent=failed.permanent, detail=failed.detail, now=now
     )

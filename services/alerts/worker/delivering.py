@@ -4,8 +4,8 @@ import asyncio
 
 import structlog
 
-from services.alerts.domain.deliveries import Outcome
-from services.alerts.metrics import DELIVERIES
+from services.alerts.domain.deliveries import Addressee, Disabled, Outcome
+from services.alerts.metrics import DELIVERIES, DISABLED
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.couriers import Courier
 from services.alerts.worker.turns import Clock, take_turns
@@ -18,17 +18,26 @@ _log = structlog.get_logger()
 class Delivering:
     """Takes one destination's deliveries to it, tries again by itself, gives up by itself."""
 
-    def __init__(self, name: str, outbox: Outbox, courier: Courier, clock: Clock) -> None:
-        self.name = name
+    def __init__(self, to: Addressee, outbox: Outbox, courier: Courier, clock: Clock) -> None:
+        self.to = to
         self.courier = courier
         self._outbox = outbox
         self._clock = clock
         self.health = Health()
         self.fault: str | None = None
+        self.disabled: Disabled | None = None
+
+    @property
+    def name(self) -> str:
+        return self.to.name
 
     def why_not_told(self) -> str | None:
-        """What the last try failed by, or None."""
-        return self.fault
+        """Since when it is disabled, or what the last try failed by, or None."""
+        if self.disabled is None:
+            return self.fault
+        since = self.disabled.at.isoformat(timespec="seconds")
+        back = f"POST /v1/destinations/{self.name}/enable"
+        return f"disabled since {since}: {self.disabled.detail}; {back} when it is mended"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until stopped."""
@@ -37,13 +46,14 @@ class Delivering:
 
     async def turn(self) -> bool:
         """Try what is due; say whether there may be more."""
-        claimed = await self._outbox.claim(self.name, self.courier.most, self._clock())
+        claimed = await self._outbox.claim(self.to, self.courier.most, self._clock())
         if not claimed:
+            await self._look()
             return False
         hit(Point.CLAIMED)
         settled = await self.courier.deliver(claimed)
         hit(Point.SENT)
-        await self._outbox.settle(self.name, settled)
+        await self._outbox.settle(self.to, settled, self._clock())
         hit(Point.MARKED)
         for one, step in settled:
             outcome = Outcome.SENT if step.detail is None else step.outcome
@@ -54,7 +64,19 @@ class Delivering:
                     revision=one.revision, detail=step.detail,
                 )  # fmt: skip
         self._note(settled[-1][1].detail)
+        if any(step.gone for _, step in settled):
+            await self._look()
         return len(claimed) == self.courier.most
+
+    async def _look(self) -> None:
+        """Nothing is due, or the destination is disabled, by us or by another process."""
+        before, self.disabled = self.disabled, await self._outbox.disabled(self.to)
+        DISABLED.labels(self.name).set(self.disabled is not None)
+        if self.disabled is not None and before is None:
+            _log.error("destination disabled", destination=self.name, detail=self.disabled.detail)
+        if self.disabled is None and before is not None:
+            _log.info("destination enabled again", destination=self.name)
+            self.fault = None
 
     def _note(self, detail: str | None) -> None:
         if detail is not None and self.fault is None:

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from shared.stream.pipeline import Health
-from shared.stream.verdict import Verdict, judge
+from shared.stream.verdict import judge
 
 _log = structlog.get_logger()
 _FIRST_WAIT_S: Final = 0.2
@@ -59,7 +59,7 @@ async def take_turns(
 
 def _tell(name: str, error: Exception, health: Health) -> None:
     said = f"{type(error).__name__}: {error}"[:300]
-    if judge(error) is not Verdict.WEATHER:
+    if not judge(error).passes:
         _log.error("turn failed", worker=name, exc_info=error)
     elif health.weather is None:
         _log.warning("stopped by weather; trying again", worker=name, error=said)

@@ -18,9 +18,9 @@ from services.trigger.domain.letters import Letter
 from services.trigger.store.rows import read_letter
 from services.trigger.store.suppressions import OPEN_CHANNELS
 from shared.columns import columns, unnested
+from shared.senders import SEND_WITHIN, lease_for
 
-STALE_AFTER: Final = timedelta(seconds=30)
-
+LEASE: Final = lease_for(SEND_WITHIN)
 # What is due becomes `sending`, or `cancelled` where no channel is left, or `expired`; the
 # decision in the ledger follows.
 _CLAIM: Final = text(f"""
@@ -121,17 +121,20 @@ class Settlement:
 class DispatchStore:
     """The table `invitations` as the dispatch worker uses it; each call its own transaction."""
 
-    def __init__(self, engine: AsyncEngine, *, repeatable: AbstractSet[str]) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, repeatable: AbstractSet[str], lease: timedelta = LEASE
+    ) -> None:
         self._engine = engine
         self._repeatable = sorted(repeatable)
+        self._lease = lease
 
     async def claim(self, most: int, now: datetime) -> Claimed:
         """Take what is due, at most so many; committed when this returns."""
         return await self._take(_CLAIM, {"most": most, "now": now})
 
     async def retake(self, most: int, now: datetime) -> Claimed:
-        """Take what a sender left behind half a minute ago."""
-        values = {"most": most, "now": now, "before": now - STALE_AFTER}
+        """Take what its sender had for longer than the lease."""
+        values = {"most": most, "now": now, "before": now - self._lease}
         return await self._take(_RETAKE, values | {"repeatable": self._repeatable})
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Status]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -14,12 +15,11 @@ from services.trigger.metrics import DISPATCH_SECONDS, ENDED, IN_FLIGHT, SEND_SE
 from services.trigger.store.dispatch import Claimed, DispatchStore, Settlement
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_of
 from shared.failpoints import Point, hit
-from shared.senders import SendFailed, SendInDoubt
+from shared.senders import SEND_WITHIN, SendFailed, SendInDoubt
 
 _log = structlog.get_logger()
 
 _RETAKE_EVERY_S: Final = 5.0
-_LONGEST_TRY_S: Final = 25.0  # less than the half minute after which others take the row
 _DRAIN_S: Final = 6.0
 
 
@@ -36,7 +36,10 @@ class Courier(Protocol):
 
 @dataclass
 class Dispatch:
-    """The worker that sends. `due` wakes it; it wakes `news` when a state is to be told."""
+    """The worker that sends. `due` wakes it; it wakes `news` when a state is to be told.
+
+    One try takes at most `within`, which is less than the store's lease.
+    """
 
     store: DispatchStore
     couriers: Mapping[str, Courier]
@@ -44,6 +47,7 @@ class Dispatch:
     due: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     concurrency: int = 64
+    within: timedelta = SEND_WITHIN
     _flying: set[asyncio.Task[Settlement]] = field(default_factory=set, init=False)
     _retaken_at: float = field(default=0.0, init=False)
     _faults: dict[str, str] = field(default_factory=dict, init=False)
@@ -123,7 +127,7 @@ class Dispatch:
 
     def launch(self, letters: Sequence[Letter], *, age_s: float = 0.0) -> None:
         """Begin to send letters; `age_s` is how long ago they were claimed."""
-        until = asyncio.get_running_loop().time() + _LONGEST_TRY_S - age_s
+        until = asyncio.get_running_loop().time() + self.within.total_seconds() - age_s
         self._flying |= {asyncio.create_task(self._try(letter, until)) for letter in letters}
         IN_FLIGHT.set(len(self._flying))
 
@@ -159,7 +163,7 @@ class Dispatch:
             return Outcome.DOUBT, error.detail
         except TimeoutError:
             outcome = Outcome.LATER if courier.repeatable else Outcome.DOUBT
-            return outcome, f"no answer within {_LONGEST_TRY_S:.0f} s"
+            return outcome, f"no answer within {self.within.total_seconds():g} s"
         except Exception:  # noqa: BLE001 - a fault of ours in one letter must not stop the others
             _log.exception("a letter could not be made", invitation=letter.id)
             return Outcome.LATER, "a fault of ours; it is in the log"

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.alerts.api.said import Said
 from services.alerts.domain.alerts import Alert, Change, Over, State
 from services.alerts.domain.facts import Word
 from services.alerts.store.alerts import (
@@ -25,15 +25,6 @@ from shared.web.app import json_response
 from shared.web.pages import Cursor, Limit
 
 Decide = Callable[[Alert, Word, datetime], Alert]
-
-
-class Said(BaseModel):
-    """Who decides, and why."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    by: str = Field(min_length=1, max_length=200)
-    note: str | None = Field(None, max_length=2000)
 
 
 class AlertPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +71,7 @@ def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime])
             alert = _known(await find_alert(connection, alert_id, lock=True))
             at = await newest_of(connection, alert.line)
             now = clock()
-            word = Word(by=_text(said.by), note=_text(said.note) if said.note else None, at=now)
+            word = said.word(now)
             try:
                 decided = how(alert, word, min(at or now, now))
             except Over as over:
@@ -113,7 +104,3 @@ def _known(alert: Alert | None) -> Alert:
     if alert is None:
         raise NotFound("there is no such alert")
     return alert
-
-
-def _text(text: str) -> str:
-    return "".join(letter for letter in text if letter >= " " or letter in "\t\n")
