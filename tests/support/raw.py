@@ -1,6 +1,8 @@
 """Stands in for an AIOKafkaConsumer: what `shared.stream.kafka` asks of one, no more."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -30,6 +32,8 @@ class RawConsumer:
         self.started = self.stopped = 0
         self.listener: ConsumerRebalanceListener | None = None
         self.during: Callable[[], object] = lambda: None
+        self.fetching: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._fetcher = SimpleNamespace(error_future=self.fetching)
 
     async def start(self) -> None:
         self.started += 1

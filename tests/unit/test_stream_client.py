@@ -54,6 +54,16 @@ async def test_a_client_whose_errors_do_not_end_is_replaced(stand: Stand) -> Non
     assert stand.source.placed
 
 
+async def test_a_client_whose_fetches_died_is_replaced_at_the_next_poll(stand: Stand) -> None:
+    stand.raw.fetching.set_exception(RuntimeError("the handler is closed"))
+
+    await stand.source.poll(0)
+
+    first, second = stand.raws
+    assert (first.stopped, second.started) == (1, 1)
+    assert isinstance(first.fetching.exception(), RuntimeError)
+
+
 async def test_a_client_that_fetches_nothing_where_there_is_something_is_replaced(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

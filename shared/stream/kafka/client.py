@@ -13,7 +13,7 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from shared.stream.kafka.guards import close_quietly, start_or_unavailable
+from shared.stream.kafka.guards import close_quietly, fetches_no_more, start_or_unavailable
 from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
@@ -43,7 +43,7 @@ class Client:
 
     async def opened(self) -> Any:
         """The client, started. Raises KafkaUnavailable where the broker does not answer."""
-        if self.raw is not None and self._faults < _FAULTS:
+        if self.raw is not None and self._faults < _FAULTS and not fetches_no_more(self.raw):
             return self.raw
         if self.raw is not None:
             _log.warning("kafka client replaced", client="consumer")

@@ -2,6 +2,8 @@
 
 - `stop()` raises CancelledError and leaves its metadata task running when the broker is away
 - idempotent sends and `commit()` never time out while the broker is away
+- a connection that was reset raises what nobody expects when uvloop is asked to write to it, which
+  ends whoever wrote: a consumer's fetches, a producer's sends
 """
 
 import asyncio
@@ -9,7 +11,8 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared.stream.records import KafkaUnavailable
 
@@ -18,6 +21,27 @@ _log = structlog.get_logger()
 STOP_S: Final = 1.0
 _ABANDON_S: Final = 0.5
 START_RETRY_S: Final = 0.5
+
+_write: Final = AIOKafkaConnection.send
+
+
+def _write_or_broken(connection: Any, request: Any, expect_response: bool = True) -> Any:  # noqa: FBT001, FBT002 - as aiokafka calls it
+    """As it was; raises KafkaConnectionError, which is tried again, where uvloop has closed it."""
+    try:
+        return _write(connection, request, expect_response)
+    except KafkaError:
+        raise
+    except RuntimeError as error:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"connection at {connection.host} is closed") from error
+
+
+AIOKafkaConnection.send = _write_or_broken
+
+
+def fetches_no_more(consumer: Any) -> bool:
+    """Whether that which fetches has died of a fault: `getmany` would wait for ever."""
+    return bool(consumer._fetcher.error_future.done())  # noqa: SLF001 - there is no public way
 
 
 async def close_quietly(client: Any, *, what: str) -> None:
