@@ -10,6 +10,7 @@ from services.commands import deadletters as command
 from shared import logs
 from shared.errors import Reason
 from shared.stream import Broker, Outgoing
+from tests.support.kafka import on_both
 from tests.support.letters import deadletters, failed, held, put
 
 SECRET = "ana@example.org"
@@ -20,6 +21,7 @@ def lines(said: Said) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.readouterr().out.splitlines()]
 
 
+@on_both
 async def test_list_counts_by_service_topic_and_reason_and_shows_nobody(
     broker: Broker, capsys: Said
 ) -> None:
@@ -53,6 +55,7 @@ async def test_list_counts_by_service_topic_and_reason_and_shows_nobody(
     assert groups[0]["first_failed_at"] == "2026-11-21T01:00:00.000000Z"
 
 
+@on_both
 async def test_list_is_narrowed_by_reason_service_topic_and_time(
     broker: Broker, capsys: Said
 ) -> None:
@@ -76,6 +79,7 @@ async def test_list_is_narrowed_by_reason_service_topic_and_time(
     assert await counted("--limit", "1") == 1
 
 
+@on_both
 async def test_show_has_everything_of_one_letter(broker: Broker, capsys: Said) -> None:
     why: dict[str, Any] = {"reason": Reason.MISSING_FIELD, "detail": "id is missing"}
     await put(broker, failed(b'{"a":1}', headers=(("ce_id", b"7"), ("none", None)), **why))
@@ -100,6 +104,7 @@ async def test_show_has_everything_of_one_letter(broker: Broker, capsys: Said) -
     assert error == "3@999 is no dead letter, or its time to be kept is over\n"
 
 
+@on_both
 async def test_what_others_wrote_there_is_counted_and_harmless(
     broker: Broker, capsys: Said
 ) -> None:

@@ -23,6 +23,7 @@ from shared.process import Service
 from shared.stream import Broker, KafkaUnavailable, Outgoing
 from shared.wire import decoder
 from tests.support.embedded import execute
+from tests.support.kafka import on_both
 from tests.support.letters import RESPONSES, deadletters, held, put
 from tests.support.scoring import record, response
 from tests.support.trigger import ROOT, call_ended
@@ -51,7 +52,7 @@ def environment(database_url: str, broker: Broker) -> dict[str, Any]:
         "kafka_bootstrap": broker.bootstrap,
         "kafka_log": broker.log,
         "kafka_topic_prefix": broker.prefix,
-        "kafka_embedded": True,
+        "kafka_embedded": broker.embedded,
         "database_url": SecretStr(database_url),
         "programme": ROOT / "programme",
     }
@@ -96,6 +97,7 @@ def answers(keys: Iterable[str], score: int) -> list[Outgoing]:
     return [Outgoing(one.topic, one.key, one.value) for one in records]
 
 
+@on_both
 async def test_an_answer_is_counted_once_however_often_it_is_sent_back(
     fresh_database_url: str, broker: Broker, capsys: Said
 ) -> None:
@@ -131,6 +133,7 @@ async def test_an_answer_is_counted_once_however_often_it_is_sent_back(
     assert len([one for one in await held(broker, RESPONSES) if one.key == b"bad-0"]) == 5
 
 
+@on_both
 async def test_an_event_asks_once_however_often_it_is_sent_back(
     fresh_database_url: str, broker: Broker, capsys: Said, tmp_path: Path
 ) -> None:
@@ -172,10 +175,9 @@ def call(number: int, customer: int) -> Outgoing:
 async def decided(broker: Broker) -> dict[str, list[str]]:
     """The reasons of each event's decisions, each decision once however often it was told."""
     read, found = decoder(SurveyDecision), {}
-    with suppress(KafkaUnavailable):
-        for one in await held(broker, Topic.SURVEY_DECISIONS):
-            decision = read.decode(one.value or b"")
-            found[decision.event_id, decision.trigger, decision.decided_at] = decision.reason
+    for one in await held(broker, Topic.SURVEY_DECISIONS):
+        decision = read.decode(one.value or b"")
+        found[decision.event_id, decision.trigger, decision.decided_at] = decision.reason
     reasons: dict[str, list[str]] = {}
     for (event_id, _, _), reason in found.items():
         reasons.setdefault(event_id, []).append(reason)

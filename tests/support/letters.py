@@ -8,7 +8,7 @@ from services.commands.deadletters import run
 from services.commands.deadletters.arguments import read_arguments
 from shared.errors import Reason, Refused
 from shared.events import Topic
-from shared.stream import Broker, Outgoing, Record
+from shared.stream import Broker, KafkaUnavailable, Outgoing, Record
 from shared.stream.deadletter import dead_letter
 from shared.stream.kafka import open_producer, read_all
 
@@ -46,7 +46,13 @@ async def put(broker: Broker, *records: Outgoing) -> None:
 
 
 async def held(broker: Broker, topic: str) -> list[Record]:
-    return await read_all(broker.bootstrap, f"{broker.prefix}{topic}")
+    """What the topic holds; nothing where nobody has made it yet."""
+    try:
+        return await read_all(broker.bootstrap, f"{broker.prefix}{topic}")
+    except KafkaUnavailable as error:
+        if "missing" in str(error):
+            return []
+        raise
 
 
 async def deadletters(broker: Broker, *arguments: str) -> int:

@@ -1,0 +1,69 @@
+"""The loop and its dead letters: none stops it, and an operator's trial does not pause a topic."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db import open_engine
+from shared.embedded.system import Embedded
+from shared.stream import Broker, Decoded, Outgoing, Partition, Record
+from shared.stream.kafka import open_producer, open_source
+from shared.stream.letters import read_letter
+from tests.support.embedded import cloned_database
+from tests.support.kafka import on_both
+from tests.support.letters import held
+from tests.support.stream import TOPIC, Rig, eventually, make_tables, write
+
+HOME = Partition(TOPIC, 0)
+REPLAY = (("earshot-replay-of", b"3@17"), ("earshot-failures", b"2"))
+
+
+@pytest.fixture(scope="module")
+def module_database_url(servers: Embedded) -> Iterator[str]:
+    with cloned_database(servers.database_url, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+async def rig(module_database_url: str) -> AsyncIterator[Rig]:
+    async with open_engine(module_database_url, schema="public") as engine:
+        await make_tables(engine)
+        yield Rig(engine)
+
+
+@pytest.mark.parametrize("word", [b"poison", b"bug"])
+async def test_replays_that_fail_again_do_not_pause_their_topic(rig: Rig, word: bytes) -> None:
+    log = rig.source.log[HOME]
+    log.extend(Record(TOPIC, 0, n, None, word, REPLAY, 1_000) for n in range(150))
+    rig.source.append(TOPIC, b"live")
+
+    async with rig.running():
+        await rig.until(1)
+
+    assert rig.health.paused == set()
+    assert len(rig.letters()) == 150
+    assert dict(rig.producer.sent[0].headers)["earshot-failures"] == b"3"
+
+
+@on_both
+async def test_a_record_of_nothing_is_a_dead_letter_and_the_rest_goes_on(
+    rig: Rig, broker: Broker
+) -> None:
+    async def refuse_nothing(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        if not all(item.value for item in items):
+            raise ZeroDivisionError
+        await write(items, connection)
+
+    rig.handle = refuse_nothing
+    async with open_producer(broker) as producer:
+        rig.producer = producer  # type: ignore[assignment]
+        await producer.send([Outgoing(TOPIC, None, None), Outgoing(TOPIC, b"k", b"good")])
+        source = open_source(broker, [TOPIC], rig.engine, rig.metrics, group="earshot-test")
+        async with source as opened, rig.running(opened):
+            await rig.until(1)
+            await eventually(lambda: rig.outcomes().get("dead-letter") == 1)
+
+    (letter,) = map(read_letter, await held(broker, "dead-letters"))
+    assert (letter.key, letter.value, letter.reason) == (None, None, "bug")
+    assert await rig.words() == ["good"]
