@@ -24,6 +24,7 @@ from pydantic_settings import (
 from shared.durations import Duration
 
 PREFIX = "EARSHOT_"
+STATEMENT = timedelta(seconds=20)
 _DATABASE = f"{PREFIX}DATABASE_URL"
 _DATABASE_FORM = "postgresql://user:password@host/name"
 S = TypeVar("S", bound="Settings")
@@ -63,6 +64,12 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = Field(
         SecretStr(""), description="PostgreSQL 18 or newer, postgresql://user:password@host/name"
+    )
+    database_statement: Duration = Field(
+        STATEMENT,
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=10),
+        description="after which a statement is given up, and tried again by consumers",
     )
     programme: Path = Field(Path("programme"), description="folder of the five YAML files")
     var: Path = Field(Path("var"), description="where the embedded default keeps its files")

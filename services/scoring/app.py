@@ -54,8 +54,9 @@ async def open_service(settings: ScoringSettings) -> AsyncIterator[Service]:
     """Scoring, ready to be served; closes what it opened."""
     programme = load_programme(settings.programme)
     async with AsyncExitStack() as stack:
+        url, statement = settings.database_for("scoring"), settings.database_statement
         engine = await stack.enter_async_context(
-            open_engine(settings.database_for("scoring"), schema="scoring")
+            open_engine(url, schema="scoring", statement=statement)
         )
         broker = await find_broker(settings)
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))

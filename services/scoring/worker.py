@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring.domain.cells import Layout
 from services.scoring.metrics import RECOUNTS
 from services.scoring.store import adopt
-from shared.stream.verdict import Verdict, judge
+from shared.stream.verdict import judge
 
 _log = structlog.get_logger()
 _WAIT_S = 2.0
@@ -26,7 +26,7 @@ async def keep_layout(
                 _log.info("dimensions changed; counted anew", dimensions=list(layout.paths))
             break
         except Exception as error:
-            if judge(error) is not Verdict.WEATHER:
+            if not judge(error).passes:
                 raise
             _log.warning("layout waits for the database", error=str(error)[:300])
         with suppress(TimeoutError):

@@ -33,7 +33,6 @@ _TELL_EVERY_S: Final = 0.2
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 10.0
 _IDLE_S: Final = 0.5
-_PASSING: Final = (Verdict.WEATHER, Verdict.SLOW)
 
 
 async def consume(
@@ -74,7 +73,7 @@ class _Loop:
         try:
             records = await self._source.poll(_POLL_S)
         except Exception as error:
-            if judge(error) not in _PASSING:
+            if not judge(error).passes:
                 raise
             await self._wait_out(error)
             return []
@@ -117,7 +116,7 @@ class _Loop:
         """Put back what is to be tried again; False where we stop before it could be."""
         verdict = judge(error)
         alone = len(batch) == 1
-        if verdict in _PASSING or (alone and isinstance(batch[0].value, Refused)):
+        if verdict.passes or (alone and isinstance(batch[0].value, Refused)):
             smaller = verdict is Verdict.SLOW and not alone
             waiting.extendleft(reversed(halves(batch) if smaller else [batch]))
             await self._wait_out(error)
@@ -168,7 +167,7 @@ class _Loop:
             try:
                 await self._source.idle(min(rest, _IDLE_S))
             except Exception as worse:
-                if judge(worse) not in _PASSING:
+                if not judge(worse).passes:
                     raise
                 await asyncio.sleep(min(rest, _IDLE_S))
 

@@ -27,6 +27,11 @@ class Verdict(StrEnum):
     BUG = "bug"
 
     @property
+    def passes(self) -> bool:
+        """Whether the same may succeed later: nobody's data or code is at fault."""
+        return self in (Verdict.WEATHER, Verdict.SLOW)
+
+    @property
     def reason(self) -> Reason:
         return Reason.DATABASE if self is Verdict.DATA else Reason.BUG
 

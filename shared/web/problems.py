@@ -21,7 +21,7 @@ from shared.errors import (
     unknown_name,
 )
 from shared.stream.records import KafkaUnavailable
-from shared.stream.verdict import Verdict, judge
+from shared.stream.verdict import judge
 
 _log = structlog.get_logger()
 PROBLEM = "application/problem+json"
@@ -70,7 +70,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(KafkaUnavailable)
     @app.exception_handler(OSError)  # TimeoutError is one
     async def weather(request: Request, error: Exception) -> Response:
-        if judge(error) is not Verdict.WEATHER:
+        if not judge(error).passes:
             return await bug(request, error)
         _log.warning("answered 503", path=request.url.path, error=type(error).__name__)
         return problem_response(Unavailable("the database or Kafka is away for the moment"))

@@ -12,7 +12,7 @@ from services.scoring.domain.cells import VALUES_AT_MOST
 from services.scoring.domain.scores import SUFFICIENT
 from services.scoring.store import driver_of
 from shared.errors import Unavailable
-from shared.stream.verdict import Verdict, judge
+from shared.stream.verdict import judge
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,6 @@ class Reading:
                 )
                 yield await driver_of(connection)
         except Exception as error:
-            if judge(error) is not Verdict.WEATHER:
+            if not judge(error).passes:
                 raise
             raise Unavailable("the database is away or too busy; try again") from error
