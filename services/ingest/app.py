@@ -26,8 +26,9 @@ from shared.stream.records import Broker
 from shared.tokens import Tokens
 from shared.web import Parts, build_web
 
-# Kafka away is said within 2 s; a full embedded broker is waited for.
-ACKNOWLEDGED_S: Final = 1.5
+# Kafka away is said within 2 s, twice this for who waits in the outbox; a full embedded broker is
+# waited for.
+ACKNOWLEDGED_S: Final = 0.9
 ROOM_S: Final = 25.0
 BATCH_BYTES: Final = 4 * 1024 * 1024
 WRITES: Final = (
