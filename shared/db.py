@@ -87,6 +87,8 @@ async def open_engine(
                 # earlier, for a lock is weather, while a slow statement makes batches smaller
                 "lock_timeout": _milliseconds(0.8 * bound_s),
                 "idle_in_transaction_session_timeout": _milliseconds(_IDLE_S),
+                # nothing else ends a statement whose answer a stopped client does not take
+                "tcp_user_timeout": _milliseconds(_IDLE_S),
                 **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVE.items()},
                 "timezone": "UTC",
                 "jit": "off",
