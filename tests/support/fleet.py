@@ -6,20 +6,44 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
+from shared.events import Topic
 from shared.stream import Broker
-from shared.stream.kafka import create_topics
+from shared.stream.kafka import create_topics, topic_faults
 from tests.support.ground import Ground, draw_prefix
 from tests.support.system import ROOT, free_ports
 
 READY_S = 60.0
+
+
+class Process(Protocol):
+    """What is asked of a replica's process: `subprocess.Popen`, or one that was forked."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | Any: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+
+
+Begin = Callable[[str, Mapping[str, str], Path], Process]
+
+
+def start_process(module: str, environment: Mapping[str, str], log_path: Path) -> Process:
+    """Run `python -m <module>`; what it says is added to the log."""
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
 
 
 @dataclass
@@ -36,7 +60,8 @@ class Replica:
     http: httpx.AsyncClient
     module: str = ""
     ready_path: str = "/readyz"
-    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    begin: Begin = field(default=start_process, repr=False)
+    process: Process | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -53,12 +78,8 @@ class Replica:
 
     def launch(self, **settings: str) -> None:
         """Begin it, with further settings for this life alone."""
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module or f"services.{self.service}"],
-                cwd=ROOT, env={**self.environment, **settings}, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+        module = self.module or f"services.{self.service}"
+        self.process = self.begin(module, {**self.environment, **settings}, self.log_path)
 
     async def start(self, **settings: str) -> None:
         """Launch it and wait until it says that it is ready."""
@@ -133,6 +154,7 @@ class Fleet:
     environment: Mapping[str, str]
     http: httpx.AsyncClient
     replicas: list[Replica] = field(default_factory=list)
+    begin: Begin = field(default=start_process, repr=False)
 
     @property
     def broker(self) -> Broker:
@@ -143,7 +165,7 @@ class Fleet:
         (port,) = free_ports(1)
         environment = {**self.environment, f"EARSHOT_{service.upper()}_PORT": str(port), **settings}
         path = self.var / f"{service}-{len(self.replicas) + 1}.log"
-        replica = Replica(service, port, environment, path, self.http)
+        replica = Replica(service, port, environment, path, self.http, begin=self.begin)
         self.replicas.append(replica)
         return replica
 
@@ -170,6 +192,8 @@ async def open_fleet(
     """
     prefix = draw_prefix()
     await create_topics(ground.kafka.bootstrap, prefix=prefix, replication=min(3, ground.nodes))
+    while await topic_faults(ground.kafka.bootstrap, list(Topic), prefix=prefix):
+        await asyncio.sleep(0.02)  # brokers hear of them a moment later
     async with ground.database() as database_url:
         environment = {
             **{name: v for name, v in os.environ.items() if not name.startswith("EARSHOT_")},
