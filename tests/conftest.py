@@ -1,7 +1,6 @@
 """Fixtures that every level shares: the real PostgreSQL and the Kafka mock of the default."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +8,11 @@ import pytest
 
 from shared import logs
 from shared.embedded.files import hold_lock
+from shared.embedded.kraft import Kraft, ToolMissing, start_kraft, stop_kraft
 from shared.embedded.system import Embedded
 from shared.stream import Broker
 from tests.support.embedded import build_template, cloned_database, start_for_tests, stop_for_tests
+from tests.support.kafka import broker_on, draw_prefix
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "earshot-embedded"
@@ -81,11 +82,26 @@ def kafka_bootstrap(servers: Embedded) -> str:
     return servers.kafka_bootstrap
 
 
+@pytest.fixture(scope="session")
+def kraft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kraft]:
+    """Apache Kafka itself, one node. Where it cannot be had, its tests fail."""
+    var = tmp_path_factory.mktemp("kraft")
+    try:
+        found = start_kraft(var)
+    except ToolMissing as missing:
+        pytest.fail(f"tests on a real Kafka cannot run: {missing}", pytrace=False)
+    yield found
+    stop_kraft(var)
+
+
 @pytest.fixture
-def broker(servers: Embedded) -> Broker:
-    """The mock, with topics of this test's own: it creates them at first use, with 4 partitions."""
-    prefix = f"t{secrets.token_hex(4)}-"
-    return Broker(servers.kafka_bootstrap, log=servers.kafka_log, prefix=prefix, embedded=True)
+def broker(request: pytest.FixtureRequest, servers: Embedded) -> Broker:
+    """A Kafka with topics of this test's own, 4 partitions each: the mock, or what is asked for."""
+    if getattr(request, "param", "mock") == "real":
+        return broker_on(request.getfixturevalue("kraft"))
+    return Broker(
+        servers.kafka_bootstrap, log=servers.kafka_log, prefix=draw_prefix(), embedded=True
+    )
 
 
 @pytest.fixture(scope="session")

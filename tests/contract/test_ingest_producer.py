@@ -1,4 +1,4 @@
-"""The fake producer of ingest's tests keeps the promises of the real one, on the mock broker."""
+"""The fake producer of ingest's tests keeps the promises of the real one, on mock and Kafka."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,10 +12,9 @@ from shared.events import Topic
 from shared.stream.kafka import open_producer
 from shared.stream.records import Broker, Headers, KafkaUnavailable, Outgoing
 from tests.support.ingest import FakeProducer
+from tests.support.kafka import MOCK_PARTITIONS, on_both
 
 Found = list[tuple[bytes | None, bytes | None, Headers]]
-
-MOCK_PARTITIONS = 4  # of a topic that the mock makes at its first use
 
 
 class Rig(Protocol):
@@ -41,14 +40,14 @@ class KafkaRig:
     async def written(self) -> Found:
         topic = f"{self._broker.prefix}{Topic.SURVEY_RESPONSES}"
         reader = AIOKafkaConsumer(
-            bootstrap_servers=self._broker.bootstrap, fetch_max_wait_ms=20, enable_auto_commit=False
-        )
+            bootstrap_servers=self._broker.bootstrap, fetch_max_wait_ms=20,
+            enable_auto_commit=False, auto_offset_reset="earliest",
+        )  # fmt: skip
         await reader.start()
         try:
             homes = [TopicPartition(topic, number) for number in range(MOCK_PARTITIONS)]
             reader.assign(homes)
             ends = await reader.end_offsets(homes)
-            await reader.seek_to_beginning(*homes)
             found: Found = []
             while len(found) < sum(ends.values()):
                 for records in (await reader.getmany(timeout_ms=500)).values():
@@ -87,9 +86,18 @@ def record(number: int) -> Outgoing:
 
 OpenRig = Callable[[Broker], AbstractAsyncContextManager[Rig]]
 OpenAway = Callable[[Broker], AbstractAsyncContextManager[Producer]]
+on_rigs = pytest.mark.parametrize(
+    ("open_rig", "broker"),
+    [
+        pytest.param(memory, "mock", id="memory"),
+        pytest.param(kafka, "mock", id="mock"),
+        pytest.param(kafka, "real", id="real", marks=pytest.mark.real_kafka),
+    ],
+    indirect=["broker"],
+)
 
 
-@pytest.mark.parametrize("open_rig", [memory, kafka], ids=["memory", "kafka"])
+@on_rigs
 @pytest.mark.parametrize("together", [False, True], ids=["by-key", "together"])
 @pytest.mark.parametrize("count", [1, 3, 100])
 async def test_what_send_returned_for_is_written_once_and_whole(
@@ -104,7 +112,7 @@ async def test_what_send_returned_for_is_written_once_and_whole(
     assert sorted(found) == sorted((r.key, r.value, r.headers) for r in records)
 
 
-@pytest.mark.parametrize("open_rig", [memory, kafka], ids=["memory", "kafka"])
+@on_rigs
 async def test_nothing_to_send_is_nothing_written(open_rig: OpenRig, broker: Broker) -> None:
     async with open_rig(broker) as rig:
         await rig.producer.send([])
@@ -121,6 +129,7 @@ async def test_without_kafka_send_says_so(
             await producer.send([record(1)], together=together)
 
 
+@on_both
 @pytest.mark.parametrize("together", [False, True], ids=["by-key", "together"])
 async def test_more_than_a_batch_holds_arrives_in_several(together: bool, broker: Broker) -> None:
     records = [

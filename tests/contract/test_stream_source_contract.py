@@ -44,7 +44,7 @@ class Stand:
             self.source.next_of[record.home] = record.offset + 1
 
 
-@pytest.fixture(params=["memory", "kafka"])
+@pytest.fixture
 async def stand(
     request: pytest.FixtureRequest, broker: Broker, empty_database_url: str
 ) -> AsyncIterator[Stand]:
@@ -142,6 +142,15 @@ async def idles_and_loses_nothing(stand: Stand) -> None:
     assert [r.value for r in await stand.take(1)] == [b"in bad weather"]
 
 
+@pytest.mark.parametrize(
+    ("stand", "broker"),
+    [
+        ("memory", "mock"),
+        ("kafka", "mock"),
+        pytest.param("kafka", "real", marks=pytest.mark.real_kafka),
+    ],
+    indirect=True,
+)
 async def test_a_source_keeps_its_contract(stand: Stand) -> None:
     """One join of the group for all of it: on the mock a join is what takes time."""
     home = await polls_in_order(stand)

@@ -21,6 +21,7 @@ from shared.stream.kafka import open_producer
 from shared.wire import encode
 from tests.conftest import ROOT
 from tests.support.alerts import scored
+from tests.support.kafka import on_both
 from tests.support.receivers import Receiver, open_receiver
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -46,7 +47,7 @@ def settings(
         kafka_bootstrap=broker.bootstrap,
         kafka_topic_prefix=broker.prefix,
         kafka_log=broker.log,
-        kafka_embedded=True,
+        kafka_embedded=broker.embedded,
         database_url=SecretStr(fresh_database_url),
         programme=programme,
         alerts_webhook_secret=SecretStr(SECRET),
@@ -108,6 +109,7 @@ async def resolved_at(receiver: Receiver) -> None:
             await asyncio.sleep(0.05)
 
 
+@on_both
 async def test_a_fault_is_alerted_published_told_and_closed_by_a_person(
     settings: AlertsSettings, broker: Broker, receiver: Receiver
 ) -> None:

@@ -1,4 +1,4 @@
-"""Ingest on the mock broker and without one: a 202 is on the topic, a 503 comes in time."""
+"""Ingest on the mock, on Kafka and without either: a 202 is on the topic, a 503 comes in time."""
 
 import asyncio
 import json
@@ -18,16 +18,16 @@ from shared.embedded.kafka import start_kafka, stop_kafka
 from shared.events import Topic
 from shared.stream.records import Broker
 from tests.support.ingest import KEY, survey_token
+from tests.support.kafka import MOCK_PARTITIONS, on_both
 
 ANSWER = {"survey": "post-call", "answers": {"score": 2}}
-MOCK_PARTITIONS = 4  # of a topic that the mock makes at its first use
 
 
 def settings(broker: Broker) -> IngestSettings:
     return IngestSettings(
         kafka_bootstrap=broker.bootstrap,
         kafka_topic_prefix=broker.prefix,
-        kafka_embedded=True,
+        kafka_embedded=broker.embedded,
         token_keys=KEY,
         trigger_url="http://127.0.0.1:1",
     )
@@ -44,11 +44,12 @@ async def served(broker: Broker) -> AsyncIterator[httpx.AsyncClient]:
 async def written(broker: Broker, topic: str, count: int) -> list[tuple[bytes, dict[str, object]]]:
     """The first `count` records of the topic, and any that came with them."""
     homes = [TopicPartition(f"{broker.prefix}{topic}", n) for n in range(MOCK_PARTITIONS)]
-    reader = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap, fetch_max_wait_ms=20)
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=broker.bootstrap, fetch_max_wait_ms=20, auto_offset_reset="earliest"
+    )
     await reader.start()
     try:
         reader.assign(homes)
-        await reader.seek_to_beginning(*homes)
         found: list[tuple[bytes, dict[str, object]]] = []
         async with asyncio.timeout(10):
             while len(found) < count:
@@ -59,6 +60,7 @@ async def written(broker: Broker, topic: str, count: int) -> list[tuple[bytes, d
         await reader.stop()
 
 
+@on_both
 async def test_every_202_is_on_the_topic_once(broker: Broker) -> None:
     async with served(broker) as client:
         replies = await asyncio.gather(
@@ -77,6 +79,7 @@ async def test_every_202_is_on_the_topic_once(broker: Broker) -> None:
     assert all(key.decode() == record["id"] for key, record in found)
 
 
+@on_both
 async def test_events_arrive_on_their_topics(broker: Broker) -> None:
     event = {
         "id": "e-1",

@@ -1,4 +1,4 @@
-"""The whole service on the Kafka mock and real PostgreSQL: answers in, scores and records out."""
+"""The whole service on the Kafka mock and on Kafka: answers in, scores and records out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,6 +17,7 @@ from shared.process import Service
 from shared.stream import Broker, Outgoing
 from shared.stream.kafka import open_producer
 from shared.wire import decoder
+from tests.support.kafka import on_both
 from tests.support.scoring import invitation, record, response
 from tests.support.trigger import ROOT
 
@@ -27,7 +28,7 @@ async def running(database_url: str, broker: Broker) -> AsyncIterator[Service]:
         kafka_bootstrap=broker.bootstrap,
         kafka_log=broker.log,
         kafka_topic_prefix=broker.prefix,
-        kafka_embedded=True,
+        kafka_embedded=broker.embedded,
         database_url=SecretStr(database_url),
         programme=ROOT / "programme",
     )
@@ -70,6 +71,7 @@ async def counted(client: httpx.AsyncClient, n: int) -> Any:
             await asyncio.sleep(0.02)
 
 
+@on_both
 async def test_answers_become_scores_and_records_and_poison_a_dead_letter(
     fresh_database_url: str, broker: Broker
 ) -> None:

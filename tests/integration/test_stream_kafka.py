@@ -1,4 +1,4 @@
-"""The loop on the Kafka mock: groups, eviction, what Kafka's committed offsets are worth."""
+"""The loop on the mock and on Kafka: groups, eviction, what committed offsets are worth."""
 
 import asyncio
 import secrets
@@ -18,6 +18,7 @@ from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places
 from shared.stream.offsets import Offsets
 from tests.support.embedded import cloned_database
+from tests.support.kafka import on_both
 from tests.support.stream import TOPIC, Rig, eventually, make_tables
 
 
@@ -68,6 +69,7 @@ def other_group(rig: Rig, broker: Broker) -> KafkaSource:
     return KafkaSource(build, [TOPIC], places, rig.metrics, names)
 
 
+@on_both
 async def test_places_come_from_the_database_not_from_kafka(rig: Rig, broker: Broker) -> None:
     await send(broker, "a", "b", "poison")
     async with reading(rig, broker):
@@ -85,6 +87,7 @@ async def test_places_come_from_the_database_not_from_kafka(rig: Rig, broker: Br
     assert [letter.value for letter in letters] == [b"a", b"b", b"poison", b"c"]
 
 
+@on_both
 async def test_kafka_is_told_where_the_consumer_stands(rig: Rig, broker: Broker) -> None:
     await send(broker, "a", "b")
     async with reading(rig, broker) as source:
@@ -128,6 +131,7 @@ async def first_offsets(broker: Broker) -> dict[Partition, int]:
     return {Partition(TOPIC, tp.partition): first for tp, first in found.items()}
 
 
+@on_both
 async def test_a_topic_made_anew_is_read_from_its_beginning(rig: Rig, broker: Broker) -> None:
     await send(broker, "a", "b")
     for number in range(4):
@@ -142,6 +146,7 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(rig: Rig, broker: Br
     assert any("made anew" in log["event"] for log in rig.logs)
 
 
+@on_both
 async def test_two_members_share_a_group_and_each_record_counts_once(
     engine: AsyncEngine, broker: Broker
 ) -> None:
@@ -159,6 +164,7 @@ async def test_two_members_share_a_group_and_each_record_counts_once(
     assert all(rig.letters() == [] for rig in rigs)
 
 
+@on_both
 async def test_offsets_in_kafka_ahead_of_the_database_are_ignored(rig: Rig, broker: Broker) -> None:
     await send(broker, "a", "b", "c")
     liar = AIOKafkaConsumer(

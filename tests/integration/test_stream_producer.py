@@ -4,10 +4,12 @@ from collections import defaultdict
 
 from shared.stream import Broker, Outgoing
 from shared.stream.kafka import open_producer, read_all
+from tests.support.kafka import on_both
 
 TOPIC = "survey-responses"
 
 
+@on_both
 async def test_what_was_sent_is_there_once_whichever_way_it_was_sent(broker: Broker) -> None:
     def records(word: str, count: int) -> list[Outgoing]:
         headers = (("content-type", b"text/plain"),)

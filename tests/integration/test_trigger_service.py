@@ -1,4 +1,4 @@
-"""The whole service on the Kafka mock and real PostgreSQL: an event in, a mail out."""
+"""The whole service on the Kafka mock and on Kafka: an event in, a mail out."""
 
 import asyncio
 import email
@@ -22,6 +22,7 @@ from shared.process import Service
 from shared.stream import Broker, Outgoing
 from shared.stream.kafka import open_producer
 from shared.wire import decoder, encode
+from tests.support.kafka import on_both
 from tests.support.trigger import ROOT, call_ended
 
 HEADERS = (("content-type", b"application/cloudevents+json"), ("traceparent", b"00-ab-cd-01"))
@@ -35,7 +36,7 @@ class Rig:
             kafka_bootstrap=broker.bootstrap,
             kafka_log=broker.log,
             kafka_topic_prefix=broker.prefix,
-            kafka_embedded=True,
+            kafka_embedded=broker.embedded,
             database_url=SecretStr(database_url),
             token_keys=SecretStr("0123456789abcdef0123456789abcdef"),
             programme=ROOT / "programme",
@@ -91,6 +92,7 @@ def event(number: int, customer: str) -> Outgoing:
     return Outgoing(Topic.SUPPORT_CALLS, customer.encode(), to_structured(found), HEADERS)
 
 
+@on_both
 async def test_an_event_becomes_a_mail_and_everybody_hears_of_it(rig: Rig) -> None:
     foreign = Outgoing(
         Topic.SUPPORT_CALLS,

@@ -150,7 +150,8 @@ def metadata(*topics: dict[str, Any]) -> SimpleNamespace:
         assert vars(request)["_allow_auto_topic_creation"] is False
         return SimpleNamespace(to_object=lambda: {"topics": topics})
 
-    return SimpleNamespace(get_random_node=lambda: 1, send=send)
+    cluster = SimpleNamespace(brokers=list)
+    return SimpleNamespace(get_random_node=lambda: 1, send=send, cluster=cluster)
 
 
 @pytest.mark.parametrize("code", [0, 36, 41])

@@ -28,6 +28,7 @@ COPIES: Final = 3
 _EXISTS: Final = 36
 _UNKNOWN: Final = 3
 _PATIENCE_S: Final = 10.0
+_PAUSE_S: Final = 0.02
 
 
 @asynccontextmanager
@@ -57,10 +58,10 @@ async def create_topics(
     replication: int | None = None,
     partitions: int = PARTITIONS,
 ) -> list[str]:
-    """Create what is missing; return the names created. Existing topics are left as they are.
+    """Create what is missing; return the names created, once every broker knows them.
 
-    `replication` None: three copies, or as many as there are brokers. With three or more a write
-    is acknowledged by two at least. Raises KafkaUnavailable.
+    Existing topics are left as they are. `replication` None: three copies, or as many as there are
+    brokers. With three or more a write is acknowledged by two at least. Raises KafkaUnavailable.
     """
     async with _admin(bootstrap) as admin:
         copies = replication or min(COPIES, len((await admin.describe_cluster())["brokers"]))
@@ -78,13 +79,27 @@ async def create_topics(
             for topic in Topic
         ]
         reply = await admin.create_topics(wanted)
-    created = []
-    for name, code, said in reply.topic_errors:
-        if code == 0:
-            created.append(name)
-        elif code != _EXISTS:
-            raise KafkaUnavailable(f"topic {name}: {for_code(code).__name__}: {said}")
+        created = []
+        for name, code, said in reply.topic_errors:
+            if code == 0:
+                created.append(name)
+            elif code != _EXISTS:
+                raise KafkaUnavailable(f"topic {name}: {for_code(code).__name__}: {said}")
+        if created:
+            await _until_known(admin, created)
     return created
+
+
+async def _until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """A broker hears of a new topic and of its leaders a little after the controller made it."""
+    brokers = admin._client.cluster.brokers()  # noqa: SLF001 - no public way
+    for broker in brokers:
+        while True:
+            found = await _described(admin._client, names, node=broker.nodeId)  # noqa: SLF001
+            leaders = [part["leader"] for topic in found for part in topic["partitions"]]
+            if not any(topic["error_code"] for topic in found) and min(leaders) >= 0:
+                break
+            await asyncio.sleep(_PAUSE_S)
 
 
 async def topic_faults(bootstrap: str, topics: Sequence[str], *, prefix: str = "") -> list[str]:
@@ -113,9 +128,11 @@ async def need_topics(client: AIOKafkaClient, names: Sequence[str]) -> None:
         raise KafkaUnavailable(f"missing, `python -m services topics` creates it: {missing}")
 
 
-async def _described(client: AIOKafkaClient, names: Sequence[str]) -> Sequence[dict[str, Any]]:
+async def _described(
+    client: AIOKafkaClient, names: Sequence[str], *, node: int | None = None
+) -> Sequence[dict[str, Any]]:
     request = MetadataRequest(list(names), allow_auto_topic_creation=False)
-    reply = await client.send(client.get_random_node(), request)
+    reply = await client.send(client.get_random_node() if node is None else node, request)
     found: Sequence[dict[str, Any]] = reply.to_object()["topics"]
     return found
 
