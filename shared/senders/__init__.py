@@ -1,5 +1,6 @@
 """Ways to send something out of Earshot: each a `Sender`, each failing in the same words."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
@@ -7,6 +8,14 @@ M_contra = TypeVar("M_contra", contravariant=True)
 
 
 SEND_WITHIN: Final = timedelta(seconds=25)
+
+# Awaited before the step that cannot be taken back, where the other side knows no repeats. What it
+# raises ends the try, and nothing was sent.
+HandOver = Callable[[], Awaitable[None]]
+
+
+async def unasked() -> None:
+    """Nobody needs to know when a message is handed over."""
 
 
 def lease_for(within: timedelta) -> timedelta:

@@ -11,9 +11,9 @@ from email.header import Header
 from email.utils import format_datetime
 from pathlib import Path
 from quopri import encodestring
-from typing import Final
+from typing import Final, Protocol
 
-from shared.senders import SendFailed
+from shared.senders import HandOver, SendFailed, unasked
 
 _CRLF: Final = b"\r\n"
 _LONGEST_LINE: Final = 900  # bytes; RFC 5322 allows 998
@@ -121,6 +121,15 @@ def _one_line(text: str) -> str:
     return "".join(filter(str.isprintable, " ".join(text.split())))
 
 
+class MailSender(Protocol):
+    """A `Sender` of mails that says beforehand when one is handed over."""
+
+    @property
+    def repeatable(self) -> bool: ...
+
+    async def send(self, message: Mail, hand_over: HandOver = unasked) -> None: ...
+
+
 class EmlFolder:
     """Writes each mail to `<folder>/<id>.eml`: what is there under that name is whole."""
 
@@ -129,8 +138,11 @@ class EmlFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def send(self, message: Mail) -> None:
-        """Write the mail; a mail that comes twice replaces itself. Raises SendFailed."""
+    async def send(self, message: Mail, hand_over: HandOver = unasked) -> None:  # noqa: ARG002
+        """Write the mail; one that comes twice replaces itself, so nothing is handed over for good.
+
+        Raises SendFailed.
+        """
         body = build_message(message, eight_bit=True)
         try:
             await asyncio.to_thread(self._write, message.id, body)

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from shared.senders import SEND_WITHIN, SendFailed, SendInDoubt
+from shared.senders import SEND_WITHIN, HandOver, SendFailed, SendInDoubt, unasked
 from shared.senders.email import Mail, ascii_address, build_message
 
 ACCEPTED: Final = "smtp://[user:password@]host[:port] (STARTTLS) or smtps://… (TLS at once)"
@@ -93,11 +93,13 @@ class SmtpSender:
         for client in self._clients:
             self._idle.put_nowait(client)
 
-    async def send(self, message: Mail) -> None:
+    async def send(self, message: Mail, hand_over: HandOver = unasked) -> None:
         """Return once the server has taken the mail.
 
-        Raises SendFailed (for good where the server refuses this customer or this mail), and
-        SendInDoubt when the connection ended between the mail's last line and the answer.
+        `hand_over` is awaited when all is ready and the mail's first line has not left.
+        Raises what that raises, SendFailed (for good where the server refuses this customer or
+        this mail), and SendInDoubt when the connection ended between the mail's last line and the
+        answer.
         """
         body = build_message(message, eight_bit=False)
         until = asyncio.get_running_loop().time() + self._ready_s
@@ -107,6 +109,7 @@ class SmtpSender:
             async with _nothing_sent_yet(until, "the mail server took too long"):
                 await _connect(client)
                 await _offer(client, message)
+                await hand_over()
             await _hand_over(client, body)
         except BaseException:
             client.close()

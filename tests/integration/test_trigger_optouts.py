@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.suppressions import Ground, Suppression
 from services.trigger.worker.dispatch import Dispatch
+from shared.senders import HandOver
 from tests.support.trigger import (
     NOW,
     Recorder,
@@ -118,11 +119,11 @@ async def test_no_send_begins_after_an_optout_was_acknowledged(rig: Rig) -> None
     late: list[str] = []
 
     class Stamping(Recorder):
-        async def send(self, letter: Any) -> None:
+        async def send(self, letter: Any, hand_over: HandOver) -> None:
             late.extend({letter.invitation.customer_id} & acknowledged)
             await asyncio.sleep(0.002)
             late.extend({letter.invitation.customer_id} & acknowledged)
-            await super().send(letter)
+            await super().send(letter, hand_over)
 
     async def opt_out(number: int) -> None:
         await asyncio.sleep(number * 0.001)

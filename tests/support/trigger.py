@@ -1,5 +1,6 @@
 """Events, programmes and a ledger in memory for trigger's tests."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -19,7 +20,7 @@ from services.trigger.pages.mail import Desk as MailDesk
 from shared.events import Event
 from shared.programme.loading import load_programme
 from shared.programme.models import Programme
-from shared.senders import SendFailed
+from shared.senders import HandOver, SendFailed
 from shared.tokens import Tokens
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,17 +118,30 @@ class MemoryLedger:
 
 
 class Recorder:
-    """A courier that keeps what it is given, and fails as it is told."""
+    """A courier that keeps what it is given, and fails as it is told.
+
+    One that is not repeatable hands over as SMTP does.
+    """
 
     def __init__(self, *, repeatable: bool = True) -> None:
         self.repeatable = repeatable
         self.letters: list[Letter] = []
         self.faults: list[Exception] = []
+        self.answer: asyncio.Event | None = None  # what a send waits for, once it is handed over
+        self._handed_over = asyncio.Event()
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: Letter, hand_over: HandOver) -> None:
+        if not self.repeatable:
+            await hand_over()
+        self._handed_over.set()
+        if self.answer is not None:
+            await self.answer.wait()
         self.letters.append(letter)
         if self.faults:
             raise self.faults.pop(0)
+
+    async def until_handed_over(self) -> None:
+        await asyncio.wait_for(self._handed_over.wait(), 5)
 
     @property
     def ids(self) -> list[str]:

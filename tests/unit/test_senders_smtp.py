@@ -191,3 +191,31 @@ def test_a_password_is_neither_shown_nor_sent_in_clear() -> None:
     assert "hidden" not in repr(server)
     assert server.starts_tls is True
     assert MailServer.read("smtp://mail.example").starts_tls is None
+
+
+async def test_a_mail_is_said_to_be_handed_over_before_its_first_line_leaves() -> None:
+    box = Postbox()
+    seen: list[int] = []
+
+    async def hand_over() -> None:
+        seen.append(len(box.mails))
+
+    async with opened(box) as sender:
+        await sender.send(mail(), hand_over)
+        await sender.send(mail(), hand_over)
+
+    assert seen == [0, 1]
+    assert len(box.mails) == 2
+
+
+async def test_a_mail_that_may_not_be_handed_over_stays_here() -> None:
+    async def refuse() -> None:
+        raise SendFailed("another worker has it by now", permanent=False)
+
+    box = Postbox()
+    async with opened(box) as sender:
+        with pytest.raises(SendFailed, match="another worker"):
+            await sender.send(mail(), refuse)
+        await sender.send(mail())
+
+    assert len(box.mails) == 1

@@ -18,7 +18,7 @@ from services.trigger.pages.dates import write_moment, zone_or
 from services.trigger.pages.mail import write_mail
 from shared.programme.models import Mail as MailTexts
 from shared.programme.texts import Texts
-from shared.senders import SendFailed
+from shared.senders import HandOver, SendFailed, unasked
 from shared.senders.email import build_message
 from tests.support.trigger import (
     CHANNELS,
@@ -166,14 +166,14 @@ class Kept:
     def __init__(self) -> None:
         self.messages: list[Any] = []
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: Any, hand_over: HandOver = unasked) -> None:
         self.messages.append(message)
 
 
 async def test_the_webhook_says_whom_to_ask_what_and_where() -> None:
     sender = Kept()
 
-    await WebhookCourier(sender, mail_desk(), lambda: NOW).send(letter())
+    await WebhookCourier(sender, mail_desk(), lambda: NOW).send(letter(), unasked)
 
     (delivery,) = sender.messages
     body = json.loads(delivery.body)
@@ -187,6 +187,6 @@ async def test_the_webhook_says_whom_to_ask_what_and_where() -> None:
 async def test_the_courier_of_mails_gives_its_sender_the_whole_mail() -> None:
     sender = Kept()
 
-    await MailCourier(sender, mail_desk(), lambda: NOW).send(replace(letter(), attempts=2))
+    await MailCourier(sender, mail_desk(), lambda: NOW).send(replace(letter(), attempts=2), unasked)
 
     assert [mail.to for mail in sender.messages] == ["ann@example.org"]

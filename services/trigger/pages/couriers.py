@@ -9,8 +9,8 @@ import msgspec
 from services.trigger.domain.letters import Letter
 from services.trigger.pages.mail import Desk, find_survey, write_mail
 from shared.programme.texts import render
-from shared.senders import Sender
-from shared.senders.email import Mail
+from shared.senders import HandOver, Sender
+from shared.senders.email import MailSender
 from shared.senders.webhook import Delivery
 
 Clock = Callable[[], datetime]
@@ -20,7 +20,7 @@ Clock = Callable[[], datetime]
 class MailCourier:
     """Letters as mails."""
 
-    sender: Sender[Mail]
+    sender: MailSender
     desk: Desk
     clock: Clock
 
@@ -28,9 +28,9 @@ class MailCourier:
     def repeatable(self) -> bool:
         return self.sender.repeatable
 
-    async def send(self, letter: Letter) -> None:
-        """Raises SendFailed or SendInDoubt."""
-        await self.sender.send(write_mail(letter, self.desk, self.clock()))
+    async def send(self, letter: Letter, hand_over: HandOver) -> None:
+        """Raises SendFailed, SendInDoubt, and what `hand_over` raises."""
+        await self.sender.send(write_mail(letter, self.desk, self.clock()), hand_over)
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class WebhookCourier:
     def repeatable(self) -> bool:
         return self.sender.repeatable
 
-    async def send(self, letter: Letter) -> None:
-        """Raises SendFailed."""
+    async def send(self, letter: Letter, hand_over: HandOver) -> None:  # noqa: ARG002
+        """Raises SendFailed. The receiver knows repeats, so nothing is handed over for good."""
         await self.sender.send(Delivery(letter.id, self._body(letter)))
 
     def _body(self, letter: Letter) -> bytes:

@@ -36,7 +36,7 @@ _CLAIM: Final = text(f"""
             attempts = CASE WHEN due.open[1] = i.channels[1] THEN i.attempts ELSE 0 END,
             published = i.published AND NOT due.late AND due.open = i.channels,
             revision = i.revision + CASE WHEN due.late OR due.open <> i.channels THEN 1 ELSE 0 END,
-            claim = :claim, claimed_at = :now
+            claim = :claim, claimed_at = :now, held = true
         FROM due WHERE i.id = due.id RETURNING i.*
     ), told AS (
         UPDATE decisions d SET decision = 'suppressed',
@@ -47,28 +47,36 @@ _CLAIM: Final = text(f"""
     FROM taken LEFT JOIN contacts c USING (customer_id)
 """)  # noqa: S608
 # What stayed in `sending` is sent again where the receiver knows repeats and the survey still
-# runs; else nobody knows.
+# runs. A mail that was never handed over is due as before. Else nobody knows.
 _RETAKE: Final = text(f"""
     WITH stale AS (
-        SELECT i.id, i.expires_at > :now AND i.channels[1] = ANY({OPEN_CHANNELS})
-            AND (i.resend_on_doubt
-                 OR i.channels[1] = ANY(CAST(:repeatable AS text[]))) AS again
+        SELECT i.id, CASE
+            WHEN i.held AND i.channels[1] <> ALL(CAST(:repeatable AS text[])) THEN 'scheduled'
+            WHEN i.expires_at > :now AND i.channels[1] = ANY({OPEN_CHANNELS})
+                AND (i.resend_on_doubt OR i.channels[1] = ANY(CAST(:repeatable AS text[])))
+                THEN 'sending'
+            ELSE 'unknown' END AS becomes
         FROM invitations i WHERE i.status = 'sending' AND i.claimed_at < :before
         ORDER BY i.claimed_at LIMIT :most FOR UPDATE OF i SKIP LOCKED
     ), taken AS (
         UPDATE invitations i SET
-            status = CASE WHEN stale.again THEN 'sending' ELSE 'unknown' END,
-            revision = i.revision + CASE WHEN stale.again THEN 0 ELSE 1 END,
-            published = i.published AND stale.again,
-            invited_at = CASE WHEN stale.again THEN NULL ELSE i.claimed_at END,
-            detail = CASE WHEN stale.again THEN i.detail
-                          ELSE 'the sender stopped before it was known whether it had gone out' END,
-            claim = CASE WHEN stale.again THEN :claim ELSE i.claim END, claimed_at = :now
-        FROM stale WHERE i.id = stale.id RETURNING i.*
+            status = s.becomes, claimed_at = :now, held = s.becomes = 'sending',
+            revision = i.revision + CASE s.becomes WHEN 'unknown' THEN 1 ELSE 0 END,
+            published = i.published AND s.becomes <> 'unknown',
+            invited_at = CASE s.becomes WHEN 'unknown' THEN i.claimed_at END,
+            detail = CASE s.becomes WHEN 'unknown'
+                THEN 'the sender stopped before it was known whether it had gone out'
+                ELSE i.detail END,
+            claim = CASE s.becomes WHEN 'unknown' THEN i.claim ELSE :claim END
+        FROM stale s WHERE i.id = s.id RETURNING i.*
     )
     SELECT taken.*, c.email, c.phone, c.locale, c.timezone
     FROM taken LEFT JOIN contacts c USING (customer_id)
 """)  # noqa: S608
+_HAND_OVER: Final = text("""
+    UPDATE invitations SET held = false
+    WHERE id = :id AND claim = :claim AND status = 'sending'
+""")
 _SETTLED: Final = {
     "id": "text",
     "claim": "uuid",
@@ -137,6 +145,12 @@ class DispatchStore:
         values = {"most": most, "now": now, "before": now - self._lease}
         return await self._take(_RETAKE, values | {"repeatable": self._repeatable})
 
+    async def hand_over(self, letter: Letter) -> bool:
+        """Note that a letter may have gone out from now on; False where it is no longer ours."""
+        values = {"id": letter.id, "claim": letter.claim}
+        async with self._engine.begin() as connection:
+            return (await connection.execute(_HAND_OVER, values)).rowcount == 1
+
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Status]:
         """Store what became of the letters that are still ours; their new states."""
         rows = [
@@ -155,5 +169,6 @@ class DispatchStore:
             found = await connection.execute(statement, values | {"claim": uuid4()})
             rows = found.mappings().all()
         letters = [read_letter(row) for row in rows if row["status"] == Status.SENDING]
-        ended = [Status(row["status"]) for row in rows if row["status"] != Status.SENDING]
+        states = [Status(row["status"]) for row in rows]
+        ended = [s for s in states if s not in {Status.SENDING, Status.SCHEDULED}]
         return Claimed(letters, ended)

@@ -15,7 +15,7 @@ from services.trigger.metrics import DISPATCH_SECONDS, ENDED, IN_FLIGHT, SEND_SE
 from services.trigger.store.dispatch import Claimed, DispatchStore, Settlement
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_of
 from shared.failpoints import Point, hit
-from shared.senders import SEND_WITHIN, SendFailed, SendInDoubt
+from shared.senders import SEND_WITHIN, HandOver, SendFailed, SendInDoubt
 
 _log = structlog.get_logger()
 
@@ -29,8 +29,8 @@ class Courier(Protocol):
     @property
     def repeatable(self) -> bool: ...
 
-    async def send(self, letter: Letter) -> None:
-        """Raises SendFailed or SendInDoubt."""
+    async def send(self, letter: Letter, hand_over: HandOver) -> None:
+        """Raises SendFailed or SendInDoubt, and what `hand_over` raises."""
         ...
 
 
@@ -156,7 +156,7 @@ class Dispatch:
         try:
             _refuse_after(until)
             async with asyncio.timeout_at(until):
-                await courier.send(letter)
+                await courier.send(letter, self._handing_over(letter))
         except SendFailed as error:
             return (Outcome.FAILED if error.permanent else Outcome.LATER), error.detail
         except SendInDoubt as error:
@@ -168,6 +168,19 @@ class Dispatch:
             _log.exception("a letter could not be made", invitation=letter.id)
             return Outcome.LATER, "a fault of ours; it is in the log"
         return Outcome.SENT, None
+
+    def _handing_over(self, letter: Letter) -> HandOver:
+        """Say in the row that it may have gone out from now on, if it is ours still."""
+
+        async def hand_over() -> None:
+            try:
+                ours = await self.store.hand_over(letter)
+            except WEATHER as error:
+                raise SendFailed("the database was away", permanent=False) from error
+            if not ours:
+                raise SendFailed("another worker has it by now", permanent=False)
+
+        return hand_over
 
 
 def _refuse_after(until: float) -> None:
