@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -17,9 +16,7 @@ from shared.keys import KeyFile
 from shared.stream.pipeline import Check, Health
 from shared.web import problems
 from shared.web.limits import BodyLimit, Counted
-
-_log = structlog.get_logger()
-CHECK_S: Final = 3.0
+from shared.web.probes import Probe
 
 
 @dataclass(frozen=True)
@@ -102,19 +99,9 @@ def _query_names(dependant: Dependant) -> set[str]:
     return names
 
 
-async def _fault_of(check: Check) -> str | None:
-    try:
-        async with asyncio.timeout(CHECK_S):
-            return await check()
-    except TimeoutError:
-        return f"no answer within {CHECK_S:g} s"
-    except Exception as error:  # noqa: BLE001 - a check that breaks is a fault, not a 500
-        _log.warning("readiness check failed", exc_info=error)
-        return type(error).__name__
-
-
 def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIRouter:
     router = APIRouter(tags=["health"])
+    probes = {part: Probe(check) for part, check in {**parts.named, **parts.needed}.items()}
 
     @router.get("/healthz", summary="Does the loop turn?")
     async def healthz() -> Response:
@@ -125,9 +112,8 @@ def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIR
 
     @router.get("/readyz", summary="Can it do what it is for?")
     async def readyz() -> Response:
-        checks = {**parts.named, **parts.needed}
-        found = await asyncio.gather(*(_fault_of(check) for check in checks.values()))
-        faults = dict(zip(checks, found, strict=True))
+        found = await asyncio.gather(*(probe.fault() for probe in probes.values()))
+        faults = dict(zip(probes, found, strict=True))
         ready = not any(faults[part] for part in parts.needed)
         shown = {part: fault or "ok" for part, fault in faults.items()}
         body = {"service": name, "status": "ready" if ready else "not ready", "parts": shown}

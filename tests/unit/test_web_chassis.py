@@ -9,8 +9,7 @@ import pytest
 from shared.errors import Invalid
 from shared.keys import KeyFile, new_key
 from shared.stream.pipeline import Health
-from shared.web import Parts, decode_cursor, encode_cursor, page_of
-from shared.web import app as app_module
+from shared.web import Parts, decode_cursor, encode_cursor, page_of, probes
 from tests.support.web import FAULT, build
 
 
@@ -65,16 +64,23 @@ async def test_a_parameter_out_of_range_is_refused(value: str) -> None:
 async def test_a_check_that_hangs_is_a_fault_and_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked = 0
+
     async def hang() -> str | None:
+        nonlocal asked
+        asked += 1
         await asyncio.sleep(60)
         return None
 
     async def breaks() -> str | None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(app_module, "CHECK_S", 0.02)
-    reply = await build(Parts(needed={"a": hang}, named={"b": breaks})).get("/readyz")
+    monkeypatch.setattr(probes, "PROBE_S", 0.02)
+    client = build(Parts(needed={"a": hang}, named={"b": breaks}))
+    await client.get("/readyz")
+    reply = await client.get("/readyz")
 
+    assert asked == 1  # what hangs is not asked again meanwhile
     assert reply.status_code == 503
     assert reply.json()["parts"] == {"a": "no answer within 0.02 s", "b": "ConnectionRefusedError"}
 
