@@ -37,6 +37,13 @@ class StreamMetrics:
             ["topic"],
             registry=registry,
         )
+        self.rewinds = Counter(
+            "earshot_consumer_rewound_partitions",
+            "Partitions read again from their beginning: their log ended before our place in it, "
+            "so the topic was made anew or cut short. Records may be lost.",
+            ["topic"],
+            registry=registry,
+        )
         self.lag = Gauge(
             "earshot_consumer_lag_records",
             "Records not yet settled, over this process's partitions of the topic.",

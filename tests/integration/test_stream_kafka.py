@@ -143,6 +143,7 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(rig: Rig, broker: Br
         assert await rig.until(2) == ["a", "b"]
 
     assert rig.counted("gap_records_total", topic=TOPIC) == 0
+    assert rig.counted("rewound_partitions_total", topic=TOPIC) == 4
     assert any("made anew" in log["event"] for log in rig.logs)
 
 

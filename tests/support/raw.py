@@ -158,6 +158,10 @@ class Stand:
     def lost(self) -> float | None:
         return self.registry.get_sample_value("earshot_consumer_gap_records_total", {"topic": "t"})
 
+    def rewound(self) -> float | None:
+        name = "earshot_consumer_rewound_partitions_total"
+        return self.registry.get_sample_value(name, {"topic": "t"})
+
 
 def messages(tp: TopicPartition, *offsets: int) -> Sequence[Any]:
     return [

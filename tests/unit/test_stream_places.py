@@ -102,7 +102,8 @@ async def test_a_place_beyond_the_end_goes_back_to_the_beginning(stand: Stand) -
     await stand.source.poll(0)
 
     assert stand.source.next_of[ZERO] == 0
-    assert stand.lost() == 0
+    assert stand.lost() is None
+    assert stand.rewound() == 1
 
 
 async def test_a_fetch_ahead_of_the_place_is_only_fetched_again(stand: Stand) -> None:

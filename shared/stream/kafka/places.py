@@ -130,7 +130,10 @@ class Places:
 
     def _tell_gap(self, home: Partition, wanted: int, first: int, end: int) -> None:
         lost = max(0, first - wanted)
-        self._metrics.gaps.labels(home.topic).inc(lost)
+        if lost:
+            self._metrics.gaps.labels(home.topic).inc(lost)
+        else:
+            self._metrics.rewinds.labels(home.topic).inc()
         _log.error(
             "records lost: the broker no longer has them" if lost else
             "the topic was made anew or cut short: read from its beginning",
