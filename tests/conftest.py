@@ -8,7 +8,7 @@ import pytest
 
 from shared import logs
 from shared.embedded.files import hold_lock
-from shared.embedded.kraft import Kraft, ToolMissing, start_kraft, stop_kraft
+from shared.embedded.kraft import Kraft, Options, ToolMissing, start_kraft, stop_kraft
 from shared.embedded.system import Embedded
 from shared.stream import Broker
 from tests.support.embedded import build_template, cloned_database, start_for_tests, stop_for_tests
@@ -84,10 +84,13 @@ def kafka_bootstrap(servers: Embedded) -> str:
 
 @pytest.fixture(scope="session")
 def kraft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kraft]:
-    """Apache Kafka itself, one node. Where it cannot be had, its tests fail."""
+    """Apache Kafka itself, one node, which makes topics when asked for them: that is its default.
+
+    Where it cannot be had, its tests fail.
+    """
     var = tmp_path_factory.mktemp("kraft")
     try:
-        found = start_kraft(var)
+        found = start_kraft(var, Options(properties={"auto.create.topics.enable": "true"}))
     except ToolMissing as missing:
         pytest.fail(f"tests on a real Kafka cannot run: {missing}", pytrace=False)
     yield found
