@@ -64,6 +64,7 @@ async def create_topics(
     brokers. With three or more a write is acknowledged by two at least. Raises KafkaUnavailable.
     """
     async with _admin(bootstrap) as admin:
+        await _until_led(admin)
         copies = replication or min(COPIES, len((await admin.describe_cluster())["brokers"]))
         in_sync = 2 if copies >= COPIES else 1
         wanted = [
@@ -88,6 +89,13 @@ async def create_topics(
         if created:
             await _until_known(admin, created)
     return created
+
+
+async def _until_led(admin: AIOKafkaAdminClient) -> None:
+    """A broker that has just come back knows of no broker yet, and of no controller."""
+    while admin._client.cluster.controller is None:  # noqa: SLF001 - no public way
+        await asyncio.sleep(_PAUSE_S)
+        await admin._client.force_metadata_update()  # noqa: SLF001
 
 
 async def _until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
