@@ -11,6 +11,7 @@ from services.commands.deadletters.replaying import replay_letters
 from services.commands.deadletters.showing import show_letters
 from shared import logs
 from shared.clock import utc_now
+from shared.failpoints import arm
 from shared.launch import KAFKA, adopt_running
 from shared.process import CannotStart
 from shared.settings import PREFIX, read_variable
@@ -22,6 +23,7 @@ _VERBS = {"list": list_groups, "show": show_letters, "replay": replay_letters}
 def main(arguments: Sequence[str]) -> int:
     asked = read_arguments(arguments, utc_now())
     logs.configure("critical")  # what an operator must know is said in sentences
+    arm()
     try:
         adopt_running()
         return asyncio.run(run(asked, _broker()))
