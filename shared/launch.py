@@ -108,6 +108,6 @@ def launch(
         failpoints.arm()
         say_whether_open(settings)
         async with open_service(settings) as service:
-            await run([service])
+            await run([service], alone=True)
 
     main(start)

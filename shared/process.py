@@ -2,31 +2,34 @@
 
 A consumer started inside FastAPI's lifespan that dies leaves `/healthz` answering 200, so servers
 and workers are siblings in one TaskGroup. uvicorn raises the signal again when it stops, so it gets
-no handlers: one handler of ours stops everything, workers drain, and the process exits 0.
+no handlers: one handler of ours stops everything, workers drain, and the process exits 0. Who is
+asked to end is gone within 10 s: what has not drained by then is cut off, for it is safe anywhere.
 """
 
 import asyncio
-import contextlib
 import gc
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-import uvicorn
 import uvloop
 
 from shared.programme.faults import ProgrammeError
+from shared.serving import build_server
 from shared.settings import SettingsFault
 from shared.stream.pipeline import Worker
 from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
-_DRAIN_S: Final = 8.0
+_DRAIN_S: Final = 5.0
+_END_S: Final = 9.0
 
 
 class CannotStart(Exception):
@@ -44,12 +47,6 @@ class Service:
     workers: Sequence[Worker] = ()
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
 def listen(host: str, port: int, name: str) -> socket.socket:
     """Bind the service's port. Raises CannotStart, which names the port, when it is taken."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -65,33 +62,18 @@ def listen(host: str, port: int, name: str) -> socket.socket:
     return listener
 
 
-def _server(service: Service) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            service.web,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=int(_DRAIN_S),
-            backlog=2048,
-        )
-    )
-
-
 async def run(
     services: Sequence[Service],
     *,
     on_ready: Callable[[], Coroutine[Any, Any, None]] | None = None,
     drain: Callable[[], Coroutine[Any, Any, None]] | None = None,
     stop: asyncio.Event | None = None,
+    alone: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop. Raises what ended a worker, if one died.
 
-    The servers stop first; `drain` then has a few seconds, while the workers still work.
+    The servers stop first; `drain` then has a few seconds, while the workers still work. Where the
+    process is for these services `alone`, it ends soon after even if something cannot be closed.
     """
     stop, halt = stop or asyncio.Event(), asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -102,7 +84,7 @@ async def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        servers = [_server(service) for service in services]
+        servers = [build_server(service.web) for service in services]
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(server.serve(sockets=[listener]))
@@ -122,6 +104,8 @@ async def run(
             if saying is not None:
                 saying.cancel()
             _log.info("stopping: the batches under way are finished first")
+            if alone:
+                _end_by(_END_S)
             for server in servers:
                 server.should_exit = True
             if drain is not None:
@@ -136,6 +120,18 @@ async def _bounded(draining: Coroutine[Any, Any, None]) -> None:
             await draining
     except (TimeoutError, KafkaUnavailable) as error:
         _log.warning("not drained in time", error=type(error).__name__)
+
+
+def _end_by(seconds: float) -> None:
+    """End the process then, whatever it waits for: a loop, a thread, a server that hangs."""
+    last = threading.Timer(seconds, _end)
+    last.daemon = True
+    last.start()
+
+
+def _end() -> None:
+    _log.warning("not closed in time; ended as it is")
+    os._exit(0)
 
 
 def _cut_off(tasks: Sequence[asyncio.Task[None]]) -> None:

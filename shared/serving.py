@@ -1,0 +1,106 @@
+"""The web server of a service: it stops without failing a request.
+
+uvicorn ends idle connections and its listener at once, and a request that was sent the moment
+before meets a reset. Here whoever is connected is first taken in, each reply says that it is the
+last of its connection, and the silent have a second to speak.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+REQUESTS_S: Final = 3  # for requests under way, after the silent have had their time
+SILENT_S: Final = 1.0
+_LOOK_EVERY_S: Final = 0.02
+# Longer than the 60 s of common load balancers: who closes first must be the one that sends.
+_IDLE_S: Final = 75
+_LAST: Final = (b"connection", b"close")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, without signal handlers of its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """A request that was sent on an open connection is answered, if it does not take long."""
+        state = self.server_state
+        state.default_headers = [*state.default_headers, _LAST]
+        for connection in _http(state.connections):
+            request = _request(connection)
+            if request is not None and not request.response_started:
+                request.keep_alive = False
+        await self._take_in(sockets or [])
+        deadline = asyncio.get_running_loop().time() + SILENT_S
+        while any(map(_is_silent, _http(state.connections))):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(_LOOK_EVERY_S)
+        await super().shutdown(sockets)
+
+    async def _take_in(self, listeners: Sequence[socket.socket]) -> None:
+        """Close the listeners; who was connected and not yet accepted is accepted."""
+        loop = asyncio.get_running_loop()
+        for server, listener in zip(self.servers, listeners, strict=True):
+            with listener.dup() as spare:
+                server.close()
+                waiting = list(_accepted(spare))
+            for plug in waiting:
+                await loop.connect_accepted_socket(self._protocol, plug)
+
+    def _protocol(self) -> HttpToolsProtocol:
+        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
+
+
+def build_server(application: Any) -> Server:
+    """A server of that application, to be served on a socket that is bound already."""
+    return Server(
+        uvicorn.Config(
+            application,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_IDLE_S,
+            timeout_graceful_shutdown=REQUESTS_S,
+            backlog=2048,
+        )
+    )
+
+
+def _http(connections: set[Any]) -> list[HttpToolsProtocol]:
+    return [each for each in connections if isinstance(each, HttpToolsProtocol)]
+
+
+def _request(connection: HttpToolsProtocol) -> RequestResponseCycle | None:
+    """Its newest request; None before the first."""
+    return connection.cycle
+
+
+def _is_silent(connection: HttpToolsProtocol) -> bool:
+    """Whether no request of it is under way."""
+    request = _request(connection)
+    return request is None or request.response_complete
+
+
+def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    listener.setblocking(False)
+    while True:
+        try:
+            plug, _ = listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:
+            continue  # it went away while it waited
+        plug.setblocking(False)
+        yield plug
