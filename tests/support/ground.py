@@ -6,11 +6,11 @@ import secrets
 import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.embedded.kraft import Kraft, Options, running_kraft, start_kraft, stop_kraft
+from shared.embedded.kraft import Kraft, Options, start_kraft, stop_kraft
 from shared.embedded.postgres import (
     Options as PostgresOptions,
 )
@@ -66,8 +66,10 @@ class Ground:
             await execute(self.postgres.url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def stop(self) -> None:
-        if running_kraft(self.var):
-            stop_kraft(self.var)
+        if hasattr(self, "kafka"):  # what it holds goes too: nobody waits for its leave
+            for node in self.kafka.nodes:
+                _kill(node.pid)
+        stop_kraft(self.var)
         stop_postgres(self.var)
         shutil.rmtree(self.var, ignore_errors=True)
 
@@ -91,6 +93,7 @@ def open_ground(
 
 
 def _kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     while is_alive(pid):
         pass
