@@ -59,19 +59,30 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "SILENT_S", QUICK_S)
 
 
-def test_who_is_connected_and_not_yet_accepted_is_answered() -> None:
+def test_who_is_connected_and_not_yet_accepted_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clients: list[socket.socket] = []
+
+    class Late(serving.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            assert sockets is not None
+            clients.extend(plug(sockets[0].getsockname()[1], ASK) for _ in range(20))
+            await super().shutdown(sockets)
+
     async def body() -> None:
-        clients: list[socket.socket] = []
+        async def nothing(port: int) -> None:
+            return
 
-        async def connect(port: int) -> None:
-            clients.extend(plug(port, ASK) for _ in range(20))
-
-        async with stopping(connect):
+        async with stopping(nothing):
+            while not clients:
+                await asyncio.sleep(0.01)
             replies = await asyncio.gather(*map(reply, clients))
         assert [said[:15] for said in replies] == ["HTTP/1.1 200 OK"] * 20
         for client in clients:
             client.close()
 
+    monkeypatch.setattr(serving, "Server", Late)
     uvloop.run(body())
 
 
