@@ -58,10 +58,11 @@ def test_every_step_has_its_trial() -> None:
     assert {trial.point for trial in TRIALS} == set(Point)
 
 
-def test_a_service_does_not_start_with_a_step_that_there_is_not() -> None:
+@pytest.mark.parametrize("module", ["services.scoring", "services"])
+def test_nothing_starts_with_a_step_that_there_is_not(module: str) -> None:
     environment = {VARIABLE: "comitted", "EARSHOT_KAFKA_BOOTSTRAP": "127.0.0.1:9"}
     ended = subprocess.run(
-        [sys.executable, "-m", "services.scoring"], cwd=ROOT, env=environment,
+        [sys.executable, "-m", module], cwd=ROOT, env=environment,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 

@@ -34,6 +34,12 @@ _UNTOLD = """
     UNION ALL SELECT 1 FROM alerts.deliveries
         WHERE state = 'pending' AND (destination = 'hook' OR attempts > 0)
 """
+_MARKED = """
+    SELECT 1 FROM alerts.deliveries WHERE attempts = 0 AND (state = 'sent' OR next_at > since)
+"""
+_MARKED_HOOKS = """
+    SELECT alert_id, revision FROM alerts.deliveries WHERE destination = 'hook' AND state = 'sent'
+"""
 _LEASE_OVER = """
     UPDATE alerts.deliveries SET next_at = next_at - interval '2 minutes'
     WHERE state = 'pending' RETURNING key
@@ -71,6 +77,8 @@ async def judge(site: Site) -> str:
         await site.die(replica)
         early = len(_hooks(receiver))
         await _check_truth(site, receiver)
+        marked = {f"{alert}.{n}" for alert, n in await site.rows(_MARKED_HOOKS)}
+        heard = [id_ for id_, _ in _hooks(receiver) if id_ in marked]
 
         await site.rows(_LEASE_OVER)
         await site.revive(replica)
@@ -80,6 +88,7 @@ async def judge(site: Site) -> str:
         await site.until_none(_UNTOLD)
         ((alert, revision),) = await site.rows("SELECT id, revision FROM alerts.alerts")
         again = _check_hooks(receiver, alert, revision)
+        assert [id_ for id_, _ in _hooks(receiver) if id_ in marked] == heard
         repeated = await _check_published(site, alert, revision)
     return f"1 alert, {early} told before, {again} told again, {repeated} published again"
 
@@ -96,7 +105,7 @@ async def _check_truth(site: Site, receiver: Receiver) -> None:
     closed, judged = any(row[0] > row[1] for row in rows), any(row[1] for row in rows)
     alerts = await site.rows("SELECT id FROM alerts.alerts")
     published = await site.rows("SELECT 1 FROM alerts.changes WHERE published")
-    sent = await site.rows("SELECT 1 FROM alerts.deliveries WHERE attempts = 0")
+    marked = await site.rows(_MARKED)
     told = await site.records(Topic.DETRACTOR_ALERTS)
     claimed = await site.rows("SELECT 1 FROM alerts.deliveries WHERE attempts > 0")
     holds = {
@@ -108,7 +117,7 @@ async def _check_truth(site: Site, receiver: Receiver) -> None:
         Point.OUTBOX_MARKED: told and published,
         Point.CLAIMED: claimed,
         Point.SENT: claimed and receiver.got,
-        Point.MARKED: receiver.got and sent,
+        Point.MARKED: receiver.got and marked,
     }
     assert holds[site.point], f"{site.point}: {rows} {alerts} {receiver.got}"
 
