@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 CODE := services shared migrations tests benchmarks
 WORKERS ?= 4
+NEEDS := browser or tools or real_kafka or real_data or system or faults
 
 .DEFAULT_GOAL := help
-.PHONY: help install run kafka stop demo test test-all check fmt bench upgrade clean
+.PHONY: help install run kafka stop demo test test-all test-faults check fmt bench upgrade clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -37,10 +38,13 @@ demo: $(VENV)/.installed ## four weeks of history, live traffic, one fault, and 
 	@exec $(BIN)/python -m services demo
 
 test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embedded default (< 60 s)
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not browser and not tools and not real_kafka and not real_data and not system" tests
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not ($(NEEDS)) and not slow" tests
 
-test-all: test ## the same, and what needs a browser, Debian's tools, the whole system or real data
-	$(PYTEST) -m "browser or tools or real_kafka or real_data or system" tests
+test-all: test ## the same, and what needs a browser, Debian's tools, Java and Maven, real data; faults
+	$(PYTEST) -m "($(NEEDS)) and not slow" tests
+
+test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, also what takes minutes
+	$(PYTEST) -m faults tests
 
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, spelling, generated files
 	$(BIN)/ruff check $(CODE)

@@ -1,10 +1,13 @@
-"""A real browser: Debian's Chromium."""
+"""A real browser, Debian's Chromium; and the Kafka of a whole system."""
 
 import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, async_playwright
+
+from shared.events import PARTITIONS
+from tests.support.kafka import broker_on
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--headless=new"]
 
@@ -16,3 +19,16 @@ async def browser() -> AsyncIterator[Browser]:
         launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield launched
         await launched.close()
+
+
+@pytest.fixture
+def kafka(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What the system is told of Kafka: nothing, and it starts the mock; or where a real one is."""
+    if getattr(request, "param", "mock") == "mock":
+        return {}
+    broker = broker_on(request.getfixturevalue("kraft"), PARTITIONS)
+    return {
+        "EARSHOT_KAFKA_BOOTSTRAP": broker.bootstrap,
+        "EARSHOT_KAFKA_TOPIC_PREFIX": broker.prefix,
+        "EARSHOT_KAFKA_SESSION": "6s",
+    }

@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.support.asked import call_ended, link_in, mail_to
+from tests.support.kafka import whole_on_both
 from tests.support.system import System, open_system
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
@@ -16,10 +17,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.system]
 SEGMENT = {"queue": "billing", "agent": "ana"}
 
 
+@whole_on_both
 async def test_an_answer_in_the_browser_moves_the_score_within_a_second(
-    browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path, kafka: dict[str, str]
 ) -> None:
-    async with open_system(tmp_path / "var") as system:
+    async with open_system(tmp_path / "var", **kafka) as system:
         await system.start()
         await system.post("ingest", "/v1/events", call_ended(1, locale="th-TH"))
         (message,) = await mail_to(system)

@@ -79,12 +79,23 @@ async def assert_exact(system: System, data: Path, name: str) -> None:
             assert await scored(system, metric, by) == expected, (metric, by)
 
 
-@pytest.mark.parametrize("name", ["pwc_calls", "carpentries_nps", "airline_tweets", "olist"])
+@pytest.mark.parametrize(
+    ("name", "kafka"),
+    [
+        ("pwc_calls", "mock"),
+        ("carpentries_nps", "mock"),
+        ("airline_tweets", "mock"),
+        ("olist", "mock"),
+        pytest.param("pwc_calls", "real", marks=pytest.mark.real_kafka),
+    ],
+    indirect=["kafka"],
+)
 async def test_every_score_equals_the_recount_also_after_a_second_replay(
-    name: str, real_data: Path, tmp_path: Path
+    name: str, kafka: dict[str, str], real_data: Path, tmp_path: Path
 ) -> None:
     programme = programme_for(tmp_path / "programme", SETS[name][0])
-    async with open_system(tmp_path / "var", EARSHOT_PROGRAMME=str(programme)) as system:
+    settings = {"EARSHOT_PROGRAMME": str(programme), **kafka}
+    async with open_system(tmp_path / "var", **settings) as system:
         await system.start()
         assert await finished(replay(system, real_data, name)) == 0, system.log()[-2000:]
         await assert_exact(system, real_data, name)

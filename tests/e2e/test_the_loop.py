@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,18 @@ import pytest
 from sqlalchemy import make_url
 
 from shared.embedded.system import running
+from shared.stream import Broker, Outgoing
+from shared.stream.kafka import open_producer
 from tests.support.asked import call_ended, link_in, mail_to
+from tests.support.kafka import REAL, whole_on_both
 from tests.support.system import ROOT, System, open_system
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
-async def system(tmp_path: Path) -> AsyncIterator[System]:
-    async with open_system(tmp_path / "var") as system:
+async def system(tmp_path: Path, kafka: dict[str, str]) -> AsyncIterator[System]:
+    async with open_system(tmp_path / "var", **kafka) as system:
         await system.start()
         yield system
 
@@ -41,6 +44,7 @@ async def until_group(system: System, within_s: float, n: int, **params: str) ->
     return found
 
 
+@whole_on_both
 async def test_an_event_becomes_a_survey_an_answer_and_a_score(system: System) -> None:
     assert (
         await system.post("ingest", "/v1/events", call_ended(1, locale="ko"))
@@ -108,6 +112,7 @@ async def decisions_of(system: System, event_id: str) -> list[dict[str, Any]]:
     return items
 
 
+@whole_on_both
 async def test_poison_is_a_dead_letter_and_the_rest_is_counted(system: System) -> None:
     poison = [
         '{"id": "r-1"', '{"id": 7}', '{"id":"x","metric":"nps","answers":{"score":11}}',
@@ -145,12 +150,11 @@ async def lag(system: System) -> float:
 
 
 async def send_raw(system: System, topic: str, values: list[bytes]) -> None:
-    from shared.stream import Broker, Outgoing
-    from shared.stream.kafka import open_producer
-
-    found = running(system.var)
+    found, told = running(system.var), system.environment
     assert found is not None
-    async with open_producer(Broker(found.kafka_bootstrap, found.kafka_log)) as producer:
+    bootstrap = told.get("EARSHOT_KAFKA_BOOTSTRAP", found.kafka_bootstrap)
+    broker = Broker(bootstrap, "", told.get("EARSHOT_KAFKA_TOPIC_PREFIX", ""))
+    async with open_producer(broker) as producer:
         await producer.send([Outgoing(topic, b"k", value) for value in values])
 
 
@@ -162,6 +166,7 @@ def deadletters(system: System) -> str:
     return done.stdout
 
 
+@whole_on_both
 async def test_kill_9_leaves_nothing_that_stops_the_next_start(system: System) -> None:
     body = {"id": "r-1", "metric": "csat", "answers": {"score": 4}}
     assert (await system.post("ingest", "/v1/responses", body)).status_code == 202
@@ -172,6 +177,7 @@ async def test_kill_9_leaves_nothing_that_stops_the_next_start(system: System) -
     assert (await until_group(system, 10, 1))["n"] == 1
 
 
+@whole_on_both
 async def test_kill_9_of_postgresql_loses_nothing(system: System) -> None:
     found = running(system.var)
     assert found is not None
@@ -186,6 +192,7 @@ async def test_kill_9_of_postgresql_loses_nothing(system: System) -> None:
     assert (await until_group(system, 20, 50))["n"] == 50
 
 
+@whole_on_both
 async def test_sigterm_drains_and_the_next_start_finds_its_data(system: System) -> None:
     body = {"id": "r-1", "metric": "csat", "answers": {"score": 4}}
     assert (await system.post("ingest", "/v1/responses", body)).status_code == 202
@@ -249,6 +256,33 @@ async def test_a_service_alone_names_what_it_lacks(tmp_path: Path) -> None:
         assert done.returncode == 2, service
         assert "EARSHOT_KAFKA_BOOTSTRAP" in done.stderr
         assert "EARSHOT_DATABASE_URL" in done.stderr
+
+
+def verb(environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services", *words], cwd=ROOT, env=environment,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kafka", [REAL], indirect=True)
+async def test_beside_a_kafka_of_yours_verbs_find_the_embedded_postgresql(system: System) -> None:
+    found = verb(system.environment, "migrate")
+    system.terminate()
+    away = verb(system.environment, "migrate")
+
+    assert (found.returncode, found.stdout.count("up to date")) == (0, 3), found.stderr
+    assert (away.returncode, "EARSHOT_DATABASE_URL" in away.stderr) == (2, True)
+
+
+def test_a_database_of_yours_beside_the_mock_is_refused(tmp_path: Path) -> None:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("EARSHOT_")}
+    own = {"EARSHOT_VAR": str(tmp_path), "EARSHOT_SCORING_DATABASE_URL": "postgresql://db/x"}
+
+    refused = verb(clean | own, "run")
+
+    assert refused.returncode == 2
+    assert "EARSHOT_KAFKA_BOOTSTRAP" in refused.stderr
 
 
 async def test_metrics_and_documents_are_served(system: System) -> None:

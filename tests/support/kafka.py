@@ -1,4 +1,8 @@
-"""Tests that run on the mock and on a real Kafka: `@on_both` in front of one that uses `broker`."""
+"""Tests that run on the mock and on a real Kafka.
+
+`@on_both` stands in front of one that uses `broker`, `@whole_on_both` of one that starts the whole
+system on `kafka`.
+"""
 
 import asyncio
 import secrets
@@ -12,6 +16,7 @@ from shared.stream.kafka import create_topics
 MOCK_PARTITIONS = 4  # of a topic that the mock makes at its first use
 REAL = pytest.param("real", marks=pytest.mark.real_kafka)
 on_both = pytest.mark.parametrize("broker", ["mock", REAL], indirect=True)
+whole_on_both = pytest.mark.parametrize("kafka", ["mock", REAL], indirect=True)
 on_real = pytest.mark.parametrize("broker", [REAL], indirect=True)
 
 
