@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.embedded.files import Locked
-from shared.embedded.kraft import Kraft, Options, ToolMissing, start_kraft, stop_kraft
+from shared.embedded.kraft import Kraft, Options, ToolMissing, fetch, start_kraft, stop_kraft
 from shared.embedded.processes import StartFailed
 from shared.launch import KAFKA, var_folder
 from shared.settings import PREFIX, read_variable
@@ -31,9 +31,14 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--nodes", type=int, choices=range(1, 6), help="default: as many as it has")
-    parser.add_argument("--stop", action="store_true", help="end it; what it holds stays")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--stop", action="store_true", help="end it; what it holds stays")
+    instead.add_argument("--fetch", action="store_true", help="fetch its jars, start nothing")
     asked = parser.parse_args(arguments)
     try:
+        if asked.fetch:
+            fetch()
+            return 0
         return _stop() if asked.stop else _start(asked.nodes)
     except ToolMissing as missing:
         sys.stderr.write(f"{missing}\n")

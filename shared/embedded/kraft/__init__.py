@@ -12,7 +12,7 @@ from shared.embedded.kraft.cluster import (
     start_kraft,
     stop_kraft,
 )
-from shared.embedded.kraft.jars import ToolMissing
+from shared.embedded.kraft.jars import ToolMissing, fetch
 from shared.embedded.kraft.node import Node
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Node",
     "Options",
     "ToolMissing",
+    "fetch",
     "running_kraft",
     "start_kraft",
     "stop_kraft",

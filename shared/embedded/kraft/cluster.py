@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from shared.embedded.files import free_port, hold_lock, prepare_folder, read_object, write_whole
 from shared.embedded.kafka import answers
-from shared.embedded.kraft.jars import fetch_jars, find_java
+from shared.embedded.kraft.jars import fetch
 from shared.embedded.kraft.node import Node, properties_of, start_node
 from shared.embedded.processes import StartFailed, end, is_alive, read_tail
 
@@ -56,8 +56,7 @@ def start_kraft(var: Path, options: Options = ONE_NODE) -> Kraft:
     folder = prepare_folder(var) / "kafka"
     folder.mkdir(exist_ok=True)
     with hold_lock(folder / "kafka.lock", patience=_PATIENCE_S):
-        java = find_java()
-        fetch_jars()
+        java = fetch()
         cluster = _read(folder) or _draw(options.nodes or 1)
         if options.nodes not in (None, len(cluster.nodes)):
             raise StartFailed(

@@ -21,8 +21,17 @@ class ToolMissing(StartFailed):
     """Kafka needs what this machine lacks; the text names it."""
 
 
-def find_java() -> str:
-    """The Java to run Kafka by. Raises ToolMissing where there is none, or an older one."""
+def fetch() -> str:
+    """Have what Kafka is run by: its jars, and Java, whose path is returned.
+
+    Raises ToolMissing where this machine lacks Java or Maven, StartFailed where Maven fails.
+    """
+    java = _find_java()
+    _fetch_jars()
+    return java
+
+
+def _find_java() -> str:
     java = shutil.which("java")
     if java is None:
         raise ToolMissing(f"Kafka runs on Java {_JAVA} or newer: `java` is not on this machine")
@@ -33,8 +42,8 @@ def find_java() -> str:
     return java
 
 
-def fetch_jars() -> None:
-    """Have Maven fetch what the pom names, once. Raises ToolMissing and StartFailed."""
+def _fetch_jars() -> None:
+    """What the pom names, once."""
     JARS.parent.mkdir(exist_ok=True)
     done = JARS.parent / "fetched.xml"
     with hold_lock(JARS.parent / "fetch.lock", patience=_FETCH_S):
