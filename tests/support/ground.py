@@ -10,6 +10,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
 from shared.embedded.kraft import Kraft, Options, start_kraft, stop_kraft
 from shared.embedded.postgres import (
     Options as PostgresOptions,
@@ -55,6 +58,12 @@ class Ground:
         """Start what was killed; return when both answer."""
         await asyncio.to_thread(self.start)
 
+    async def serves(self, within_s: float = 30.0) -> None:
+        """Return once Kafka has a controller and a leader again, as after it was suspended."""
+        async with asyncio.timeout(within_s):
+            while not await _has_leaders(self.kafka.bootstrap):
+                await asyncio.sleep(0.1)
+
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
         """A fresh, migrated database."""
@@ -90,6 +99,18 @@ def open_ground(
         yield ground
     finally:
         ground.stop()
+
+
+async def _has_leaders(bootstrap: str) -> bool:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    try:
+        await admin.start()
+        found = await admin.describe_cluster()
+        return found["controller_id"] >= 0 and bool(found["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        await admin.close()
 
 
 def _kill(pid: int) -> None:
