@@ -23,6 +23,7 @@ def create_table(op: Any) -> None:
         sa.Column("topic", sa.Text, primary_key=True),
         sa.Column("partition", sa.Integer, primary_key=True),
         sa.Column("next", sa.BigInteger, nullable=False),
+        sa.Column("topic_id", sa.Text, nullable=False, server_default=""),
     )
 
 
@@ -56,6 +57,26 @@ _MOVE = sa.text(
 )
 
 
+_OURS = (
+    " WHERE o.group_id = :group AND o.log = :log AND o.topic = m.topic"
+    " AND o.partition = m.partition"
+)
+_NAMED = (
+    " unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]), CAST(:ids AS text[]))"
+    " AS m(topic, partition, id)"
+)
+_NAME = sa.text(f"UPDATE offsets o SET topic_id = m.id FROM{_NAMED}{_OURS} AND o.topic_id = ''")  # noqa: S608
+_OTHERS = sa.text(
+    f"SELECT o.topic, o.partition FROM offsets o,{_NAMED}{_OURS} AND o.topic_id <> m.id"  # noqa: S608
+)
+_RESTART = sa.text(
+    "UPDATE offsets o SET next = m.next, topic_id = m.id FROM unnest(CAST(:topics AS text[]),"  # noqa: S608
+    " CAST(:partitions AS int[]), CAST(:ids AS text[]), CAST(:nexts AS bigint[]))"
+    f" AS m(topic, partition, id, next){_OURS} AND o.topic_id <> m.id"
+    " RETURNING o.topic, o.partition"
+)
+
+
 class Offsets:
     """The table `offsets`, for one group on one log."""
 
@@ -75,6 +96,28 @@ class Offsets:
         async with self._engine.begin() as connection:
             await connection.execute(_START, values)
         return await self.read(firsts)
+
+    async def strangers(self, ids: Mapping[Partition, str]) -> set[Partition]:
+        """Which of the stored places belong to another topic of that name, by the topics' ids.
+
+        A place without an id gets the one that is brought.
+        """
+        values = self._names | _columns(list(ids)) | {"ids": list(ids.values())}
+        async with self._engine.begin() as connection:
+            await connection.execute(_NAME, values)
+            rows = await connection.execute(_OTHERS, values)
+            return {Partition(topic, number) for topic, number in rows}
+
+    async def restart(
+        self, ids: Mapping[Partition, str], firsts: Mapping[Partition, int]
+    ) -> set[Partition]:
+        """Begin topics that were made anew; return the partitions where nobody did before."""
+        values = self._names | _columns(list(firsts)) | {"nexts": list(firsts.values())}
+        async with self._engine.begin() as connection:
+            rows = await connection.execute(
+                _RESTART, values | {"ids": [ids[home] for home in firsts]}
+            )
+            return {Partition(topic, number) for topic, number in rows}
 
     async def jump(self, move: Move) -> bool:
         """Move one partition outside of any batch; False where another owner was there first."""

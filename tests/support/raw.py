@@ -1,7 +1,7 @@
 """Stands in for an AIOKafkaConsumer: what `shared.stream.kafka` asks of one, no more."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -117,6 +117,8 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: dict[Partition, int] = {}
+        self.ids: dict[Partition, str] = {}
+        self.elsewhere: dict[Partition, int] = {}  # what another owner begins just before
 
     async def read(self, homes: Iterable[Partition]) -> dict[Partition, int]:
         return {home: self.rows[home] for home in homes if home in self.rows}
@@ -124,6 +126,20 @@ class Table:
     async def start(self, firsts: Mapping[Partition, int]) -> dict[Partition, int]:
         self.rows = {**firsts, **self.rows}
         return await self.read(firsts)
+
+    async def strangers(self, ids: Mapping[Partition, str]) -> set[Partition]:
+        self.ids = {**ids, **self.ids}
+        return {home for home, name in ids.items() if self.ids[home] != name}
+
+    async def restart(
+        self, ids: Mapping[Partition, str], firsts: Mapping[Partition, int]
+    ) -> set[Partition]:
+        for home, first in self.elsewhere.items():
+            self.rows[home], self.ids[home] = first, ids[home]
+        begun = {home for home in firsts if self.ids[home] != ids[home]}
+        self.rows |= {home: firsts[home] for home in begun}
+        self.ids |= {home: ids[home] for home in begun}
+        return begun
 
     async def jump(self, move: Move) -> bool:
         if self.rows[move.home] != move.old:
@@ -139,8 +155,12 @@ class Stand:
         self.table = Table()
         self.registry = CollectorRegistry()
         metrics, names = StreamMetrics(self.registry), Names("p-")
-        self.places = Places(self.table, metrics, names)  # type: ignore[arg-type]
+        self.ids: dict[str, str] = {}
+        self.places = Places(self.table, metrics, names, self.identify)  # type: ignore[arg-type]
         self.source = KafkaSource(self.build, ["t"], self.places, metrics, names)
+
+    async def identify(self, _client: object, _names: Collection[str]) -> dict[str, str]:
+        return self.ids
 
     def build(self) -> RawConsumer:
         self.raws.append(RawConsumer(self.ends))

@@ -106,6 +106,35 @@ async def test_a_place_beyond_the_end_goes_back_to_the_beginning(stand: Stand) -
     assert stand.rewound() == 1
 
 
+async def test_a_topic_made_anew_is_seen_by_its_id_and_read_from_its_beginning() -> None:
+    stand = Stand({TP0: 10, TP1: 20})
+    stand.ids = {"p-t": "new"}
+    stand.table.rows |= {ZERO: 4, ONE: 7}
+    stand.table.ids[ZERO] = "old"
+    await stand.source.poll(0)
+    stand.raw.begins[TP0] = 2
+
+    stand.raw.assign()
+    await stand.source.poll(0)
+
+    assert stand.source.next_of == {ZERO: 2, ONE: 7} == stand.table.rows
+    assert stand.table.ids == {ZERO: "new", ONE: "new"}
+    assert stand.rewound() == 1
+    assert stand.lost() is None
+
+
+async def test_a_topic_made_anew_that_another_owner_began_is_told_by_them(stand: Stand) -> None:
+    stand.ids = {"p-t": "new"}
+    stand.table.ids[ZERO] = "old"
+    stand.table.elsewhere = {ZERO: 3}
+
+    stand.raw.assign()
+    await stand.source.poll(0)
+
+    assert stand.source.next_of[ZERO] == 3
+    assert stand.rewound() is None
+
+
 async def test_a_fetch_ahead_of_the_place_is_only_fetched_again(stand: Stand) -> None:
     stand.raw.positions[TP0] = 500
     stand.raw.polls = [OffsetOutOfRangeError({TP0: 500})]

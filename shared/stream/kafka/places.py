@@ -6,13 +6,14 @@ longer has is stepped over in the database, counted and logged; never silently.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from shared.stream.kafka.identity import topic_ids
 from shared.stream.kafka.names import Names
 from shared.stream.metrics import StreamMetrics
 from shared.stream.offsets import Move, Offsets
@@ -20,6 +21,8 @@ from shared.stream.records import KafkaUnavailable, Partition
 
 _log = structlog.get_logger()
 _BOUND_S: Final = 5.0
+
+Identify = Callable[[Any, Collection[str]], Awaitable[dict[str, str]]]
 
 
 async def edges(ask: Any, homes: Collection[Partition], names: Names) -> dict[Partition, int]:
@@ -35,8 +38,15 @@ async def edges(ask: Any, homes: Collection[Partition], names: Names) -> dict[Pa
 class Places:
     """The partitions of one consumer: parked, placed, held, gone."""
 
-    def __init__(self, offsets: Offsets, metrics: StreamMetrics, names: Names) -> None:
+    def __init__(
+        self,
+        offsets: Offsets,
+        metrics: StreamMetrics,
+        names: Names,
+        identify: Identify = topic_ids,
+    ) -> None:
         self.offsets = offsets
+        self._identify = identify
         self._metrics = metrics
         self._names = names
         self._turn = 0  # counts rebalances: what was read before one is not used after it
@@ -100,6 +110,7 @@ class Places:
         if unknown:
             firsts = await edges(client.beginning_offsets, unknown, self._names)
             stored |= await self.offsets.start(firsts)
+        stored |= await self._restarted(client, homes)
         ends = await edges(client.end_offsets, homes, self._names)
         if turn != self._turn:
             return
@@ -109,6 +120,22 @@ class Places:
         for home in stored:
             self.rewind(client, home)
         self.let_run(client)
+
+    async def _restarted(self, client: Any, homes: set[Partition]) -> dict[Partition, int]:
+        """Where those begin whose topic was deleted and made again since their place was stored.
+
+        By offsets alone it is not seen once the new log has grown beyond the old place.
+        """
+        named = {home: self._names.topic(home.topic) for home in homes}
+        found = await self._identify(client, set(named.values()))
+        ids = {home: found[name] for home, name in named.items() if name in found}
+        strangers = await self.offsets.strangers(ids)
+        if not strangers:
+            return {}
+        firsts = await edges(client.beginning_offsets, strangers, self._names)
+        for home in await self.offsets.restart(ids, firsts):
+            self._tell_anew(home, first=firsts[home])
+        return await self.offsets.read(strangers)
 
     async def _step_over(self, client: Any) -> None:
         turn, homes = self._turn, self._gone & self.next_of.keys()
@@ -123,21 +150,27 @@ class Places:
                 if not moved:
                     self.replace(client, home)
                     continue
-                self._tell_gap(home, wanted, first, ends[home])
+                if wanted < first:
+                    self._tell_gap(home, wanted, first)
+                else:
+                    self._tell_anew(home, wanted=wanted, first=first, end=ends[home])
                 self.next_of[home] = first
             self.rewind(client, home)
         self._gone.clear()
 
-    def _tell_gap(self, home: Partition, wanted: int, first: int, end: int) -> None:
-        lost = max(0, first - wanted)
-        if lost:
-            self._metrics.gaps.labels(home.topic).inc(lost)
-        else:
-            self._metrics.rewinds.labels(home.topic).inc()
+    def _tell_gap(self, home: Partition, wanted: int, first: int) -> None:
+        lost = first - wanted
+        self._metrics.gaps.labels(home.topic).inc(lost)
         _log.error(
-            "records lost: the broker no longer has them" if lost else
+            "records lost: the broker no longer has them",
+            topic=home.topic, partition=home.number, wanted=wanted, first=first, lost=lost,
+        )  # fmt: skip
+
+    def _tell_anew(self, home: Partition, **offsets: int) -> None:
+        self._metrics.rewinds.labels(home.topic).inc()
+        _log.error(
             "the topic was made anew or cut short: read from its beginning",
-            topic=home.topic, partition=home.number, wanted=wanted, first=first, end=end, lost=lost,
+            topic=home.topic, partition=home.number, **offsets,
         )  # fmt: skip
 
     # ------------------------------------------------------------------ how far behind
