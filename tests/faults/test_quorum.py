@@ -7,17 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.events import Topic
-from shared.stream.kafka import read_all
 from tests.faults.conftest import Say
 from tests.support.fleet import Fleet, open_fleet
 from tests.support.ground import Ground, open_ground
 from tests.support.load import Load
-from tests.support.tally import tally, until_settled
+from tests.support.tally import lost_on_topic, tally, until_settled
 
 NODES = 3
 HEALED_S = 60.0
@@ -86,14 +84,6 @@ async def _is_whole(fleet: Fleet) -> bool:
     return all(len(p["isr"]) == NODES for topic in found for p in topic["partitions"])
 
 
-async def acknowledged_and_lost(fleet: Fleet, load: Load) -> set[int]:
-    """What was acknowledged and is not on its topic."""
-    topic = f"{fleet.prefix}{Topic.SURVEY_RESPONSES}"
-    records = await read_all(fleet.ground.kafka.bootstrap, topic)
-    there = {int(msgspec.json.decode(r.value or b"{}")["id"].removeprefix("r-")) for r in records}
-    return load.acked - there
-
-
 @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
 async def test_a_killed_leader_loses_nothing_acknowledged(
     three: Ground, programme: Path, tmp_path: Path, say: Say, kills: int
@@ -102,7 +92,7 @@ async def test_a_killed_leader_loses_nothing_acknowledged(
         async with under_load(fleet) as (load, gaps):
             away = [await _kill_and_revive(fleet, 1 + n % NODES, gaps) for n in range(kills)]
         await until_settled(fleet, "scoring", Topic.SURVEY_RESPONSES)
-        lost = await acknowledged_and_lost(fleet, load)
+        lost = await lost_on_topic(fleet, load.acked)
         found = (await tally(fleet, load.acked)).without(load.tried)
 
         seconds = ", ".join(f"{gap:.1f}" for gap in away)
@@ -145,7 +135,7 @@ async def test_without_a_majority_nothing_is_taken_and_nothing_lost(
             back_s = time.monotonic() - began
             await until_healed(fleet)
         await until_settled(fleet, "scoring", Topic.SURVEY_RESPONSES)
-        lost = await acknowledged_and_lost(fleet, load)
+        lost = await lost_on_topic(fleet, load.acked)
         found = (await tally(fleet, load.acked)).without(load.tried)
 
         say(f"two of three dead: {taken} taken, {refused}, slowest {load.slowest_s:.1f} s")

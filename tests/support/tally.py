@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import asyncpg
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import make_url
 
-from shared.events import PARTITIONS
+from shared.events import PARTITIONS, Topic
+from shared.stream.kafka import read_all
 from tests.support.fleet import Fleet
 from tests.support.load import POINTS, number_of
 
@@ -79,6 +81,14 @@ async def counted(database_url: str) -> Counter[int]:
 
 async def tally(fleet: Fleet, expected: Iterable[int]) -> Tally:
     return compare(expected, await counted(fleet.database_url))
+
+
+async def lost_on_topic(fleet: Fleet, acked: Iterable[int]) -> set[int]:
+    """Which of the acknowledged answers are not on their topic."""
+    topic = f"{fleet.prefix}{Topic.SURVEY_RESPONSES}"
+    records = await read_all(fleet.ground.kafka.bootstrap, topic)
+    there = {int(msgspec.json.decode(r.value or b"{}")["id"].removeprefix("r-")) for r in records}
+    return set(acked) - there
 
 
 async def ends(fleet: Fleet, topic: str) -> dict[int, int]:
