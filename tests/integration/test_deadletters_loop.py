@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
+from aiokafka.consumer import fetcher
+from aiokafka.producer import message_accumulator as accumulator
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.db import open_engine
@@ -67,3 +70,34 @@ async def test_a_record_of_nothing_is_a_dead_letter_and_the_rest_goes_on(
     (letter,) = map(read_letter, await held(broker, "dead-letters"))
     assert (letter.key, letter.value, letter.reason) == (None, None, "bug")
     assert await rig.words() == ["good"]
+
+
+class NotUtf8(str):
+    """A header's name as clients in C may send it."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff\xfe"
+
+
+@on_both
+async def test_a_header_name_that_is_not_utf8_hides_no_record(
+    rig: Rig, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)  # put back at the end
+    words = [b"first", b"odd", b"poison", b"last"]
+    headers = [(), ((NotUtf8("x"), b"1"), ("y", None)), (), (("z", b"2"),)]
+    with monkeypatch.context() as patch:
+        patch.setattr(accumulator, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+        async with open_producer(broker) as producer:
+            await producer.send(
+                [Outgoing(TOPIC, b"k", *one, 0) for one in zip(words, headers, strict=True)]
+            )
+
+    source = open_source(broker, [TOPIC], rig.engine, rig.metrics, group="earshot-test")
+    async with source as opened, rig.running(opened):
+        await rig.until(3)
+
+    assert await rig.words() == ["first", "last", "odd"]
+    assert [value for _, value in rig.letters()] == [b"poison"]

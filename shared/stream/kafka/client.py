@@ -14,6 +14,7 @@ from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.stream.kafka.guards import close_quietly, fetches_no_more, start_or_unavailable
+from shared.stream.kafka.lenient import read_leniently
 from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
@@ -75,6 +76,10 @@ class Client:
             return {}
         except OffsetOutOfRangeError:
             raise
+        except UnicodeDecodeError as error:
+            read_leniently()
+            self._faults = _FAULTS  # what this one holds half read is fetched by a new one
+            raise KafkaUnavailable("fetch: a header's name is not UTF-8") from error
         except KafkaError as error:
             self._faults += 1
             raise KafkaUnavailable(f"fetch: {type(error).__name__}: {error}") from error
