@@ -12,5 +12,5 @@ VERBS: Final = {
     "migrate": "bring the schemas of the services up to date",
     "settings": "list the settings with meaning and default",
     "keys": "make an API key",
-    "deadletters": "show the records that could not be processed",
+    "deadletters": "list, show and send back the records that could not be processed",
 }
