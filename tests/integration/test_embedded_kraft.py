@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,4 +126,7 @@ def test_three_nodes_start_survive_a_kill_and_keep_what_they_took(
     assert main(["stop"]) == 0
     assert not any(is_alive(node.pid) for node in again.nodes)
 
+    with socket.create_server(("127.0.0.1", again.nodes[0].port)):
+        assert main(["kafka"]) == 1
+    assert "is taken" in capsys.readouterr().err
     assert asyncio.run(words(started(var))) == [b"by three", b"by two"]

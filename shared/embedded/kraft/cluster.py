@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from json import dumps
 from pathlib import Path
+from random import randrange
 from typing import Final
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from shared.embedded.kraft.node import Node, properties_of, start_node
 from shared.embedded.processes import StartFailed, end, is_alive, read_tail
 
 _PATIENCE_S: Final = 60.0
-_FIRST_PORT: Final = 19092
+_PORTS: Final = (20_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,15 @@ def stop_kraft(var: Path) -> bool:
 
 
 def _draw(number: int) -> Kraft:
-    """A new cluster, on ports that are free."""
+    """A new cluster, on ports that are free.
+
+    They are below those that clients get: one that dials a dead node could otherwise be given the
+    node's own port. Drawn by chance, so that two that are drawn at once do not meet.
+    """
     ports: list[int] = []
     while len(ports) < 2 * number:
-        port = free_port(_FIRST_PORT + len(ports))
-        if port not in ports:
+        port = randrange(*_PORTS)  # noqa: S311 - no secret
+        if port not in ports and free_port(port) == port:
             ports.append(port)
     nodes = [
         Node(number=n + 1, port=ports[2 * n], controller=ports[2 * n + 1]) for n in range(number)
@@ -132,7 +137,8 @@ def _write(folder: Path, cluster: Kraft) -> None:
 def _wait_ready(folder: Path, nodes: Sequence[Node]) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     for node in nodes:
-        while not answers(node.address):
+        # another's server may answer on a port of ours that was free for a while
+        while not (node.listens and answers(node.address)):
             if not is_alive(node.pid) or time.monotonic() > deadline:
                 log = node.settings(folder).with_name("kafka.log")
                 raise StartFailed(

@@ -8,9 +8,9 @@ from typing import Final
 
 import psutil
 
-from shared.embedded.files import write_whole
+from shared.embedded.files import free_port, write_whole
 from shared.embedded.kraft.jars import JARS, run_tool
-from shared.embedded.processes import Launch, is_ours, spawn
+from shared.embedded.processes import Launch, StartFailed, is_ours, spawn
 
 _MAIN: Final = "kafka.Kafka"
 _FORMAT_S: Final = 60.0
@@ -47,6 +47,15 @@ class Node:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def listens(self) -> bool:
+        """Whether it is our process that has the port."""
+        try:
+            found = psutil.Process(self.pid).net_connections("tcp")
+        except psutil.NoSuchProcess:
+            return False
+        return any(one.laddr.port == self.port for one in found if one.status == psutil.CONN_LISTEN)
+
     def runs(self, folder: Path) -> bool:
         """Whether the process that we left there still lives."""
         return self.pid > 0 and is_ours(self.pid, _MAIN, self.settings(folder), self.started)
@@ -61,6 +70,12 @@ def start_node(
     """The node, started where it does not run. Raises StartFailed."""
     if node.runs(folder):
         return node
+    for port in (node.port, node.controller):
+        if free_port(port) != port:
+            raise StartFailed(
+                f"port {port} of Kafka's node {node.number} is taken: stop what listens there, or "
+                f"remove {folder} with all it holds for a Kafka on other ports"
+            )
     home = folder / str(node.number)
     home.mkdir(exist_ok=True)
     settings = node.settings(folder)
