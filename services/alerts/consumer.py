@@ -32,8 +32,7 @@ def build_decoders(lattice: Lattice) -> dict[str, Decode]:
     def read(record: Record) -> tuple[Answer, datetime]:
         scored = decode_record(_SCORED, record.value)
         _check(scored)
-        # nobody answers after the answer was scored: a wrong clock does not carry time away
-        answered_at = min(scored.answered_at, scored.scored_at)
+        answered_at = _not_ahead(scored, record)
         place = Place(
             scored.metric,
             scored.survey or "",
@@ -51,6 +50,17 @@ def build_decoders(lattice: Lattice) -> dict[str, Decode]:
         return answer, answered_at
 
     return {Topic.SCORED_RESPONSES: read}
+
+
+def _not_ahead(scored: ScoredResponse, record: Record) -> datetime:
+    """Nobody answers after the answer was scored, or stored: a wrong clock carries no time away.
+
+    Our topics have the broker's time, one clock for all.
+    """
+    times = [scored.answered_at, scored.scored_at]
+    if record.timestamp_ms > 0:
+        times.append(datetime.fromtimestamp(record.timestamp_ms / 1000, UTC))
+    return min(times)
 
 
 def build_handler(log: str) -> Handle:

@@ -79,6 +79,7 @@ def test_topics_are_made_once_with_their_partitions_and_retention(
         assert [len(part["replicas"]) for part in partitions] == [1] * 12
         assert settings["retention.ms"] == str(days * 86_400_000)
         assert settings["min.insync.replicas"] == "1"
+        assert settings["message.timestamp.type"] == "LogAppendTime"
 
 
 def test_a_check_makes_nothing_and_names_what_is_missing(

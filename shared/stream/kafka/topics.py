@@ -6,12 +6,13 @@ Kafka's default, would make it with one partition.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from random import shuffle
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.events import PARTITIONS, Topic
@@ -75,6 +76,8 @@ async def create_topics(
                 topic_configs={
                     "retention.ms": str(RETENTION_DAYS.get(topic, _DEFAULT_DAYS) * _DAY_MS),
                     "min.insync.replicas": str(in_sync),
+                    # Kafka refuses what is an hour ahead: a sender's wrong clock would stop it
+                    "message.timestamp.type": "LogAppendTime",
                 },
             )
             for topic in Topic
@@ -100,14 +103,16 @@ async def _until_led(admin: AIOKafkaAdminClient) -> None:
 
 async def _until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
     """A broker hears of a new topic and of its leaders a little after the controller made it."""
-    brokers = admin._client.cluster.brokers()  # noqa: SLF001 - no public way
-    for broker in brokers:
-        while True:
-            found = await _described(admin._client, names, node=broker.nodeId)  # noqa: SLF001
-            leaders = [part["leader"] for topic in found for part in topic["partitions"]]
-            if not any(topic["error_code"] for topic in found) and min(leaders) >= 0:
-                break
-            await asyncio.sleep(_PAUSE_S)
+    client = admin._client  # noqa: SLF001 - no public way
+    for broker in client.cluster.brokers():
+        with suppress(KafkaError):  # away: it will know when it is back
+            while not _all_led(await _described_by(broker.nodeId, client, names)):
+                await asyncio.sleep(_PAUSE_S)
+
+
+def _all_led(described: Sequence[Mapping[str, Any]]) -> bool:
+    leaders = [part["leader"] for topic in described for part in topic["partitions"]]
+    return not any(topic["error_code"] for topic in described) and min(leaders, default=-1) >= 0
 
 
 async def topic_faults(bootstrap: str, topics: Sequence[str], *, prefix: str = "") -> list[str]:
@@ -136,11 +141,24 @@ async def need_topics(client: AIOKafkaClient, names: Sequence[str]) -> None:
         raise KafkaUnavailable(f"missing, `python -m services topics` creates it: {missing}")
 
 
-async def _described(
-    client: AIOKafkaClient, names: Sequence[str], *, node: int | None = None
+async def _described(client: AIOKafkaClient, names: Sequence[str]) -> Sequence[dict[str, Any]]:
+    """What some broker says of these topics: one of several may be away."""
+    nodes = [broker.nodeId for broker in client.cluster.brokers()]
+    shuffle(nodes)
+    fault: KafkaError = KafkaConnectionError("no broker is known")
+    for node in nodes:
+        try:
+            return await _described_by(node, client, names)
+        except KafkaError as error:
+            fault = error
+    raise fault
+
+
+async def _described_by(
+    node: int, client: AIOKafkaClient, names: Sequence[str]
 ) -> Sequence[dict[str, Any]]:
     request = MetadataRequest(list(names), allow_auto_topic_creation=False)
-    reply = await client.send(client.get_random_node() if node is None else node, request)
+    reply = await client.send(node, request)
     found: Sequence[dict[str, Any]] = reply.to_object()["topics"]
     return found
 
