@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
@@ -34,7 +34,8 @@ class Proxy:
         """RST to both ends of every connection there is; new ones are taken."""
         for writer in list(self._writers):
             plug = writer.get_extra_info("socket")
-            plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with suppress(OSError):  # it is closed already
+                plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
             self.cuts += 1
 
