@@ -155,7 +155,6 @@ async def suffer(fleet: Fleet, doors: Doors, fault: Fault) -> str:
     late = [one.took_s for one in doors.heard[heard:]]
     assert recovered < RECOVERED_S
     assert settled < SETTLED_S
-    assert max(late) < ANSWERED_S
     return (
         f"over after {over - began:.1f} s, answers taken again {recovered:.2f} s later, counted "
         f"{settled:.2f} s later; the slowest request {max(late):.2f} s"
