@@ -17,6 +17,7 @@ from tests.support.stream import eventually
 
 BROKER = Broker("127.0.0.1:1", log="x", embedded=True)
 TOPIC = "scored-responses"
+AWAY = 1  # a broker that does not answer
 RECORD = Outgoing(TOPIC, None, b"x" * 1_000)
 
 
@@ -146,12 +147,15 @@ async def test_a_stop_that_lies_or_hangs_is_followed_by_closing_the_connection()
 def metadata(*topics: dict[str, Any]) -> SimpleNamespace:
     """The inner client of aiokafka's clients: what it answers, and that it was asked politely."""
 
-    async def send(_node: int, request: Any) -> Any:
+    async def send(node: int, request: Any) -> Any:
+        if node == AWAY:
+            raise KafkaError("not ready")
         assert vars(request)["_allow_auto_topic_creation"] is False
         return SimpleNamespace(to_object=lambda: {"topics": topics})
 
-    cluster = SimpleNamespace(brokers=list)
-    return SimpleNamespace(get_random_node=lambda: 1, send=send, cluster=cluster)
+    brokers = [SimpleNamespace(nodeId=number) for number in (AWAY, 2)]
+    cluster = SimpleNamespace(brokers=lambda: brokers, controller=2)
+    return SimpleNamespace(send=send, cluster=cluster)
 
 
 @pytest.mark.parametrize("code", [0, 36, 41])
@@ -169,12 +173,7 @@ async def test_topics_are_created_or_there_already_or_the_fault_is_named(
         async def create_topics(self, wanted: list[Any]) -> Any:
             return SimpleNamespace(topic_errors=[(wanted[0].name, code, "")])
 
-        _client = metadata(
-            {"topic": "one", "error_code": 0, "partitions": [1]},
-            {"topic": "two", "error_code": 3, "partitions": []},
-            {"topic": "hidden", "error_code": 29, "partitions": []},
-            {"topic": "whole", "error_code": 0, "partitions": [1] * 12},
-        )
+        _client = metadata({"topic": "made", "error_code": 0, "partitions": [{"leader": 2}]})
 
         async def describe_cluster(self) -> Any:
             return {"cluster_id": "abc", "brokers": [1, 2, 3]}
@@ -187,6 +186,13 @@ async def test_topics_are_created_or_there_already_or_the_fault_is_named(
         assert await create_topics("b", prefix="p-") == (["p-transactions"] if code == 0 else [])
 
     assert await topics.cluster_id("b") == "abc"
+    later = metadata(
+        {"topic": "one", "error_code": 0, "partitions": [1]},
+        {"topic": "two", "error_code": 3, "partitions": []},
+        {"topic": "hidden", "error_code": 29, "partitions": []},
+        {"topic": "whole", "error_code": 0, "partitions": [1] * 12},
+    )
+    monkeypatch.setattr(Admin, "_client", later)
     faults = await topics.topic_faults("b", ["one", "two"], prefix="p-")
     assert len(faults) == 3
     for fault, said in zip(faults, ("1 partitions", "missing", "Authorization"), strict=True):

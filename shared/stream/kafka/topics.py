@@ -106,7 +106,9 @@ async def _until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None
     client = admin._client  # noqa: SLF001 - no public way
     for broker in client.cluster.brokers():
         with suppress(KafkaError):  # away: it will know when it is back
-            while not _all_led(await _described_by(broker.nodeId, client, names)):
+            while True:
+                if _all_led(await _described_by(broker.nodeId, client, names)):
+                    break
                 await asyncio.sleep(_PAUSE_S)
 
 
