@@ -4,7 +4,7 @@ import asyncio
 import email
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 
 from shared.events import Topic
@@ -57,7 +57,12 @@ async def webhook(site: Site) -> AsyncIterator[Channel]:
 @asynccontextmanager
 async def smtp(site: Site) -> AsyncIterator[Channel]:
     box = Postbox()
-    server = await asyncio.start_server(box.accept, "127.0.0.1", 0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError), closing(writer):
+            await box.serve(reader, writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
     def taken() -> Counter[str]:
@@ -68,9 +73,6 @@ async def smtp(site: Site) -> AsyncIterator[Channel]:
         yield Channel({"EARSHOT_SMTP_URL": f"smtp://127.0.0.1:{port}"}, taken, False, {})
     finally:
         server.close()
-        for served in box.served:
-            served.cancel()
-        await asyncio.gather(*box.served, return_exceptions=True)
 
 
 async def by_file(site: Site) -> str:

@@ -3,47 +3,22 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 
-from shared.events import Topic
-from shared.stream import Broker
-from shared.stream.kafka import create_topics, topic_faults
+from shared.stream import Broker, KafkaUnavailable
+from shared.stream.kafka import create_topics
 from tests.support.ground import Ground, draw_prefix
+from tests.support.nursery import Begin, Process, start_process
 from tests.support.system import ROOT, free_ports
 
 READY_S = 60.0
-
-
-class Process(Protocol):
-    """What is asked of a replica's process: `subprocess.Popen`, or one that was forked."""
-
-    pid: int
-
-    @property
-    def returncode(self) -> int | Any: ...
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float) -> int: ...
-
-
-Begin = Callable[[str, Mapping[str, str], Path], Process]
-
-
-def start_process(module: str, environment: Mapping[str, str], log_path: Path) -> Process:
-    """Run `python -m <module>`; what it says is added to the log."""
-    with log_path.open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
 
 
 @dataclass
@@ -182,6 +157,18 @@ class Fleet:
                 replica.kill()
 
 
+async def _make_topics(ground: Ground, prefix: str) -> None:
+    """However long a machine that does much else at the same time takes for it."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            try:
+                copies = min(3, ground.nodes)
+                await create_topics(ground.kafka.bootstrap, prefix=prefix, replication=copies)
+            except KafkaUnavailable:
+                continue
+            return
+
+
 @asynccontextmanager
 async def open_fleet(
     ground: Ground, var: Path, programme: Path, **settings: str
@@ -191,9 +178,7 @@ async def open_fleet(
     `var` is a folder that exists: logs, and mails that are written to files.
     """
     prefix = draw_prefix()
-    await create_topics(ground.kafka.bootstrap, prefix=prefix, replication=min(3, ground.nodes))
-    while await topic_faults(ground.kafka.bootstrap, list(Topic), prefix=prefix):
-        await asyncio.sleep(0.02)  # brokers hear of them a moment later
+    await _make_topics(ground, prefix)
     async with ground.database() as database_url:
         environment = {
             **{name: v for name, v in os.environ.items() if not name.startswith("EARSHOT_")},

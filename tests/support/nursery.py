@@ -1,20 +1,45 @@
-"""Services as processes of their own, forked from one that has imported them all.
+"""Services as processes of their own: started, or forked from one that has imported them all.
 
-A start so costs a tenth of what it costs to import everything again; two cores run many.
+To fork costs a tenth of what it costs to import everything again; two cores run many.
 """
 
 import multiprocessing
 import os
 import runpy
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 from tests.support.system import ROOT, SERVICES
 
 _NURSERY: Final = multiprocessing.get_context("forkserver")
 _NURSERY.set_forkserver_preload(["__main__", *(f"services.{name}.app" for name in SERVICES)])
+
+
+class Process(Protocol):
+    """What is asked of a replica's process: `subprocess.Popen`, or one that was forked."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | Any: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+
+
+Begin = Callable[[str, Mapping[str, str], Path], Process]
+
+
+def start_process(module: str, environment: Mapping[str, str], log_path: Path) -> Process:
+    """Run `python -m <module>`; what it says is added to the log."""
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
 
 
 class Child:
