@@ -58,6 +58,11 @@ class Heard:
         return self.said in map(str, _TAKEN)
 
     @property
+    def sent(self) -> bool:
+        """Whether anybody listened."""
+        return self.said not in ("ConnectError", "ConnectTimeout")
+
+    @property
     def honest(self) -> bool:
         """Taken, or a 503 that says when to come again, in the form of its door."""
         kind = "text/html" if self.door is Door.PAGE else "application/problem+json"
