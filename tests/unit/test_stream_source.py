@@ -11,7 +11,7 @@ from aiokafka.errors import (
 
 from shared.stream.kafka.commits import Commits
 from shared.stream.kafka.names import Names
-from tests.support.raw import TP0, TP1, ZERO, RawConsumer, Stand, joined, messages
+from tests.support.raw import ONE, TP0, TP1, ZERO, RawConsumer, Stand, joined, messages
 
 
 @pytest.fixture
@@ -46,6 +46,18 @@ async def test_a_held_topic_stays_paused_after_idling_and_a_rebalance(stand: Sta
     stand.source.resume_topic("t")
 
     assert stand.raw.paused == set()
+
+
+async def test_what_a_held_topic_grows_by_is_seen(stand: Stand) -> None:
+    stand.source.pause_topic("t")
+    stand.raw.ends[TP0] = 50
+    await stand.source.poll(0)
+
+    assert stand.source.lag() == {ZERO: 50, ONE: 20}
+
+    stand.raw.ends[TP0] = 60
+    await stand.source.poll(0)
+    assert stand.source.lag()[ZERO] == 50  # asked again in 2 s
 
 
 async def test_commits_run_one_at_a_time_and_only_when_something_changed() -> None:

@@ -4,8 +4,9 @@ It joins its group in the background: `poll` is bounded, whatever the broker doe
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -19,6 +20,7 @@ from shared.stream.metrics import StreamMetrics
 from shared.stream.records import KafkaUnavailable, Partition, Record
 
 _log = structlog.get_logger()
+_LOOK_S: Final = 2.0
 
 
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -44,6 +46,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         self.offsets = places.offsets
         self.next_of = places.next_of
         self.newest_ms = 0
+        self._held_looked_at = 0.0
 
     @property
     def placed(self) -> bool:
@@ -72,6 +75,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         records = self._fresh(await self._fetch(wait_s))
         if self._client.silent:
             await self._look()
+        if self._places.held and time.monotonic() > self._held_looked_at + _LOOK_S:
+            await self._look_at_held(raw)
         return records
 
     async def idle(self, wait_s: float) -> None:
@@ -164,3 +169,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         ends = await self._client.look([self._names.tp(home) for home in running])
         for tp, end in ends.items():
             self._places.note_end(self._names.home(tp), end)
+
+    async def _look_at_held(self, raw: Any) -> None:
+        """Nothing is fetched of them that would say how far they have grown."""
+        self._held_looked_at = time.monotonic()
+        held = [home for home in self.next_of if home.topic in self._places.held]
+        for home, end in (await edges(raw.end_offsets, held, self._names)).items():
+            self._places.note_end(home, end)
