@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
+from signal import SIGKILL
 
 from shared.failpoints import VARIABLE, Point
 from tests.support.fleet import Replica
@@ -18,6 +19,7 @@ class Lives:
     luck: Random
     points: Sequence[Point]
     longest_s: float = 2.0
+    passes: int = 4
     deaths: Counter[str] = field(default_factory=Counter)
 
     async def lead(self, replicas: Sequence[Replica], number: int) -> None:
@@ -32,6 +34,8 @@ class Lives:
             await asyncio.sleep(0.02)
 
     async def _lead(self, replica: Replica, number: int) -> None:
+        if replica.alive:
+            replica.kill()
         for _ in range(number):
             self.deaths[await self._live(replica)] += 1
         await replica.start()
@@ -39,12 +43,13 @@ class Lives:
     async def _live(self, replica: Replica) -> str:
         """One life; return what ended it."""
         point = self.luck.choice([None, *self.points])
-        armed = {} if point is None else {VARIABLE: f"{point}:{self.luck.randint(1, 4)}"}
+        armed = {} if point is None else {VARIABLE: f"{point}:{self.luck.randint(1, self.passes)}"}
         replica.launch(**armed)
         while replica.alive and not await replica.ready():
             await asyncio.sleep(0.05)
         with suppress(TimeoutError):
-            await replica.ended(self.luck.uniform(0.1, self.longest_s))
+            code = await replica.ended(self.luck.uniform(0.1, self.longest_s))
+            assert (code, point is None) == (-SIGKILL, False), replica.log()[-3000:]
             return str(point)
         replica.kill()
         return "kill -9"

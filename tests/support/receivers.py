@@ -31,6 +31,7 @@ class Receiver:
     got: list[tuple[str, Headers, bytes]] = field(default_factory=list)
     began: list[float] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -50,7 +51,13 @@ class Receiver:
             while len(self.got) < number:
                 await asyncio.sleep(0.01)
 
+    def hang_up(self) -> None:
+        """End every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             while line := await reader.readline():
                 began = asyncio.get_running_loop().time()
@@ -69,6 +76,7 @@ class Receiver:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            self._writers.discard(writer)
             writer.close()
 
     async def _answer(
@@ -100,3 +108,5 @@ async def open_receiver(*statuses: int) -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         server.close()
+        receiver.hang_up()
+        await asyncio.sleep(0)
