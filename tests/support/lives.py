@@ -14,13 +14,17 @@ from tests.support.fleet import Replica
 
 @dataclass
 class Lives:
-    """Every replica is killed again and again, each life ending in a way of its own."""
+    """Every replica is killed again and again, each life ending in a way of its own.
+
+    All ways come up before one comes again.
+    """
 
     luck: Random
     points: Sequence[Point]
     longest_s: float = 2.0
     passes: int = 4
     deaths: Counter[str] = field(default_factory=Counter)
+    _ways: list[Point | None] = field(default_factory=list, init=False)
 
     async def lead(self, replicas: Sequence[Replica], number: int) -> None:
         """So many lives of each; then each is started once more, to stay."""
@@ -42,7 +46,8 @@ class Lives:
 
     async def _live(self, replica: Replica) -> str:
         """One life; return what ended it."""
-        point = self.luck.choice([None, *self.points])
+        self._ways = self._ways or self.luck.sample([None, *self.points], len(self.points) + 1)
+        point = self._ways.pop()
         armed = {} if point is None else {VARIABLE: f"{point}:{self.luck.randint(1, self.passes)}"}
         replica.launch(**armed)
         while replica.alive and not await replica.ready():
