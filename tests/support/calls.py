@@ -1,5 +1,6 @@
 """Calls that ended, each of which asks its customer; and what trigger made of them, per id."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -84,11 +85,12 @@ async def asked(fleet: Fleet, expected: Iterable[int]) -> Asked:
     )
 
 
-async def untold(fleet: Fleet) -> int:
-    """How many invitations are still to be sent, or to be told of."""
+async def until_told(fleet: Fleet) -> None:
+    """Return once no invitation is still to be sent, or to be told of."""
     connection = await connect(fleet.database_url)
     try:
-        return int(await connection.fetchval(_WAITING))
+        while await connection.fetchval(_WAITING):
+            await asyncio.sleep(0.1)
     finally:
         await connection.close()
 

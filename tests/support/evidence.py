@@ -8,7 +8,7 @@ from tests.support.fleet import Fleet
 from tests.support.tally import Tally, compare, connect
 
 # Places where the sums differ from what the answers that were taken add up to.
-_UNLIKE = """
+UNLIKE = """
     SELECT count(*) FROM (
         SELECT metric, survey, minute, leaf, count(*) AS n, count(*) FILTER (WHERE detractor) AS d
         FROM alerts.counted GROUP BY 1, 2, 3, 4
@@ -42,7 +42,7 @@ async def evidence(fleet: Fleet, expected: Iterable[int]) -> Evidence:
     connection = await connect(fleet.database_url)
     try:
         ids = [row[0] for row in await connection.fetch("SELECT id FROM alerts.counted")]
-        unlike = int(await connection.fetchval(_UNLIKE))
+        unlike = int(await connection.fetchval(UNLIKE))
     finally:
         await connection.close()
     return Evidence(compare(expected, Counter(int(name[2:]) for name in ids)), unlike)

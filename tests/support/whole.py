@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.support.calls import CALLS, Asked, asked, untold
+from tests.support.calls import CALLS, Asked, asked, until_told
 from tests.support.evidence import Evidence, evidence
 from tests.support.fleet import Fleet, Replica
 from tests.support.load import Load
@@ -61,8 +61,7 @@ class Whole:
         fleet = self.fleet
         async with asyncio.timeout(within_s):
             await until_settled(fleet, "trigger", "support-calls", within_s)
-            while await untold(fleet):
-                await asyncio.sleep(0.1)
+            await until_told(fleet)
             await until_settled(fleet, "scoring", "survey-responses", within_s)
             await until_settled(fleet, "scoring", "survey-invitations", within_s)
             await until_settled(fleet, "alerts", "scored-responses", within_s)

@@ -51,6 +51,9 @@ async def close_quietly(client: Any, *, what: str) -> None:
     _log.warning("kafka client did not stop cleanly", client=what)
     inner = getattr(client, "_client", None) or client.client  # a consumer's, a producer's
     await _ended(inner.close(), _ABANDON_S)
+    sender = getattr(client, "_sender", None)  # a producer's; what it waits for does not come now
+    if sender is not None:
+        await _ended(sender.close(), _ABANDON_S)
 
 
 async def _ended(work: Coroutine[Any, Any, None], within_s: float) -> bool:
