@@ -24,7 +24,7 @@ from tests.support.load import BEGAN, record_of
 from tests.support.poison import PICKY, pour, some_of_each
 from tests.support.scoring import invitation
 from tests.support.stream import eventually
-from tests.support.tally import connect, ends, places, tally, until_settled
+from tests.support.tally import connect, ends, fetch, places, tally, until_settled
 from tests.support.trigger import call_ended
 
 READERS = {
@@ -52,14 +52,6 @@ async def letters(fleet: Fleet) -> Counter[Letter]:
         said = {name: (text or b"").decode() for name, text in record.headers}
         found[said["earshot-topic"], record.key, said["earshot-reason"]] += 1
     return found
-
-
-async def column(fleet: Fleet, query: str) -> list[str]:
-    connection = await connect(fleet.database_url)
-    try:
-        return sorted(row[0] for row in await connection.fetch(query))
-    finally:
-        await connection.close()
 
 
 async def make_picky(fleet: Fleet) -> None:
@@ -121,12 +113,12 @@ async def test_bad_records_become_letters_and_no_good_one_is_lost(
         assert answers.exact
         for replica in fleet.replicas:
             await eventually(partial(has_no_lag, replica))
-        assert await column(fleet, ASKED) == ids("i", numbers)
+        assert await fetch(fleet, ASKED) == ids("i", numbers)
         events = [*ids("buy", numbers), *ids("evt", numbers)]
-        assert await column(fleet, "SELECT id FROM trigger.events") == events
-        assert await column(fleet, "SELECT event_id FROM trigger.decisions") == events
+        assert await fetch(fleet, "SELECT id FROM trigger.events") == events
+        assert await fetch(fleet, "SELECT event_id FROM trigger.decisions") == events
         told = [*(f"r-{n:06}" for n in numbers), *(f"r-{n}" for n in numbers)]
-        assert await column(fleet, "SELECT id FROM alerts.counted") == sorted(told)
+        assert await fetch(fleet, "SELECT id FROM alerts.counted") == sorted(told)
 
 
 async def has_no_lag(replica: Replica) -> bool:
@@ -157,7 +149,7 @@ async def test_a_topic_that_is_mostly_poison_waits_and_the_others_go_on(
         say(f"{malformed} of {malformed} bad: paused after {first}, by life {lives}")
         assert first == 101  # more than half of 200
         assert found == {(topic, key, "bad-json"): 1 for _, key, _ in bad}
-        assert await column(fleet, ASKED) == ids("i", range(len(good)))
+        assert await fetch(fleet, ASKED) == ids("i", range(len(good)))
 
 
 async def has_lag(replica: Replica, topic: str, records: int) -> bool:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
 import asyncpg
 
+from shared.stream import Broker
 from tests.support.fleet import Fleet, Replica
 from tests.support.load import feed
 from tests.support.tally import connect
@@ -16,6 +17,9 @@ from tests.support.tally import connect
 _PATIENCE_S = 40.0
 _LONGEST_WAIT_S = 0.4
 _LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+Write = Callable[[Broker, Sequence[int]], Awaitable[None]]
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Storm:
     fleet: Fleet
     luck: Random
     standing: str
+    write: Write = feed
     struck: Counter[str] = field(default_factory=Counter)
 
     async def blow(
@@ -40,7 +45,7 @@ class Storm:
         """Strike once for each portion but the last; every so often the database as well."""
         for turn, portion in enumerate(portions[:-1], 1):
             before = await self.stand() or 0
-            feeding = asyncio.create_task(feed(self.fleet.broker, portion))
+            feeding = asyncio.ensure_future(self.write(self.fleet.broker, portion))
             await self._until_beyond(before)
             await asyncio.sleep(self.luck.uniform(0, _LONGEST_WAIT_S))
             self._strike(replicas)
@@ -49,7 +54,7 @@ class Storm:
                 self.struck["postgres"] += 1
                 await self.fleet.ground.revive()
             await feeding
-        await feed(self.fleet.broker, portions[-1])
+        await self.write(self.fleet.broker, portions[-1])
 
     def _strike(self, replicas: Sequence[Replica]) -> None:
         number = self.luck.choice((1, 1, len(replicas) - 1, len(replicas)))

@@ -79,6 +79,15 @@ async def counted(database_url: str) -> Counter[int]:
     )
 
 
+async def fetch(fleet: Fleet, query: str) -> list[str]:
+    """The first column of what a query finds, sorted."""
+    connection = await connect(fleet.database_url)
+    try:
+        return sorted(row[0] for row in await connection.fetch(query))
+    finally:
+        await connection.close()
+
+
 async def tally(fleet: Fleet, expected: Iterable[int]) -> Tally:
     return compare(expected, await counted(fleet.database_url))
 
