@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 
 import httpx
@@ -105,6 +107,34 @@ async def test_what_does_not_drain_is_cut_off(monkeypatch: pytest.MonkeyPatch) -
         await asyncio.sleep(60)
 
     await asyncio.wait_for(run([service(hangs)], stop=stop), 5)
+
+
+HANGS = """
+import asyncio, time
+from shared import process
+from shared.process import Service, run
+
+async def hangs(stop):
+    await stop.wait()
+    await asyncio.to_thread(time.sleep, 60)  # no cancellation ends it
+
+async def start():
+    stop = asyncio.Event()
+    stop.set()
+    await run([Service("scoring", None, "127.0.0.1", 0, (hangs,))], stop=stop, alone=True)
+
+process._DRAIN_S, process._END_S = 0.1, 0.5
+process.main(start)
+"""
+
+
+async def test_a_process_ends_in_time_whatever_hangs() -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", HANGS, stdout=PIPE)
+    async with asyncio.timeout(20):
+        said, _ = await process.communicate()
+
+    assert b"ended as it is" in said
+    assert process.returncode == 0
 
 
 def test_a_port_that_is_taken_is_named() -> None:
