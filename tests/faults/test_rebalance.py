@@ -85,7 +85,7 @@ LONG = [pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.mark.parametrize(
     ("module", "stops"),
     [
-        pytest.param("plain", 2, id="short"),
+        pytest.param("plain", 1, id="short"),
         pytest.param("plain", 9, id="long", marks=LONG),
         pytest.param("scoring", 6, id="scoring", marks=LONG),
     ],

@@ -15,7 +15,7 @@ from tests.support.crew import COUNT, Post, read_post
 from tests.support.tally import connect
 
 CHUNK = 50
-COMMIT_MS = 200
+COMMIT_MS = 400
 
 
 async def count(consumer: AIOKafkaConsumer, connection: asyncpg.Connection) -> None:
@@ -26,7 +26,7 @@ async def count(consumer: AIOKafkaConsumer, connection: asyncpg.Connection) -> N
             chunk = records[first : first + CHUNK]
             ids = sorted(json.loads(record.value)["id"] for record in chunk)
             await connection.execute(COUNT, ids)
-            await asyncio.sleep(0.02)  # what a handler does besides
+            await asyncio.sleep(0.03)  # what a handler does besides
 
 
 async def main(post: Post) -> None:
