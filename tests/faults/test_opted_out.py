@@ -19,6 +19,7 @@ from tests.support.outlets import open_outlets, until_told
 from tests.support.receivers import Receiver
 from tests.support.tally import until_settled
 
+WAVE = 300  # more than two senders have connections for: letters wait that are claimed
 STOPPED_S = 5.0  # longer than a sender has for its letters
 SIZES = [
     pytest.param(600, 2, id="short"),
@@ -37,7 +38,8 @@ class Leaving:
     replies: Counter[str] = field(default_factory=Counter)
 
     async def leave(self, number: int) -> None:
-        """Ask until somebody acknowledges it."""
+        """Ask until somebody acknowledges it, mostly while their message is on its way."""
+        await asyncio.sleep(self.luck.uniform(0, 2))
         while True:
             replica = self.luck.choice(self.replicas)
             body = {"customer_id": f"c-{number}"}
@@ -94,17 +96,16 @@ async def test_no_message_begins_after_an_opt_out_was_acknowledged(
         open_fleet(ground, tmp_path, programme, **outlets.settings()) as fleet,
     ):
         receiver = outlets.receiver
-        receiver.pause = lambda: luck.uniform(0, 0.2)
+        receiver.pause = lambda: luck.uniform(0, 0.4)
         replicas = await fleet.up("trigger", 2)
         leaving = Leaving(fleet.http, replicas, luck)
         async with asyncio.TaskGroup() as group:
             group.create_task(disturb(replicas, luck, blows))
-            for first in range(0, customers, 60):
-                portion = events["transaction.delivered"][first : first + 60]
-                await emit(fleet, portion, luck)
-                for number in range(first + 1, first + 60, 2):
+            for first in range(0, customers, WAVE):
+                await emit(fleet, events["transaction.delivered"][first : first + WAVE], luck)
+                for number in range(first + 1, first + WAVE, 2):
                     group.create_task(leaving.leave(number))
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(2)
         await emit(fleet, events["transaction.refunded"], luck)
         await until_done(fleet)
 
