@@ -121,8 +121,12 @@ class Offsets:
 
     async def jump(self, move: Move) -> bool:
         """Move one partition outside of any batch; False where another owner was there first."""
+        return bool(await self.advance([move]))
+
+    async def advance(self, moves: Sequence[Move]) -> set[Partition]:
+        """Move partitions outside of any batch; return those that moved."""
         async with self._engine.begin() as connection:
-            return bool(await self.move(connection, [move]))
+            return await self.move(connection, moves)
 
     async def move(self, connection: AsyncConnection, moves: Sequence[Move]) -> set[Partition]:
         """Compare and set; return the partitions that moved. The others are not ours."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,7 +18,7 @@ from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places
 from shared.stream.offsets import Offsets
 from tests.support.embedded import cloned_database
-from tests.support.kafka import on_both
+from tests.support.kafka import on_both, on_real
 from tests.support.stream import TOPIC, Rig, eventually, make_tables
 
 
@@ -180,3 +180,21 @@ async def test_offsets_in_kafka_ahead_of_the_database_are_ignored(rig: Rig, brok
 
     async with reading(rig, broker):
         assert await rig.until(3) == ["a", "b", "c"]
+
+
+@on_real
+async def test_transactions_of_an_emitter_leave_no_lag_behind(rig: Rig, broker: Broker) -> None:
+    """Their marks take an offset each, and what was aborted is no record."""
+    topic = f"{broker.prefix}{TOPIC}"
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=topic)
+    await producer.start()
+    for word, kept in ((b"a", True), (b"x", False), (b"b", True), (b"y", False)):
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, word, key=b"one")
+        await (producer.commit_transaction() if kept else producer.abort_transaction())
+    await producer.stop()
+
+    async with reading(rig, broker) as source:
+        assert await rig.until(2) == ["a", "b"]
+        await eventually(lambda: source.placed and not any(source.lag().values()))
+        await eventually(lambda: rig.counted("lag_records", topic=TOPIC) == 0)

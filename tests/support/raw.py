@@ -118,6 +118,7 @@ class Table:
     def __init__(self) -> None:
         self.rows: dict[Partition, int] = {}
         self.ids: dict[Partition, str] = {}
+        self.during: Callable[[], object] = lambda: None
         self.elsewhere: dict[Partition, int] = {}  # what another owner begins just before
 
     async def read(self, homes: Iterable[Partition]) -> dict[Partition, int]:
@@ -142,10 +143,13 @@ class Table:
         return begun
 
     async def jump(self, move: Move) -> bool:
-        if self.rows[move.home] != move.old:
-            return False
-        self.rows[move.home] = move.new
-        return True
+        return bool(await self.advance([move]))
+
+    async def advance(self, moves: Sequence[Move]) -> set[Partition]:
+        self.during()
+        moved = {move.home: move.new for move in moves if self.rows[move.home] == move.old}
+        self.rows |= moved
+        return set(moved)
 
 
 class Stand:

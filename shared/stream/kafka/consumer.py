@@ -14,6 +14,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from shared.stream.kafka.client import Client, Fetched
 from shared.stream.kafka.commits import Commits
+from shared.stream.kafka.marks import pass_marks
 from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places, edges
 from shared.stream.metrics import StreamMetrics
@@ -77,6 +78,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._look()
         if self._places.held and time.monotonic() > self._held_looked_at + _LOOK_S:
             await self._look_at_held(raw)
+        if not records:
+            await pass_marks(raw, self._places, self._names)
         return records
 
     async def idle(self, wait_s: float) -> None:

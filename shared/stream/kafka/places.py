@@ -50,7 +50,7 @@ class Places:
         self._metrics = metrics
         self._names = names
         self._turn = 0  # counts rebalances: what was read before one is not used after it
-        self._gone: set[Partition] = set()
+        self.gone: set[Partition] = set()
         self._ends: dict[Partition, int] = {}
         self.parked: set[Partition] = set()
         self.held: set[str] = set()
@@ -62,7 +62,7 @@ class Places:
         """All partitions are somebody else's, or nobody's."""
         self._turn += 1
         self.assigned = False
-        self._gone.clear()
+        self.gone.clear()
         self.parked.clear()
         self.next_of.clear()
         self._ends.clear()
@@ -94,13 +94,13 @@ class Places:
 
     def note_gone(self, homes: Iterable[Partition]) -> None:
         """The broker does not have what was asked for."""
-        self._gone |= set(homes)
+        self.gone |= set(homes)
 
     async def settle(self, client: Any) -> None:
         """Read where parked partitions stand and let them run; step over what is gone."""
         if self.parked:
             await self._place(client)
-        if self._gone:
+        if self.gone:
             await self._step_over(client)
 
     async def _place(self, client: Any) -> None:
@@ -129,7 +129,7 @@ class Places:
         named = {home: self._names.topic(home.topic) for home in homes}
         found = await self._identify(client, set(named.values()))
         ids = {home: found[name] for home, name in named.items() if name in found}
-        strangers = await self.offsets.strangers(ids)
+        strangers = await self.offsets.strangers(ids) if ids else set()
         if not strangers:
             return {}
         firsts = await edges(client.beginning_offsets, strangers, self._names)
@@ -138,7 +138,7 @@ class Places:
         return await self.offsets.read(strangers)
 
     async def _step_over(self, client: Any) -> None:
-        turn, homes = self._turn, self._gone & self.next_of.keys()
+        turn, homes = self._turn, self.gone & self.next_of.keys()
         begins = await edges(client.beginning_offsets, homes, self._names)
         ends = await edges(client.end_offsets, homes, self._names)
         for home in homes if turn == self._turn else ():
@@ -156,7 +156,7 @@ class Places:
                     self._tell_anew(home, wanted=wanted, first=first, end=ends[home])
                 self.next_of[home] = first
             self.rewind(client, home)
-        self._gone.clear()
+        self.gone.clear()
 
     def _tell_gap(self, home: Partition, wanted: int, first: int) -> None:
         lost = first - wanted
