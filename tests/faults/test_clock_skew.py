@@ -15,6 +15,8 @@ from tests.support.skew import told
 from tests.support.tally import connect
 from tests.support.whole import Whole
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine
+
 HOUR = timedelta(hours=1)
 SERVICES = ("ingest", "scoring", "trigger", "alerts")
 

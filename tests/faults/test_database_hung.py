@@ -25,6 +25,8 @@ from tests.support.tally import connect
 from tests.support.watch import until_all_ready, watched
 from tests.support.whole import open_whole
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine
+
 STATEMENT_S = 2.0
 # a statement given up (2 + 3 s), its transaction (2 s) and its connection (2 s)
 BOUND_S = STATEMENT_S + 7.0
@@ -155,20 +157,3 @@ def _behind(fleet: Fleet, proxy: Proxy) -> Fleet:
     url = there.render_as_string(hide_password=False)
     fleet.environment = {**fleet.environment, "EARSHOT_DATABASE_URL": url}
     return fleet
-
-
-@pytest.mark.slow
-async def test_services_stop_though_the_database_hangs(
-    ground: Ground, programme: Path, tmp_path: Path, say: Say
-) -> None:
-    async with open_fleet(ground, tmp_path, programme) as fleet, open_proxy(1) as proxy:
-        whole = await open_whole(fleet)
-        async with whole.loaded():
-            await asyncio.sleep(1)
-            async with stopped_server(fleet, proxy):
-                await asyncio.sleep(0.5)
-                ended = await asyncio.gather(*(one.terminate() for one in whole.consumers))
-
-        say(", ".join(f"exit {code} after {seconds:.1f} s" for code, seconds in ended))
-        assert {code for code, _ in ended} == {0}
-        assert max(seconds for _, seconds in ended) < 12

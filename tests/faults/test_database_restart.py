@@ -12,6 +12,8 @@ from tests.support.ground import Ground
 from tests.support.watch import until_all_ready, watched
 from tests.support.whole import Whole, open_whole
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine
+
 
 @pytest.mark.parametrize("kills", [2, pytest.param(5, marks=pytest.mark.slow)])
 async def test_a_killed_database_loses_and_doubles_nothing(

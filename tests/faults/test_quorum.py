@@ -17,6 +17,8 @@ from tests.support.ground import Ground, open_ground
 from tests.support.load import Load
 from tests.support.tally import lost_on_topic, tally, until_settled
 
+pytestmark = pytest.mark.timeout(300)  # on a busy machine
+
 NODES = 3
 HEALED_S = 60.0
 
