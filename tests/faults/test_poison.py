@@ -24,7 +24,7 @@ from tests.support.load import BEGAN, record_of
 from tests.support.poison import PICKY, pour, some_of_each
 from tests.support.scoring import invitation
 from tests.support.stream import eventually
-from tests.support.tally import connect, ends, fetch, places, tally, until_settled
+from tests.support.tally import connect, ends, fetch, has_no_lag, places, tally, until_settled
 from tests.support.trigger import call_ended
 
 READERS = {
@@ -119,10 +119,6 @@ async def test_bad_records_become_letters_and_no_good_one_is_lost(
         assert await fetch(fleet, "SELECT event_id FROM trigger.decisions") == events
         told = [*(f"r-{n:06}" for n in numbers), *(f"r-{n}" for n in numbers)]
         assert await fetch(fleet, "SELECT id FROM alerts.counted") == sorted(told)
-
-
-async def has_no_lag(replica: Replica) -> bool:
-    return not await replica.metric(LAG)
 
 
 async def test_a_topic_that_is_mostly_poison_waits_and_the_others_go_on(

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from shared.events import PARTITIONS, Topic
 from shared.stream.kafka import read_all
-from tests.support.fleet import Fleet
+from tests.support.fleet import Fleet, Replica
 from tests.support.load import POINTS, number_of
 
 _SUMS = ", ".join(f"sum(c.p{point})" for point in range(POINTS))
@@ -122,6 +122,11 @@ async def places(fleet: Fleet, service: str, topic: str) -> dict[int, int]:
     finally:
         await connection.close()
     return dict(rows)
+
+
+async def has_no_lag(replica: Replica) -> bool:
+    """Whether it says that nothing waits for it; it says so a little later than the database."""
+    return not await replica.metric("earshot_consumer_lag_records")
 
 
 async def until_settled(fleet: Fleet, service: str, topic: str, within_s: float = 90.0) -> None:
