@@ -39,8 +39,8 @@ class StreamMetrics:
         )
         self.rewinds = Counter(
             "earshot_consumer_rewound_partitions",
-            "Partitions read again from their beginning: their log ended before our place in it, "
-            "so the topic was made anew or cut short. Records may be lost.",
+            "Partitions read from their beginning, for their topic was made anew or cut short. "
+            "What they held unread is lost.",
             ["topic"],
             registry=registry,
         )
