@@ -40,7 +40,7 @@ async def ask(answer: Any) -> dict[str, str]:
 
 
 async def test_a_topic_without_an_id_is_left_out() -> None:
-    topics = [(0, "p-t", ID, False, [], 0, {}), (3, "p-u", NONE, False, [], 0, {})]
+    topics: list[Any] = [(0, "p-t", ID, False, [], 0, {}), (3, "p-u", NONE, False, [], 0, {})]
 
     assert await ask(topics) == {"p-t": str(ID)}
 
