@@ -132,6 +132,7 @@ async def test_each_thing_is_asked_once_whoever_dies(
         assert {one["id"] for one in shown["items"]} == unknown
 
 
+@pytest.mark.slow
 async def test_a_mail_in_doubt_is_not_repeated_but_counted_and_shown(
     ground: Ground, tmp_path: Path, say: Say
 ) -> None:
