@@ -14,7 +14,7 @@ import pytest
 from shared.failpoints import Point
 from tests.faults.conftest import Say
 from tests.support.alertmanager import open_real
-from tests.support.fleet import Fleet, Replica, open_fleet
+from tests.support.fleet import Replica, open_fleet
 from tests.support.ground import Ground
 from tests.support.lives import Lives
 from tests.support.proxy import Proxy, open_proxy
@@ -26,10 +26,11 @@ from tests.support.rung import (
     published,
     ring,
     told,
+    until_firing,
     until_open,
+    until_told,
     write_ringing_programme,
 )
-from tests.support.tally import connect
 
 POINTS = (Point.CLAIMED, Point.SENT, Point.MARKED, Point.OUTBOX_PRODUCED, Point.ALERT_COMMITTED)
 BAD = (500, 503, 429, 404, 401, 301, 307, HANG, RESET)
@@ -41,41 +42,10 @@ SETTINGS = {
     "EARSHOT_SEND_WITHIN": "2s",
     "EARSHOT_KAFKA_SESSION": "2s",
 }
-_WAITING = (
-    "SELECT (SELECT count(*) FROM alerts.changes WHERE NOT published)"
-    " + (SELECT count(*) FROM alerts.deliveries WHERE state = 'pending' AND destination = 'hook')"
-)
 SIZES = [
     pytest.param(2, id="short"),
     pytest.param(30, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
 ]
-
-
-async def until_told(fleet: Fleet, within_s: float = 90.0) -> None:
-    """Wait until every change is published and the webhook has been told of it."""
-    connection = await connect(fleet.database_url)
-    try:
-        async with asyncio.timeout(within_s):
-            while await connection.fetchval(_WAITING):
-                await asyncio.sleep(0.1)
-    finally:
-        await connection.close()
-
-
-async def firing(manager: httpx.AsyncClient) -> Counter[str]:
-    """What Alertmanager shows, by the id in the annotations."""
-    alerts = (await manager.get("/api/v2/alerts")).json()
-    return Counter(alert["annotations"]["alert_id"] for alert in alerts)
-
-
-async def until_firing(manager: httpx.AsyncClient, expected: set[str]) -> Counter[str]:
-    try:
-        async with asyncio.timeout(30):
-            while (shown := await firing(manager)) != Counter(expected):
-                await asyncio.sleep(0.2)
-    except TimeoutError:
-        shown = await firing(manager)
-    return shown
 
 
 async def disturb(proxy: Proxy, luck: Random, stop: asyncio.Event) -> None:

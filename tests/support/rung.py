@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,9 +18,14 @@ from tests.support.alerts import scored
 from tests.support.fleet import Fleet, Replica
 from tests.support.load import write_programme
 from tests.support.receivers import Receiver
+from tests.support.tally import connect
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
 _CALM = timedelta(days=2)
+_WAITING = (
+    "SELECT (SELECT count(*) FROM alerts.changes WHERE NOT published)"
+    " + (SELECT count(*) FROM alerts.deliveries WHERE state = 'pending' AND destination = 'hook')"
+)
 Change = tuple[str, int]  # alert and revision
 
 
@@ -100,3 +105,30 @@ def told(receiver: Receiver) -> dict[Change, list[dict[str, Any]]]:
         alert, _, revision = headers["webhook-id"].rpartition(".")
         found[alert, int(revision)].append(json.loads(body))
     return dict(found)
+
+
+async def until_told(fleet: Fleet, within_s: float = 90.0) -> None:
+    """Wait until every change is published and the webhook has been told of it."""
+    connection = await connect(fleet.database_url)
+    try:
+        async with asyncio.timeout(within_s):
+            while await connection.fetchval(_WAITING):
+                await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
+
+
+async def firing(manager: httpx.AsyncClient) -> Counter[str]:
+    """What Alertmanager shows, by the id in the annotations."""
+    alerts = (await manager.get("/api/v2/alerts")).json()
+    return Counter(alert["annotations"]["alert_id"] for alert in alerts)
+
+
+async def until_firing(manager: httpx.AsyncClient, expected: set[str]) -> Counter[str]:
+    try:
+        async with asyncio.timeout(30):
+            while (shown := await firing(manager)) != Counter(expected):
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        shown = await firing(manager)
+    return shown
