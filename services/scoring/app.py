@@ -18,7 +18,7 @@ from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
 from services.scoring.worker import keep_layout
 from shared.broker import find_broker, topics_check
-from shared.clock import utc_now
+from shared.clock import CommonClock
 from shared.db import database_check, open_engine
 from shared.events import Topic
 from shared.keys import KeyFile
@@ -41,6 +41,7 @@ class Core:
     settings: ScoringSettings
     programme: Programme
     engine: AsyncEngine
+    clock: CommonClock
 
     @property
     def layout(self) -> Layout:
@@ -58,13 +59,15 @@ async def open_service(settings: ScoringSettings) -> AsyncIterator[Service]:
         engine = await stack.enter_async_context(
             open_engine(url, schema="scoring", statement=statement)
         )
+        clock = CommonClock(engine)
+        await clock.look()
         broker = await find_broker(settings)
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
         producer = await stack.enter_async_context(open_producer(broker, room=room))
         source = await stack.enter_async_context(
             open_source(broker, TOPICS, engine, STREAM, group="earshot-scoring")
         )
-        yield build_service(Core(settings, programme, engine), broker, producer, source)
+        yield build_service(Core(settings, programme, engine, clock), broker, producer, source)
 
 
 def build_service(core: Core, broker: Broker, producer: Producer, source: Source) -> Service:
@@ -82,7 +85,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         service="scoring",
         engine=engine,
         decode=build_decoders(touchpoints),
-        handle=build_handler(book, producer, kind_of, utc_now),
+        handle=build_handler(book, producer, kind_of, core.clock),
         producer=producer,
         metrics=STREAM,
     )
@@ -94,8 +97,11 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await keep_layout(engine, layout, settings.scoring_values, stop)
         closing.set()
 
-    web = build_scoring_web(core, health, topics_check(broker, USES), behind(source), closing)
-    return Service("scoring", web, settings.host, settings.scoring_port, (score, lay_out))
+    web = build_scoring_web(
+        core, health, topics_check(broker, USES), behind(source, core.clock), closing
+    )
+    workers = (core.clock.run, score, lay_out)
+    return Service("scoring", web, settings.host, settings.scoring_port, workers)
 
 
 def build_scoring_web(
@@ -106,7 +112,7 @@ def build_scoring_web(
         engine=core.engine,
         dimensions=core.layout.paths,
         timezone=core.programme.timezone,
-        now=utc_now,
+        now=core.clock,
         behind=lag_s,
         sufficient=core.settings.scoring_sufficient,
         values_at_most=core.settings.scoring_values,
@@ -138,7 +144,7 @@ def build_scoring_web(
     )
 
 
-def behind(source: Source) -> Callable[[], float]:
+def behind(source: Source, clock: CommonClock) -> Callable[[], float]:
     """Seconds from the newest record settled to now; 0 where nothing waits."""
 
     def lag_s() -> float:
@@ -146,6 +152,6 @@ def behind(source: Source) -> Callable[[], float]:
             return 0.0
         if not source.newest_ms:
             return 0.0
-        return max(0.0, utc_now().timestamp() - source.newest_ms / 1000)
+        return max(0.0, clock().timestamp() - source.newest_ms / 1000)
 
     return lag_s
