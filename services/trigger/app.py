@@ -22,9 +22,10 @@ from services.trigger.store.outbox import Outbox
 from services.trigger.store.queries import Queries
 from services.trigger.store.retention import Keeping
 from services.trigger.store.suppressions import SuppressionStore
-from services.trigger.worker.dispatch import Courier, Dispatch
+from services.trigger.worker.dispatch import Dispatch
 from services.trigger.worker.retention import run_retention
 from services.trigger.worker.telling import Telling
+from services.trigger.worker.tries import Courier
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
 from shared.db import database_check, open_engine

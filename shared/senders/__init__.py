@@ -49,11 +49,14 @@ class Sender(Protocol[M_contra]):
     """Sends one message.
 
     `repeatable` says that the receiver knows a message that comes twice by its id, so that it may
-    be sent again after a crash.
+    be sent again after a crash. `capacity`: how many it sends at the same time; more would wait.
     """
 
     @property
     def repeatable(self) -> bool: ...
+
+    @property
+    def capacity(self) -> int: ...
 
     async def send(self, message: M_contra) -> None:
         """Return once the other side has taken it. Raises SendFailed or SendInDoubt."""

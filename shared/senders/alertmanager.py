@@ -56,6 +56,7 @@ class AlertmanagerSender:
     """Posts alerts to one Alertmanager."""
 
     repeatable: Final = True
+    capacity: Final = 1
 
     def __init__(
         self, client: httpx.AsyncClient, url: str, *, within: timedelta = SEND_WITHIN

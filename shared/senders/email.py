@@ -127,6 +127,9 @@ class MailSender(Protocol):
     @property
     def repeatable(self) -> bool: ...
 
+    @property
+    def capacity(self) -> int: ...
+
     async def send(self, message: Mail, hand_over: HandOver = unasked) -> None: ...
 
 
@@ -134,6 +137,7 @@ class EmlFolder:
     """Writes each mail to `<folder>/<id>.eml`: what is there under that name is whole."""
 
     repeatable: Final = True
+    capacity: Final = 16
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -88,6 +88,7 @@ class SmtpSender:
         self, server: MailServer, *, connections: int = 4, name: str, ready_s: float = _READY_S
     ) -> None:
         self._ready_s = ready_s
+        self.capacity = 2 * connections  # while one is sent, the next stands ready
         self._clients = [server.client(name) for _ in range(connections)]
         self._idle: asyncio.LifoQueue[aiosmtplib.SMTP] = asyncio.LifoQueue()
         for client in self._clients:

@@ -15,6 +15,7 @@ from shared.senders import SEND_WITHIN, SendFailed
 
 _READ_AT_MOST: Final = 64 * 1024
 _BODY_S: Final = 5.0
+CONNECTIONS: Final = 32
 _GONE: Final = 410
 # These are about the message. A redirect, 401, 403 or 404 is about what stands in between, and the
 # message must still arrive once that is mended.
@@ -48,7 +49,7 @@ class Delivery:
     content_type: str = "application/json"
 
 
-def open_client(*, timeout_s: float = 15.0, connections: int = 32) -> httpx.AsyncClient:
+def open_client(*, timeout_s: float = 15.0, connections: int = CONNECTIONS) -> httpx.AsyncClient:
     """A client for webhooks: no redirects, no proxies from the environment, every wait bounded."""
     return httpx.AsyncClient(
         timeout=timeout_s,
@@ -63,6 +64,7 @@ class WebhookSender:
     """Posts signed messages to one destination."""
 
     repeatable: Final = True
+    capacity: Final = CONNECTIONS
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ def smtp(engine: AsyncEngine) -> Rig:
 async def hand_over(rig: Rig) -> None:
     """A sender claims, says that it hands over, and is heard of no more."""
     store = rig.worker().store
-    (letter,) = (await store.claim(10, NOW)).letters
+    (letter,) = (await store.claim("email", 10, NOW)).letters
     assert await store.hand_over(letter)
 
 
@@ -58,7 +58,7 @@ async def test_after_a_crash_a_repeatable_letter_goes_out_under_the_same_id(
 ) -> None:
     await rig.book()
     crashed = rig.worker()
-    (letter,) = (await crashed.store.claim(10, NOW)).letters
+    (letter,) = (await crashed.store.claim("email", 10, NOW)).letters
     if sent:
         await rig.mail.send(letter, unasked)
 
@@ -73,7 +73,7 @@ async def test_after_a_crash_a_repeatable_letter_goes_out_under_the_same_id(
 
 async def test_after_a_crash_nothing_is_sent_again_once_the_survey_has_expired(rig: Rig) -> None:
     await rig.book()
-    await rig.worker().store.claim(10, NOW)
+    await rig.worker().store.claim("email", 10, NOW)
 
     rig.clock.now = later(hours=25)
     assert await rig.worker().once() == 0
@@ -97,7 +97,7 @@ async def test_after_a_crash_a_mail_that_was_handed_over_is_not_repeated_but_unk
 
 async def test_after_a_crash_a_mail_that_was_not_handed_over_is_sent_by_another(smtp: Rig) -> None:
     await smtp.book()
-    (letter,) = (await smtp.worker().store.claim(10, NOW)).letters
+    (letter,) = (await smtp.worker().store.claim("email", 10, NOW)).letters
 
     smtp.clock.now = later(seconds=31)
     heir = smtp.worker()
@@ -111,7 +111,7 @@ async def test_after_a_crash_a_mail_that_was_not_handed_over_is_sent_by_another(
 async def test_a_mail_that_another_has_by_now_is_not_handed_over(smtp: Rig) -> None:
     await smtp.book()
     slow = smtp.worker()
-    letters = (await slow.store.claim(10, NOW)).letters
+    letters = (await slow.store.claim("email", 10, NOW)).letters
     smtp.clock.now = later(seconds=31)
     heir = smtp.worker()
     await heir.once()
@@ -126,7 +126,7 @@ async def test_a_mail_that_another_has_by_now_is_not_handed_over(smtp: Rig) -> N
 
 async def test_what_is_not_handed_over_heeds_an_optout(smtp: Rig) -> None:
     await smtp.book()
-    await smtp.worker().store.claim(10, NOW)
+    await smtp.worker().store.claim("email", 10, NOW)
     await smtp.suppressions.add(Suppression("c-1", (), Ground.OPTED_OUT, NOW))
 
     smtp.clock.now = later(seconds=31)
@@ -154,7 +154,7 @@ async def test_a_sender_that_wakes_up_late_still_says_what_it_knows(smtp: Rig) -
     await smtp.book()
     slow, answer = smtp.worker(), asyncio.Event()
     smtp.mail.answer = answer
-    slow.launch((await slow.store.claim(10, NOW)).letters)
+    slow.launch((await slow.store.claim("email", 10, NOW)).letters)
     await smtp.mail.until_handed_over()
     smtp.clock.now = later(seconds=31)
     await smtp.worker().once()
@@ -169,7 +169,7 @@ async def test_a_sender_that_wakes_up_late_still_says_what_it_knows(smtp: Rig) -
 async def test_a_process_that_stood_still_after_its_claim_sends_nothing(smtp: Rig) -> None:
     await smtp.book()
     slow = smtp.worker()
-    letters = (await slow.store.claim(10, NOW)).letters
+    letters = (await slow.store.claim("email", 10, NOW)).letters
     slow.launch(letters, age_s=31.0)
     await slow.finish()
 

@@ -131,3 +131,40 @@ async def test_the_running_worker_is_woken_and_drains(rig: Rig) -> None:
     await running
 
     assert len(rig.mail.ids) == 1
+
+
+async def test_no_more_is_claimed_than_the_channel_carries_and_no_other_waits_for_it(
+    rig: Rig,
+) -> None:
+    rig.mail.capacity, rig.mail.answer = 2, asyncio.Event()
+    for number in range(6):
+        await rig.book(number)
+    for number in range(6, 9):
+        await rig.book(number, trigger={"channels": ("webhook",)})
+    worker, stop = rig.worker(), asyncio.Event()
+    running = asyncio.create_task(worker.run(stop))
+    async with asyncio.timeout(5):
+        while [await rig.row(number=number) for number in range(6, 9)] != [("sent",)] * 3:
+            await asyncio.sleep(0.01)
+
+    states = [await rig.row(number=number) for number in range(6)]
+    assert (states.count(("sending",)), states.count(("scheduled",))) == (2, 4)
+    rig.mail.answer.set()
+    async with asyncio.timeout(5):
+        while len(rig.mail.ids) < 6:
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    assert sorted(set(rig.mail.ids)) == sorted(rig.mail.ids)
+
+
+async def test_without_a_sender_for_its_channel_a_letter_takes_the_next(rig: Rig) -> None:
+    await rig.book()
+    del rig.couriers["email"]
+    worker = rig.worker()
+
+    await worker.once()
+    await worker.once()
+
+    assert len(rig.hook.ids) == 1
+    assert await rig.row("status, channels") == ("sent", ["webhook"])

@@ -57,7 +57,7 @@ async def test_a_suppressed_channel_gives_way_to_the_next(rig: Rig) -> None:
 async def test_a_send_under_way_is_seen_and_not_repeated_after_the_optout(rig: Rig) -> None:
     await rig.book()
     worker = rig.worker()
-    (letter,) = (await worker.store.claim(10, NOW)).letters
+    (letter,) = (await worker.store.claim("email", 10, NOW)).letters
     await rig.suppressions.add(Suppression("c-1", (), Ground.OPTED_OUT, NOW))
 
     assert await rig.suppressions.under_way("c-1")
@@ -74,7 +74,7 @@ async def test_a_send_under_way_is_seen_and_not_repeated_after_the_optout(rig: R
 
 async def test_after_a_crash_an_opted_out_customer_is_not_sent_the_letter_again(rig: Rig) -> None:
     await rig.book()
-    await rig.worker().store.claim(10, NOW)
+    await rig.worker().store.claim("email", 10, NOW)
     await rig.suppressions.add(Suppression("c-1", (), Ground.OPTED_OUT, NOW))
 
     rig.clock.now = later(seconds=31)
@@ -86,7 +86,7 @@ async def test_after_a_crash_an_opted_out_customer_is_not_sent_the_letter_again(
 async def test_what_failed_for_now_during_the_optout_is_cancelled_at_once(rig: Rig) -> None:
     await rig.book()
     worker = rig.worker()
-    (letter,) = (await worker.store.claim(10, NOW)).letters
+    (letter,) = (await worker.store.claim("email", 10, NOW)).letters
     await rig.suppressions.add(Suppression("c-1", (), Ground.OPTED_OUT, NOW))
     rig.mail.faults = [refused(permanent=False)]
     worker.launch([letter])

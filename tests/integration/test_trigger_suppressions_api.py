@@ -100,7 +100,7 @@ async def test_an_optout_is_acknowledged_when_the_send_under_way_has_ended(
     core: Core, client: httpx.AsyncClient
 ) -> None:
     await book(core, call(1))
-    (letter,) = (await core.dispatch.store.claim(1, utc_now())).letters
+    (letter,) = (await core.dispatch.store.claim("email", 1, utc_now())).letters
     asking = asyncio.create_task(client.post("/v1/suppressions", json={"customer_id": "c-1"}))
     await asyncio.sleep(0.2)
     assert not asking.done()
@@ -113,7 +113,7 @@ async def test_an_optout_is_acknowledged_when_the_send_under_way_has_ended(
 
 async def test_an_optout_that_waited_in_vain_is_stored_and_says_so(core: Core) -> None:
     await book(core, call(1))
-    await core.dispatch.store.claim(1, utc_now())
+    await core.dispatch.store.claim("email", 1, utc_now())
     store = SuppressionStore(core.engine)
     hurried = build_suppressions(Suppressing(store, utc_now, core.wake, patience_s=0.2))
     web = build_web(

@@ -123,8 +123,9 @@ class Recorder:
     One that is not repeatable hands over as SMTP does.
     """
 
-    def __init__(self, *, repeatable: bool = True) -> None:
+    def __init__(self, *, repeatable: bool = True, capacity: int = 64) -> None:
         self.repeatable = repeatable
+        self.capacity = capacity
         self.letters: list[Letter] = []
         self.faults: list[Exception] = []
         self.answer: asyncio.Event | None = None  # what a send waits for, once it is handed over

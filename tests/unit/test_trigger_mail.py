@@ -162,6 +162,7 @@ def test_a_moment_is_written_as_its_reader_writes_it() -> None:
 
 class Kept:
     repeatable = True
+    capacity = 1
 
     def __init__(self) -> None:
         self.messages: list[Any] = []

@@ -7,7 +7,7 @@ from typing import Final
 
 FIRING_FOR: Final = timedelta(minutes=5)  # an alert is believed so long after we last said it
 REPEAT: Final = timedelta(minutes=1)
-GIVE_UP: Final = timedelta(hours=24)
+GIVE_UP: Final = timedelta(days=3)
 LONGEST_WAIT: Final = timedelta(minutes=5)
 
 
@@ -68,7 +68,7 @@ def after_success(*, goes_on: bool, now: datetime) -> Step:
 def after_failure(
     attempts: int, since: datetime, *, permanent: bool, detail: str, now: datetime
 ) -> Step:
-    """Try again, doubling from 1 s to 5 min; dead when refused for good or after 24 hours."""
+    """Try again, doubling from 1 s to 5 min; dead when refused for good or after 3 days."""
     if permanent or now - since >= GIVE_UP:
         return Step(Outcome.DEAD, now, attempts, detail)
     wait = min(timedelta(seconds=2.0 ** min(attempts - 1, 20)), LONGEST_WAIT)

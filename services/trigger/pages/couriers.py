@@ -28,6 +28,10 @@ class MailCourier:
     def repeatable(self) -> bool:
         return self.sender.repeatable
 
+    @property
+    def capacity(self) -> int:
+        return self.sender.capacity
+
     async def send(self, letter: Letter, hand_over: HandOver) -> None:
         """Raises SendFailed, SendInDoubt, and what `hand_over` raises."""
         await self.sender.send(write_mail(letter, self.desk, self.clock()), hand_over)
@@ -44,6 +48,10 @@ class WebhookCourier:
     @property
     def repeatable(self) -> bool:
         return self.sender.repeatable
+
+    @property
+    def capacity(self) -> int:
+        return self.sender.capacity
 
     async def send(self, letter: Letter, hand_over: HandOver) -> None:  # noqa: ARG002
         """Raises SendFailed. The receiver knows repeats, so nothing is handed over for good."""

@@ -26,7 +26,7 @@ LEASE: Final = lease_for(SEND_WITHIN)
 _CLAIM: Final = text(f"""
     WITH due AS (
         SELECT i.id, i.expires_at <= :now AS late, {OPEN_CHANNELS} AS open FROM invitations i
-        WHERE i.status = 'scheduled' AND i.send_at <= :now
+        WHERE i.status = 'scheduled' AND i.channels[1] = :channel AND i.send_at <= :now
         ORDER BY i.send_at LIMIT :most FOR UPDATE OF i SKIP LOCKED
     ), taken AS (
         UPDATE invitations i SET
@@ -136,9 +136,9 @@ class DispatchStore:
         self._repeatable = sorted(repeatable)
         self._lease = lease
 
-    async def claim(self, most: int, now: datetime) -> Claimed:
-        """Take what is due, at most so many; committed when this returns."""
-        return await self._take(_CLAIM, {"most": most, "now": now})
+    async def claim(self, channel: str, most: int, now: datetime) -> Claimed:
+        """Take what is due by a channel, at most so many; committed when this returns."""
+        return await self._take(_CLAIM, {"channel": channel, "most": most, "now": now})
 
     async def retake(self, most: int, now: datetime) -> Claimed:
         """Take what its sender had for longer than the lease."""

@@ -2,20 +2,23 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, get_args
 
 import structlog
 
-from services.trigger.domain.invitations import Outcome, Status, next_step
+from services.trigger.domain.invitations import Status
 from services.trigger.domain.letters import Letter
-from services.trigger.metrics import DISPATCH_SECONDS, ENDED, IN_FLIGHT, SEND_SECONDS, SENDS
+from services.trigger.metrics import ENDED, IN_FLIGHT
 from services.trigger.store.dispatch import Claimed, DispatchStore, Settlement
+from services.trigger.worker.tries import Courier, Tries
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_of
 from shared.failpoints import Point, hit
-from shared.senders import SEND_WITHIN, HandOver, SendFailed, SendInDoubt
+from shared.programme.models import Channel
+from shared.senders import SEND_WITHIN
 
 _log = structlog.get_logger()
 
@@ -23,22 +26,12 @@ _RETAKE_EVERY_S: Final = 5.0
 _DRAIN_S: Final = 6.0
 
 
-class Courier(Protocol):
-    """Sends a letter by one channel; `repeatable` as `shared.senders.Sender` says."""
-
-    @property
-    def repeatable(self) -> bool: ...
-
-    async def send(self, letter: Letter, hand_over: HandOver) -> None:
-        """Raises SendFailed or SendInDoubt, and what `hand_over` raises."""
-        ...
-
-
 @dataclass
 class Dispatch:
     """The worker that sends. `due` wakes it; it wakes `news` when a state is to be told.
 
-    One try takes at most `within`, which is less than the store's lease.
+    One try takes at most `within`, which is less than the store's lease. Letters are claimed by
+    channel, no more than its courier carries: one that is slow or away delays no other.
     """
 
     store: DispatchStore
@@ -48,14 +41,20 @@ class Dispatch:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     concurrency: int = 64
     within: timedelta = SEND_WITHIN
-    _flying: set[asyncio.Task[Settlement]] = field(default_factory=set, init=False)
+    _tries: Tries = field(init=False)
+    _channels: list[str] = field(init=False)
+    _flying: dict[asyncio.Task[Settlement], str] = field(default_factory=dict, init=False)
     _retaken_at: float = field(default=0.0, init=False)
-    _faults: dict[str, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._tries = Tries(self.store, self.couriers, self.clock, self.within)
+        self._channels = sorted({*self.couriers, *get_args(Channel)})
 
     @property
     def fault(self) -> str | None:
         """What the last send by each channel that does not work came to, or None."""
-        return "; ".join(f"{name}: {why}" for name, why in sorted(self._faults.items())) or None
+        faults = sorted(self._tries.faults.items())
+        return "; ".join(f"{name}: {why}" for name, why in faults) or None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send what is due until `stop` is set; sends under way are waited for and settled."""
@@ -80,12 +79,38 @@ class Dispatch:
         return number
 
     async def _begin(self) -> int:
-        began = time.monotonic()
-        letters = await self._claim()
-        if letters:
+        number = 0
+        if time.monotonic() - self._retaken_at >= _RETAKE_EVERY_S:
+            number += await self._retake()
+            self._retaken_at = time.monotonic()
+        for channel in self._channels:
+            number += await self._claim(channel)
+        self._channels.append(self._channels.pop(0))  # another is the first to be served
+        return number
+
+    async def _retake(self) -> int:
+        free, began = self.concurrency - len(self._flying), time.monotonic()
+        return self._take(await self.store.retake(free, self.clock()), began) if free > 0 else 0
+
+    async def _claim(self, channel: str) -> int:
+        free, began = self._free(channel), time.monotonic()
+        if free <= 0:
+            return 0
+        return self._take(await self.store.claim(channel, free, self.clock()), began)
+
+    def _free(self, channel: str) -> int:
+        courier, flying = self.couriers.get(channel), Counter(self._flying.values())
+        capacity = self.concurrency if courier is None else courier.capacity
+        return min(self.concurrency - flying.total(), capacity - flying[channel])
+
+    def _take(self, claimed: Claimed, began: float) -> int:
+        for status in claimed.ended:
+            ENDED.labels(status).inc()
+            self.news.set()
+        if claimed.letters:
             hit(Point.CLAIMED)
-        self.launch(letters, age_s=time.monotonic() - began)
-        return len(letters)
+        self.launch(claimed.letters, age_s=time.monotonic() - began)
+        return len(claimed.letters)
 
     async def finish(self, within_s: float | None = None) -> None:
         """Wait for the sends under way and settle those that have ended."""
@@ -95,7 +120,7 @@ class Dispatch:
 
     async def settle(self) -> None:
         """Store what became of the sends that have ended; without success they stay with us."""
-        done = {task for task in self._flying if task.done()}
+        done = [task for task in self._flying if task.done()]
         if not done:
             return
         settlements = [task.result() for task in done]
@@ -104,86 +129,14 @@ class Dispatch:
             if status is not Status.SCHEDULED:
                 ENDED.labels(status).inc()
         hit(Point.MARKED)
-        self._flying -= done
+        for task in done:
+            del self._flying[task]
         IN_FLIGHT.set(len(self._flying))
         self.news.set()
-
-    async def _claim(self) -> Sequence[Letter]:
-        free = self.concurrency - len(self._flying)
-        if free <= 0:
-            return ()
-        if time.monotonic() - self._retaken_at >= _RETAKE_EVERY_S:
-            claimed = await self.store.retake(free, self.clock())
-            self._retaken_at = time.monotonic()
-            if claimed.letters or claimed.ended:
-                return self._note(claimed)
-        return self._note(await self.store.claim(free, self.clock()))
-
-    def _note(self, claimed: Claimed) -> Sequence[Letter]:
-        for status in claimed.ended:
-            ENDED.labels(status).inc()
-            self.news.set()
-        return claimed.letters
 
     def launch(self, letters: Sequence[Letter], *, age_s: float = 0.0) -> None:
         """Begin to send letters; `age_s` is how long ago they were claimed."""
         until = asyncio.get_running_loop().time() + self.within.total_seconds() - age_s
-        self._flying |= {asyncio.create_task(self._try(letter, until)) for letter in letters}
+        for letter in letters:
+            self._flying[asyncio.create_task(self._tries.make(letter, until))] = letter.channel
         IN_FLIGHT.set(len(self._flying))
-
-    async def _try(self, letter: Letter, until: float) -> Settlement:
-        started = time.perf_counter()
-        outcome, detail = await self._send(letter, until)
-        if outcome is Outcome.DOUBT and letter.invitation.resend_on_doubt:
-            outcome = Outcome.LATER
-        now = self.clock()
-        SENDS.labels(letter.channel, outcome).inc()
-        SEND_SECONDS.labels(letter.channel).observe(time.perf_counter() - started)
-        if outcome is Outcome.SENT:
-            self._faults.pop(letter.channel, None)
-            DISPATCH_SECONDS.observe((now - letter.invitation.send_at).total_seconds())
-        else:
-            if outcome is not Outcome.FAILED:  # about the channel, not about this customer
-                self._faults[letter.channel] = detail or outcome
-            shown = {"invitation": letter.id, "channel": letter.channel, "outcome": outcome}
-            _log.warning("not sent", **shown, why=detail)
-        return Settlement(letter, next_step(letter.tried, outcome, now), detail)
-
-    async def _send(self, letter: Letter, until: float) -> tuple[Outcome, str | None]:
-        courier = self.couriers.get(letter.channel)
-        if courier is None:
-            return Outcome.FAILED, f"this deployment has no sender for {letter.channel}"
-        try:
-            _refuse_after(until)
-            async with asyncio.timeout_at(until):
-                await courier.send(letter, self._handing_over(letter))
-        except SendFailed as error:
-            return (Outcome.FAILED if error.permanent else Outcome.LATER), error.detail
-        except SendInDoubt as error:
-            return Outcome.DOUBT, error.detail
-        except TimeoutError:
-            outcome = Outcome.LATER if courier.repeatable else Outcome.DOUBT
-            return outcome, f"no answer within {self.within.total_seconds():g} s"
-        except Exception:  # noqa: BLE001 - a fault of ours in one letter must not stop the others
-            _log.exception("a letter could not be made", invitation=letter.id)
-            return Outcome.LATER, "a fault of ours; it is in the log"
-        return Outcome.SENT, None
-
-    def _handing_over(self, letter: Letter) -> HandOver:
-        """Say in the row that it may have gone out from now on, if it is ours still."""
-
-        async def hand_over() -> None:
-            try:
-                ours = await self.store.hand_over(letter)
-            except WEATHER as error:
-                raise SendFailed("the database was away", permanent=False) from error
-            if not ours:
-                raise SendFailed("another worker has it by now", permanent=False)
-
-        return hand_over
-
-
-def _refuse_after(until: float) -> None:
-    """A claim that has aged may be another worker's by now: nothing is sent on it."""
-    if asyncio.get_running_loop().time() >= until:
-        raise SendFailed("this process stood still after its claim", permanent=False)
