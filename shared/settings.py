@@ -57,10 +57,11 @@ class Settings(BaseSettings):
         default=False, description="Kafka is the mock of the embedded default"
     )
     kafka_session: Duration = Field(
-        timedelta(seconds=30),
+        timedelta(seconds=10),
         ge=timedelta(seconds=1),
         le=timedelta(minutes=30),
-        description="after which silence the group gives a consumer's partitions to others",
+        description="after which silence the group gives a consumer's partitions to others; "
+        "a broker accepts 6s to 30m unless told otherwise",
     )
     database_url: SecretStr = Field(
         SecretStr(""), description="PostgreSQL 18 or newer, postgresql://user:password@host/name"

@@ -18,7 +18,7 @@ class Broker:
     log: str
     prefix: str = ""
     embedded: bool = False
-    session_s: float = 30.0
+    session_s: float = 10.0
 
 
 class Partition(NamedTuple):
