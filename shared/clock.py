@@ -25,6 +25,38 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class AckClock:
+    """Kafka's time, as its acknowledgements tell it, for who has no database to ask.
+
+    An hour ahead it would refuse links that are still good, an hour behind answers that were just
+    given. Until the first acknowledgement, and where Kafka keeps its writers' times, it is the
+    machine's own clock.
+    """
+
+    def __init__(self, own: Callable[[], datetime] = utc_now) -> None:
+        self._own = own
+        self._off = timedelta()
+
+    def __call__(self) -> datetime:
+        return self._own() - self._off
+
+    @property
+    def fault(self) -> str | None:
+        """How wrong the machine's clock is, if it is."""
+        return (
+            f"{self._off.total_seconds():+.0f} s off Kafka's, which is used" if self._off else None
+        )
+
+    def stamped(self, at_ms: int) -> None:
+        """A record was just written then, by Kafka's clock."""
+        off = self._own() - datetime.fromtimestamp(at_ms / 1000, UTC)
+        if abs(off) < _WORTH_TELLING:
+            off = timedelta()
+        if abs(off - self._off) > _WORTH_TELLING:
+            _log.warning("this machine's clock is not Kafka's", ahead_s=round(off.total_seconds()))
+        self._off = off
+
+
 class CommonClock:
     """The database's time, the same in every replica, whatever their own clocks say.
 

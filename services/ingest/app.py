@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 from services.ingest.api import HotPath, Submissions, build_router
 from services.ingest.domain.catalogue import Asked, Catalogue
 from services.ingest.handlers.answers import Intake
-from services.ingest.handlers.ports import OptOuts, Producer
+from services.ingest.handlers.ports import Clock, OptOuts, Producer
 from services.ingest.metrics import REGISTRY
 from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, open_client
 from services.ingest.settings import IngestSettings
 from shared.broker import topics_check
-from shared.clock import utc_now
+from shared.clock import AckClock, utc_now
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import Service
@@ -59,10 +59,15 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
         optouts = TriggerOptOuts(client, settings.trigger_base, trigger_key)
         # Kafka away is no fault: ingest stays ready and answers 503 itself
         topics = topics_check(broker, WRITES, away_is_a_fault=False)
-        kafka = topics_check(broker, ())
-        web, intake = build_ingest(
-            settings, programme, producer, optouts, Parts({"topics": topics}, {"kafka": kafka})
-        )
+        kafka, clock = topics_check(broker, ()), AckClock()
+        if not broker.embedded:  # whose acknowledgements tell no time
+            producer.stamped = clock.stamped
+
+        async def time() -> str | None:
+            return clock.fault
+
+        parts = Parts({"topics": topics}, {"kafka": kafka, "clock": time})
+        web, intake = build_ingest(settings, programme, producer, optouts, parts, clock)
         stack.push_async_callback(intake.close)
         yield Service("ingest", web, settings.host, settings.ingest_port)
 
@@ -73,11 +78,12 @@ def build_ingest(
     producer: Producer,
     optouts: OptOuts,
     parts: Parts,
+    clock: Clock = utc_now,
 ) -> tuple[HotPath, Intake]:
     """Ingest's web application on a producer of the caller's choice."""
     tokens = Tokens(settings.signing_keys)
     keys = KeyFile(settings.keys_file)
-    intake = Intake(producer, tokens, catalogue_of(programme), utc_now)
+    intake = Intake(producer, tokens, catalogue_of(programme), clock)
 
     def guard(authorization: str | None, scope: str) -> None:
         if keys.asked:
@@ -86,7 +92,7 @@ def build_ingest(
     submissions = Submissions(intake, guard)
     public = urlsplit(settings.public_base)
     views = Views(programme, public_path=public.path, secure=public.scheme == "https")
-    pages = build_pages(Wiring(views, intake, tokens, optouts, producer, utc_now))
+    pages = build_pages(Wiring(views, intake, tokens, optouts, producer, clock))
     registry = CollectorRegistry()  # the chassis adds its own series, once per application
     registry.register(REGISTRY)
     app = build_web(

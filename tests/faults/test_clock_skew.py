@@ -85,3 +85,21 @@ async def _newest(fleet: Fleet, number: int) -> datetime:
         return newest
     finally:
         await connection.close()
+
+
+@pytest.mark.slow
+async def test_an_ingest_that_is_behind_takes_what_was_just_given(
+    ground: Ground, programme: Path, tmp_path: Path, say: Say
+) -> None:
+    async with open_fleet(ground, tmp_path, programme) as fleet:
+        ingest = await up(fleet, "ingest", -2 * HOUR)
+        body = {"id": "r-0", "metric": "nps", "answers": {"score": 3}}
+        url = f"{ingest.url}/v1/responses"
+        assert (await fleet.http.post(url, json=body)).status_code == 202  # it hears the time
+        given = {**body, "id": "r-1", "answered_at": datetime.now(UTC).isoformat()}
+        reply = await fleet.http.post(url, json=given)
+
+        clock = (await ingest.get("/readyz"))["parts"]["clock"]
+        say(f"an answer of now: {reply.status_code}; readyz: clock {clock}")
+        assert reply.status_code == 202
+        assert clock == "-7200 s off Kafka's, which is used"

@@ -33,11 +33,11 @@ class RawProducer:
         if reply is not None:
             raise reply
 
-    async def send(self, topic: str, value: bytes, **_: Any) -> "asyncio.Future[None]":
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def send(self, topic: str, value: bytes, **_: Any) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         reply = self.replies.pop(0) if self.replies else None
         if reply is None:
-            future.set_result(None)
+            future.set_result(SimpleNamespace(timestamp_type=1, timestamp=1_763_694_000_000))
         else:
             future.set_exception(reply)
         return future
@@ -73,8 +73,11 @@ async def test_a_producer_is_replaced_after_any_error(
         with pytest.raises(KafkaUnavailable, match="not connected"):
             await ours.send([RECORD])
         await eventually(lambda: ours.ready)
+        heard: list[int] = []
+        ours.stamped = heard.append
         await ours.send([RECORD])
 
+    assert heard == [1_763_694_000_000]
     assert [raw.stopped for raw in found] == [True, True, True]
 
 

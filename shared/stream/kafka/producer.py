@@ -6,7 +6,7 @@ the new one stands, sends fail at once: a caller that must answer within seconds
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -26,6 +26,11 @@ _START_S: Final = 5.0
 # A broker takes 1 MiB unless it was told otherwise; the value leaves room for key and headers.
 _REQUEST: Final = 1024 * 1024
 LARGEST: Final = _REQUEST - 128 * 1024
+_BY_THE_BROKER: Final = 1  # the kind of timestamp that the topic keeps
+
+
+def _nobody(at_ms: int) -> None:  # noqa: ARG001 - nobody listens
+    return
 
 
 class KafkaProducer:
@@ -38,6 +43,7 @@ class KafkaProducer:
         self._client: Any = None
         self._turn = 0
         self._known: set[str] = set()
+        self.stamped: Callable[[int], None] = _nobody  # is told the broker's time of what it took
         self._reopening: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -75,13 +81,17 @@ class KafkaProducer:
         try:
             async with asyncio.timeout(self._bound_s):
                 await self._need(client, {record.topic for record in records})
-                await asyncio.gather(*await self._enqueue(client, records, together=together))
+                acks = await asyncio.gather(
+                    *await self._enqueue(client, records, together=together)
+                )
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             self._replace(client, error)  # what follows would miss the sequence number
             raise TooLargeForKafka(f"produce: {type(error).__name__}: {error}") from error
         except (KafkaError, TimeoutError, OSError) as error:
             self._replace(client, error)
             raise KafkaUnavailable(f"produce: {type(error).__name__}: {error}") from error
+        if acks[-1].timestamp_type == _BY_THE_BROKER:
+            self.stamped(acks[-1].timestamp)
         hit(Point.PRODUCED)
 
     async def _need(self, client: Any, topics: Collection[str]) -> None:
