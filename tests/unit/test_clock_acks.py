@@ -26,5 +26,10 @@ def test_a_clock_that_is_off_shows_the_brokers_time_and_says_so() -> None:
     assert clock() == NOW - timedelta(hours=1)
     assert clock.fault == "+3600 s off Kafka's, which is used"
 
+
+def test_a_clock_that_was_set_right_is_its_own_again() -> None:
+    clock = AckClock(lambda: NOW)
+    clock.stamped(ms(NOW - timedelta(hours=1)))
     clock.stamped(ms(NOW))
+
     assert (clock(), clock.fault) == (NOW, None)
