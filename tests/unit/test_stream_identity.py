@@ -54,3 +54,10 @@ async def test_an_old_broker_has_none(error: Exception) -> None:
 async def test_a_broker_that_is_away_is_weather(error: Exception) -> None:
     with pytest.raises(KafkaUnavailable):
         await ask(error)
+
+
+async def test_no_broker_that_is_known_is_weather() -> None:
+    inner = SimpleNamespace(get_random_node=lambda: None)
+
+    with pytest.raises(KafkaUnavailable):
+        await topic_ids(SimpleNamespace(_client=inner), ["p-t"])

@@ -1,7 +1,7 @@
 """Offsets without a record are passed over, once all that was fetched is settled."""
 
 import pytest
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import GroupAuthorizationFailedError, OffsetOutOfRangeError
 
 from tests.support.raw import ONE, TP0, TP1, ZERO, Stand, joined, messages
 
@@ -70,3 +70,16 @@ async def test_a_held_topic_or_a_partition_taken_away_is_left_alone(stand: Stand
     await stand.source.poll(0)
 
     assert stand.source.next_of[ZERO] == 4
+
+
+async def test_where_the_group_is_in_trouble_nothing_is_passed_over(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def position(_: object) -> int:
+        raise GroupAuthorizationFailedError("g")
+
+    monkeypatch.setattr(stand.raw, "position", position)
+
+    await stand.source.poll(0)
+
+    assert stand.source.next_of == {ZERO: 0, ONE: 0}

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import (
+    KafkaConnectionError,
     KafkaError,
 )
 
+from shared.stream import KafkaUnavailable
 from shared.stream.kafka.commits import Commits
 from shared.stream.kafka.names import Names
 from tests.support.raw import ONE, TP0, TP1, ZERO, RawConsumer, Stand, joined, messages
@@ -58,6 +60,18 @@ async def test_what_a_held_topic_grows_by_is_seen(stand: Stand) -> None:
     stand.raw.ends[TP0] = 60
     await stand.source.poll(0)
     assert stand.source.lag()[ZERO] == 50  # asked again in 2 s
+
+
+async def test_nothing_that_was_fetched_is_lost_where_a_held_topics_end_is_not_told(
+    stand: Stand,
+) -> None:
+    stand.source.pause_topic("t")
+    stand.raw.polls = [{TP0: messages(TP0, 0, 1)}]
+    stand.raw.faults = [KafkaConnectionError("away")]
+    with pytest.raises(KafkaUnavailable):
+        await stand.source.poll(0)
+
+    assert [record.offset for record in await stand.source.poll(0)] == [0, 1]
 
 
 async def test_commits_run_one_at_a_time_and_only_when_something_changed() -> None:

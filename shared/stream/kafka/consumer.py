@@ -73,13 +73,14 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         raw = await self._client.opened()
         await self._places.settle(raw)
-        records = self._fresh(await self._fetch(wait_s))
-        if self._client.silent:
-            await self._look()
         if self._places.held and time.monotonic() > self._held_looked_at + _LOOK_S:
             await self._look_at_held(raw)
-        if not records:
-            await pass_marks(raw, self._places, self._names)
+        records = self._fresh(await self._fetch(wait_s))
+        if records:  # aiokafka has passed them: whatever failed from here on would lose them
+            return records
+        if self._client.silent:
+            await self._look()
+        await pass_marks(raw, self._places, self._names)
         return records
 
     async def idle(self, wait_s: float) -> None:

@@ -116,9 +116,12 @@ async def topic_ids(client: Any, names: Collection[str]) -> dict[str, str]:
     Raises KafkaUnavailable where the answer does not come.
     """
     inner = client._client  # noqa: SLF001 - there is no public way
+    node = inner.get_random_node()
+    if node is None:
+        raise KafkaUnavailable("topic ids: no broker is known")
     try:
         async with asyncio.timeout(_BOUND_S):
-            reply = await inner.send(inner.get_random_node(), _TopicIds(names))
+            reply = await inner.send(node, _TopicIds(names))
     except (IncompatibleBrokerVersion, NotImplementedError):
         return {}
     except (KafkaError, TimeoutError, OSError) as error:

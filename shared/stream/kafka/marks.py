@@ -7,7 +7,7 @@ taken them.
 import asyncio
 from typing import Any, Final
 
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import KafkaError
 
 from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places
@@ -41,6 +41,6 @@ async def _position(client: Any, home: Partition, names: Names) -> int | None:
     try:
         async with asyncio.timeout(_BOUND_S):
             at: int = await client.position(names.tp(home))
-    except (IllegalStateError, TimeoutError):  # taken from us meanwhile
+    except (KafkaError, TimeoutError):  # taken from us meanwhile, or the group is in trouble
         return None
     return at
