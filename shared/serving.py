@@ -98,9 +98,9 @@ def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
     while True:
         try:
             plug, _ = listener.accept()
-        except BlockingIOError:
-            return
-        except OSError:
+        except ConnectionError:
             continue  # it went away while it waited
+        except OSError:
+            return  # nobody waits, or no file is left to be opened
         plug.setblocking(False)
         yield plug
