@@ -5,6 +5,7 @@ import signal
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from json import dumps
 from pathlib import Path
@@ -59,22 +60,20 @@ def start_kraft(var: Path, options: Options = ONE_NODE) -> Kraft:
     with hold_lock(folder / "kafka.lock", patience=_PATIENCE_S):
         java = fetch()
         cluster = _read(folder) or _draw(options.nodes or 1)
+        _write(folder, cluster)
         if options.nodes not in (None, len(cluster.nodes)):
             raise StartFailed(
                 f"the Kafka under {folder} has {len(cluster.nodes)} nodes, not {options.nodes}: "
                 "ask for as many, or stop it and remove that folder with all it holds"
             )
         voters = {node.number: node.controller for node in cluster.nodes}
-        nodes = [
-            start_node(
-                java, folder, cluster.log, node,
-                properties_of(node, voters, folder, options.properties),
-            )
-            for node in cluster.nodes
-        ]  # fmt: skip
-        cluster = replace(cluster, nodes=tuple(nodes))
-        _write(folder, cluster)
-        _wait_ready(folder, nodes)
+        for at, node in enumerate(cluster.nodes):
+            properties = properties_of(node, voters, folder, options.properties)
+            started = start_node(java, folder, cluster.log, node, properties)
+            nodes = (*cluster.nodes[:at], started, *cluster.nodes[at + 1 :])
+            cluster = replace(cluster, nodes=nodes)
+            _write(folder, cluster)  # should the next not start, this one can be stopped
+        _wait_ready(folder, cluster.nodes)
         return cluster
 
 
@@ -93,7 +92,8 @@ def stop_kraft(var: Path) -> bool:
     cluster = _read(folder)
     running = [node for node in cluster.nodes if node.runs(folder)] if cluster else []
     for node in running:  # all at once: a node alone waits for a quorum that lets it go
-        os.kill(node.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError, PermissionError):  # `end` says so
+            os.kill(node.pid, signal.SIGTERM)
     for node in running:
         end(node.pid, [(signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)])
     return bool(running)
