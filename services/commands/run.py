@@ -84,7 +84,8 @@ async def _run() -> None:
             _say(services, embedded, time.time() - psutil.Process().create_time())
 
         mock = embedded is not None and bool(embedded.kafka_bootstrap)
-        await run(services, on_ready=say, drain=backlog.drain if mock else None)
+        drain = backlog.drain if mock else None
+        await run(services, on_ready=say, drain=drain, alone=embedded is None)
 
 
 class Backlog:

@@ -19,7 +19,7 @@ _BESIDE: Final = {
         f"{service.upper()}_DATABASE_URL": f"{service}'s own; default: EARSHOT_DATABASE_URL [none]"
         for service in SCHEMAS
     },
-    "FAILPOINT": "tests only: name[:count] of the step to end at as by kill -9 [none]",
+    "FAILPOINT": "tests only: name[:count[:stop]] of the step to end or stand still at [none]",
     "API_KEY": "API key that replay and demo use, where the services ask for one [none]",
     "SCORING_URL": "where replay and demo find scoring; default: loopback with its port [none]",
     "INGEST_URL": "where replay and demo find ingest; default: loopback with its port [none]",
