@@ -91,7 +91,7 @@ _SETTLE: Final = text(f"""
     WITH settled AS (
         UPDATE invitations i SET
             status = r.status, channels = string_to_array(r.channels, ','),
-            attempts = r.attempts, detail = r.detail,
+            attempts = r.attempts, detail = r.detail, held = false,
             send_at = CASE WHEN r.status = 'scheduled' THEN r.send_at ELSE i.send_at END,
             invited_at = CASE WHEN r.status IN ('sent', 'unknown') THEN r.send_at END,
             published = i.published AND r.status = 'scheduled'
