@@ -14,6 +14,7 @@ from shared.stream.records import Broker, KafkaUnavailable
 
 _log = structlog.get_logger()
 _PATIENCE_S: Final = 60.0
+_SOON_S: Final = 2.5  # before `/readyz` takes silence for a fault: here it may be none
 
 
 async def find_broker(settings: Settings) -> Broker:
@@ -46,9 +47,11 @@ def topics_check(broker: Broker, topics: Sequence[str], *, away_is_a_fault: bool
 
     async def check() -> str | None:
         try:
-            faults = await topic_faults(broker.bootstrap, topics, prefix=broker.prefix)
-        except KafkaUnavailable as error:
-            return f"Kafka is away: {error}" if away_is_a_fault else None
+            async with asyncio.timeout(_SOON_S):
+                faults = await topic_faults(broker.bootstrap, topics, prefix=broker.prefix)
+        except (KafkaUnavailable, TimeoutError) as error:
+            said = str(error) or f"no answer within {_SOON_S:g} s"
+            return f"Kafka is away: {said}" if away_is_a_fault else None
         return "; ".join(faults) or None
 
     return check
