@@ -29,7 +29,7 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record as Kafka gave it. `timestamp_ms` is its own create time."""
+    """One record as Kafka gave it. `timestamp_ms` is the broker's time in our topics."""
 
     topic: str
     partition: int
