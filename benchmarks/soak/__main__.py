@@ -104,6 +104,7 @@ async def soak(asked: Asked, stage: Stage) -> bool:
         "answers": traffic.answers.acked,
         "calls": traffic.calls.acked,
         "faults": chaos.counts,
+        "not_mended": chaos.broken,
         "lag_worked_off_s": round(settled_s, 1),
         "refused": traffic.answers.faults + traffic.calls.faults,
         "slowest_s": round(max(traffic.answers.slowest_s, traffic.calls.slowest_s), 1),
@@ -117,11 +118,19 @@ async def soak(asked: Asked, stage: Stage) -> bool:
     if asked.json is not None:
         series = {f"{name} {pid}": life for (name, pid), life in memory.lives.items()}
         asked.json.write_text(json.dumps({**found, "series": series}, indent=1))
-    return result.exact and all(trend.flat for trend in trends(memory))
+    return result.exact and not chaos.broken and all(trend.flat for trend in trends(memory))
 
 
 def report(found: dict[str, Any], result: Result) -> None:
-    for name in ("answers", "calls", "faults", "lag_worked_off_s", "refused", "slowest_s"):
+    for name in (
+        "answers",
+        "calls",
+        "faults",
+        "not_mended",
+        "lag_worked_off_s",
+        "refused",
+        "slowest_s",
+    ):
         print(f"{name}: {found[name]}")
     for trend in found["memory"]:
         print(

@@ -25,7 +25,8 @@ from shared.embedded.postgres import (
 from shared.embedded.processes import is_alive
 from tests.support.embedded import TEMPLATE, build_template, execute, named
 
-DURABLE = PostgresOptions(durable=True, max_connections=200)
+# recovery after a kill under load takes a while on a busy machine
+DURABLE = PostgresOptions(durable=True, max_connections=200, patience=300.0)
 
 
 @dataclass
