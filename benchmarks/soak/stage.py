@@ -12,6 +12,7 @@ from tests.support.calls import until_told
 from tests.support.fleet import Fleet, Replica, open_fleet
 from tests.support.ground import Ground, open_ground
 from tests.support.load import write_programme
+from tests.support.nursery import start_process
 from tests.support.proxy import Proxy, open_proxy
 from tests.support.system import SERVICES, free_ports
 from tests.support.tally import places, until_settled
@@ -64,6 +65,7 @@ async def open_stage(ground: Ground, kafka_port: int, var: Path) -> AsyncIterato
         there = make_url(fleet.database_url).set(port=postgres.port)
         url = there.render_as_string(hide_password=False)
         fleet.environment = {**fleet.environment, "EARSHOT_DATABASE_URL": url}
+        fleet.begin = start_process  # a forked one shares its memory, which is measured
         pairs = [await fleet.up(service, 2) for service in SERVICES]
         elders, mortals = zip(*pairs, strict=True)
         yield Stage(ground, fleet, elders, mortals, (("kafka", kafka), ("postgres", postgres)))

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import httpx
 from shared.stream import Broker, KafkaUnavailable
 from shared.stream.kafka import create_topics
 from tests.support.ground import Ground, draw_prefix
-from tests.support.nursery import Begin, Process, start_process
+from tests.support.nursery import Begin, Process, begin
 from tests.support.system import ROOT, free_ports
 
 READY_S = 60.0
@@ -35,7 +35,7 @@ class Replica:
     http: httpx.AsyncClient
     module: str = ""
     ready_path: str = "/readyz"
-    begin: Begin = field(default=start_process, repr=False)
+    begin: Begin = field(default=begin, repr=False)
     process: Process | None = field(default=None, init=False)
 
     @property
@@ -91,7 +91,8 @@ class Replica:
         )
 
     def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP, SIGCONT …; to end it: `kill` and `terminate`."""
+        """SIGSTOP, SIGCONT …; to end it: `kill` and `terminate`. It has to live."""
+        assert self.alive, f"{self.service} has ended:\n{self.log()[-3000:]}"
         os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -129,7 +130,7 @@ class Fleet:
     environment: Mapping[str, str]
     http: httpx.AsyncClient
     replicas: list[Replica] = field(default_factory=list)
-    begin: Begin = field(default=start_process, repr=False)
+    begin: Begin = field(default=begin, repr=False)
 
     @property
     def broker(self) -> Broker:
@@ -151,10 +152,17 @@ class Fleet:
         return added
 
     async def close(self) -> None:
-        await self.http.aclose()
+        """End every replica, also where a test failed in the middle of a fault."""
         for replica in self.replicas:
-            if replica.alive:
-                replica.kill()
+            with suppress(ProcessLookupError):
+                if replica.alive:
+                    os.kill(replica.pid, signal.SIGKILL)
+        for replica in self.replicas:
+            if replica.process is not None:
+                replica.process.wait(10)
+        await self.http.aclose()
+        if not self.ground.stands:
+            await self.ground.revive()
 
 
 async def _make_topics(ground: Ground, prefix: str) -> None:

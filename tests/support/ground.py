@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,12 +14,13 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.embedded.kraft import Kraft, Options, start_kraft, stop_kraft
+from shared.embedded.kraft import Kraft, Options, running_kraft, start_kraft, stop_kraft
 from shared.embedded.postgres import (
     Options as PostgresOptions,
 )
 from shared.embedded.postgres import (
     Postgres,
+    running_postgres,
     start_postgres,
     stop_postgres,
 )
@@ -54,6 +56,11 @@ class Ground:
 
     def kill_postgres(self) -> None:
         _kill(self.postgres.pid)
+
+    @property
+    def stands(self) -> bool:
+        """Whether all its processes run; it does not ask whether they answer."""
+        return running_kraft(self.var) is not None and running_postgres(self.var) is not None
 
     async def revive(self) -> None:
         """Start what was killed; return when both answer."""
@@ -118,4 +125,4 @@ def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     while is_alive(pid):
-        pass
+        time.sleep(0.005)

@@ -72,6 +72,12 @@ def fork(module: str, environment: Mapping[str, str], log_path: Path) -> Child:
     return Child(process)
 
 
+def begin(module: str, environment: Mapping[str, str], log_path: Path) -> Process:
+    """Fork it, unless its environment works from a process's very start alone."""
+    how = start_process if "LD_PRELOAD" in environment else fork
+    return how(module, environment, log_path)
+
+
 def _run(module: str, environment: Mapping[str, str], log_path: str) -> None:
     os.setsid()
     os.chdir(ROOT)

@@ -14,7 +14,6 @@ from shared.failpoints import Point
 from tests.support.crash_site import Site
 from tests.support.fleet import open_fleet
 from tests.support.ground import Ground
-from tests.support.nursery import fork
 
 _AT_ONCE: Final = 4
 _WITHIN_S: Final = 100.0
@@ -52,7 +51,6 @@ def running(
             var = folder / re.sub(r"\W+", "-", str(trial))
             var.mkdir()
             async with open_fleet(ground, var, programme) as fleet:
-                fleet.begin = fork
                 return await trial.run(Site(fleet, trial.point))
 
     async def cancel() -> None:
