@@ -20,6 +20,7 @@ from tests.support.receivers import Receiver
 from tests.support.tally import until_settled
 
 WAVE = 300  # more than two senders have connections for: letters wait that are claimed
+EVERYBODY = httpx.Limits(max_connections=WAVE)
 STOPPED_S = 5.0  # longer than a sender has for its letters
 SIZES = [
     pytest.param(600, 2, id="short"),
@@ -44,7 +45,7 @@ class Leaving:
             replica = self.luck.choice(self.replicas)
             body = {"customer_id": f"c-{number}"}
             try:
-                reply = await self.http.post(f"{replica.url}/v1/suppressions", json=body, timeout=3)
+                reply = await self.http.post(f"{replica.url}/v1/suppressions", json=body)
             except httpx.HTTPError as error:
                 self.replies[type(error).__name__] += 1
             else:
@@ -94,18 +95,17 @@ async def test_no_message_begins_after_an_opt_out_was_acknowledged(
     async with (
         open_outlets(tmp_path / "mail", smtp=False) as outlets,
         open_fleet(ground, tmp_path, programme, **outlets.settings()) as fleet,
+        httpx.AsyncClient(timeout=3, trust_env=False, limits=EVERYBODY) as http,
     ):
         receiver = outlets.receiver
         receiver.pause = lambda: luck.uniform(0, 0.4)
         replicas = await fleet.up("trigger", 2)
-        leaving = Leaving(fleet.http, replicas, luck)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(disturb(replicas, luck, blows))
-            for first in range(0, customers, WAVE):
-                await emit(fleet, events["transaction.delivered"][first : first + WAVE], luck)
-                for number in range(first + 1, first + WAVE, 2):
-                    group.create_task(leaving.leave(number))
-                await asyncio.sleep(2)
+        leaving = Leaving(http, replicas, luck)
+        disturbing = asyncio.create_task(disturb(replicas, luck, blows))
+        for first in range(0, customers, WAVE):
+            await emit(fleet, events["transaction.delivered"][first : first + WAVE], luck)
+            await asyncio.gather(*map(leaving.leave, range(first + 1, first + WAVE, 2)))
+        await disturbing
         await emit(fleet, events["transaction.refunded"], luck)
         await until_done(fleet)
 
