@@ -32,7 +32,7 @@ from tests.support.rung import (
     write_ringing_programme,
 )
 
-POINTS = (Point.CLAIMED, Point.SENT, Point.MARKED, Point.OUTBOX_PRODUCED, Point.ALERT_COMMITTED)
+POINTS = (Point.CLAIMED, Point.SENT, Point.MARKED, Point.OUTBOX_PRODUCED)
 BAD = (500, 503, 429, 404, 401, 301, 307, HANG, RESET)
 MOODS = (*BAD, 204, *(200 for _ in BAD))
 LINES = 3
