@@ -1,8 +1,6 @@
 """G3 and G11: Kafka dead, hung, restarted, cut off or black-holed, under load."""
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,10 +16,14 @@ from tests.support.doors import Door, Doors, found, numbers_of
 from tests.support.fleet import Fleet, open_fleet
 from tests.support.ground import Ground, open_ground
 from tests.support.proxy import Proxy, open_proxy
+from tests.support.stillness import standing_still
 from tests.support.system import free_ports
 from tests.support.tally import tally, until_settled
+from tests.support.watch import answered_late
 
-ANSWERED_S: Final = 2.0
+HEARD_S: Final = 5.0  # by callers that share a busy machine
+ANSWERED_S: Final = 2.5  # by ingest's own clock: its bound is 2 s, and this the bucket above
+ROUTES: Final = ("/v1/responses", "/v1/responses/batch", "/s/{token}", "/v1/events")
 RECOVERED_S: Final = 5.0
 SETTLED_S: Final = 15.0
 GROWTH_MB: Final = 50.0
@@ -49,15 +51,17 @@ async def test_ingest_without_kafka_is_bounded_and_honest(
             back = time.monotonic()
             recovered = [await taken_again(doors, door, back) for door in Door]
         there = await found(fleet, doors)
-        growth = (most - before) / 1e6
+        growth, late = (most - before) / 1e6, await answered_late(ingest, ROUTES, ANSWERED_S)
         say(
             f"{how} for {back - gone:.1f} s: {len(doors.heard)} requests, the slowest in "
-            f"{doors.slowest_s:.2f} s, {doors.said['503']} put off; {growth:+.1f} MB; taken again "
-            f"after {max(recovered):.2f} s; {there}"
+            f"{doors.slowest_s:.2f} s, {sum(late.values()):.0f} answered after more than "
+            f"{ANSWERED_S} s, {doors.said['503']} put off; {growth:+.1f} MB; taken again after "
+            f"{max(recovered):.2f} s; {there}"
         )
         assert doors.said["503"] > 100
         assert [heard for heard in doors.heard if not heard.honest] == []
-        assert doors.slowest_s < ANSWERED_S
+        assert late == dict.fromkeys(ROUTES, 0)
+        assert doors.slowest_s < HEARD_S
         assert growth < GROWTH_MB
         assert max(recovered) < RECOVERED_S
         assert not there.missing
@@ -181,12 +185,8 @@ async def away(ground: Ground, how: str) -> AsyncIterator[None]:
         yield
         await ground.revive()
         return
-    pid = ground.kafka.nodes[0].pid
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still([ground.kafka.nodes[0].pid]):
         yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
     await ground.serves()
 
 

@@ -15,6 +15,7 @@ from tests.faults.conftest import Say
 from tests.support.crew import enlist, lay_tables, tallied
 from tests.support.fleet import Fleet, Replica, open_fleet
 from tests.support.ground import Ground
+from tests.support.load import POINTS, PROBES
 from tests.support.paced import Pace
 from tests.support.tally import tally, until_settled
 
@@ -69,8 +70,8 @@ async def fenced_within(replica: Replica, within_s: float) -> float:
 
 
 @asynccontextmanager
-async def under_load(fleet: Fleet, per_s: int) -> AsyncIterator[Pace]:
-    pace = Pace(fleet.broker, per_s, most=90_000)
+async def under_load(fleet: Fleet, per_s: int, most: int) -> AsyncIterator[Pace]:
+    pace = Pace(fleet.broker, per_s, most)
     writing = asyncio.create_task(pace.run())
     try:
         yield pace
@@ -79,6 +80,8 @@ async def under_load(fleet: Fleet, per_s: int) -> AsyncIterator[Pace]:
         await writing
 
 
+# a second, and at most: scoring has a cell of its own for so many
+PACE = {"plain": (1_000, 1_000_000), "scoring": (500, PROBES * POINTS)}
 LONG = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -105,7 +108,7 @@ async def test_nothing_counts_twice_while_members_come_go_and_stand_still(
 
         churn = Churn(new)
         await asyncio.gather(*(new().start() for _ in range(2)))
-        async with under_load(fleet, per_s=1_000) as pace:
+        async with under_load(fleet, *PACE[module]) as pace:
             restless = asyncio.create_task(churn.come_and_go(pace.stop))
             began = monotonic()
             await churn.stand_still(stops, "decoded")

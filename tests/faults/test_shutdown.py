@@ -1,6 +1,7 @@
 """G16: SIGTERM under load loses nothing, fails nobody, and does not last."""
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import psutil
 import pytest
 
 from shared.events import Topic
@@ -19,6 +19,7 @@ from tests.support.doors import Doors
 from tests.support.fleet import Replica, open_fleet
 from tests.support.ground import Ground
 from tests.support.load import body_of
+from tests.support.stillness import family, standing_still
 from tests.support.tally import tally, until_settled
 
 WITHIN_S: Final = 10.0
@@ -29,7 +30,6 @@ PATHS: Final = {
     "alerts": "/v1/alerts",
 }
 PARTITIONS: Final = 24  # of scoring's two topics
-EACH: Final = 15_000  # numbers for each caller of ingest
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,8 @@ async def test_terminated_under_load(
         leaving = list(fleet.replicas)
         (staying,) = await fleet.up("scoring")
         callers, stop = [one for replica in leaving for one in callers_of(replica)], asyncio.Event()
-        load = [
-            asyncio.create_task(one.run(stop, first=number * EACH))
-            for number, one in enumerate(callers)
-        ]
+        pause_s = 0.005 if rounds == 1 else 0.03  # so that the numbers last
+        load = [asyncio.create_task(one.run(stop, pause_s=pause_s)) for one in callers]
         ends, handed_s = [], []
         for _ in range(rounds):
             await until_shared(staying)
@@ -110,8 +108,9 @@ def callers_of(replica: Replica) -> list[Caller]:
     """Two that keep their connection, two that open a new one for each request."""
     callers = [Caller(replica.port, PATHS[replica.service], keeps=n < 2) for n in range(4)]
     if replica.service == "ingest":
+        numbers = itertools.count()
         for one in callers:
-            one.body = body_of
+            one.body, one.numbers = body_of, numbers
     return callers
 
 
@@ -139,14 +138,7 @@ def assignments(replica: Replica) -> list[tuple[float, int]]:
 
 @contextmanager
 def suspended(ground: Ground, names: Sequence[str]) -> Iterator[None]:
-    """Processes that hang: connections are taken by the kernel, and nobody answers."""
+    """Whole servers that hang."""
     roots = {"kafka": ground.kafka.nodes[0].pid, "postgres": ground.postgres.pid}
-    processes = [psutil.Process(roots[name]) for name in names]
-    processes += [child for one in processes for child in one.children(recursive=True)]
-    for one in processes:
-        one.suspend()
-    try:
+    with standing_still(pid for name in names for pid in family(roots[name])):
         yield
-    finally:
-        for one in processes:
-            one.resume()

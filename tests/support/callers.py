@@ -4,12 +4,13 @@ import asyncio
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 Body = Callable[[int], dict[str, Any] | None]
+_REFUSED_S = 0.05
 
 
 class _Link:
@@ -43,7 +44,7 @@ class Caller:
     """Asks one thing again and again, on one connection or on a new one each time.
 
     `refused`: nobody listened, and nothing was sent. `failed`: it was sent on an open connection,
-    and no reply came.
+    and no reply came. Those that share `numbers` never send the same.
     """
 
     port: int
@@ -54,24 +55,30 @@ class Caller:
     acked: set[int] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
     refused: int = 0
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     _link: _Link | None = None
 
-    async def run(self, stop: asyncio.Event, *, first: int = 0, pause_s: float = 0.005) -> None:
-        for number in itertools.count(first):
-            if stop.is_set():
-                break
-            await self._ask(number)
+    async def run(self, stop: asyncio.Event, *, pause_s: float = 0.005) -> None:
+        """Ask until `stop` is set; a number is drawn only once there is a connection for it."""
+        while not stop.is_set():
+            link = await self._reach()
+            if link is None:
+                await asyncio.sleep(_REFUSED_S)
+                continue
+            await self._ask(link, next(self.numbers))
             await asyncio.sleep(pause_s)
         self._leave()
 
-    async def _ask(self, number: int) -> None:
+    async def _reach(self) -> _Link | None:
         if self._link is None or self._link.spent or not self.keeps:
             self._leave()
             try:
                 self._link = _Link(*await asyncio.open_connection("127.0.0.1", self.port))
             except OSError:
                 self.refused += 1
-                return
+        return self._link
+
+    async def _ask(self, link: _Link, number: int) -> None:
         found = self.body(number)
         content = b"" if found is None else json.dumps(found).encode()
         head = (
@@ -80,7 +87,7 @@ class Caller:
         )
         try:
             async with asyncio.timeout(30):
-                status = await self._link.ask(head, content)
+                status = await link.ask(head, content)
         except (OSError, EOFError, TimeoutError) as error:
             self.failed.append(type(error).__name__)
             self._leave()

@@ -56,7 +56,8 @@ def number_of(probe: str, score: int) -> int:
 
 
 def body_of(number: int) -> dict[str, Any]:
-    """As a kiosk posts it to ingest."""
+    """As a kiosk posts it to ingest. Further numbers would share cells with the first."""
+    assert number < PROBES * POINTS
     return {
         "id": f"r-{number}",
         "metric": "nps",
@@ -117,7 +118,7 @@ class Load:
     _next: int = 0
 
     async def run(self, *, senders: int = 4, total: int = 90_000, pause_s: float = 0.0) -> None:
-        """Send until `stop` is set or all were sent."""
+        """Send until `stop` is set. Raise where all were sent before: nobody is under load then."""
         await asyncio.gather(*(self._send(total, pause_s) for _ in range(senders)))
 
     async def _send(self, total: int, pause_s: float) -> None:
@@ -128,6 +129,7 @@ class Load:
             while not await self._post(numbers) and self.again and not self.stop.is_set():
                 await asyncio.sleep(0.1)
             await asyncio.sleep(pause_s)
+        assert self.stop.is_set(), f"all {total} were sent before the load was to end"
 
     async def _post(self, numbers: Sequence[int]) -> bool:
         url = self.urls[numbers[0] // self.size % len(self.urls)]

@@ -21,7 +21,7 @@ class Pace:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Write until `stop` is set, or until all that may be were written."""
+        """Write until `stop` is set. Raise where all that may be were written before."""
         size = int(self.per_s * _TURN_S)
         async with open_producer(self.broker) as producer:
             while not self.stop.is_set() and len(self.sent) + size <= self.most:
@@ -29,3 +29,4 @@ class Pace:
                 await producer.send([record_of(number) for number in numbers])
                 self.sent += numbers
                 await asyncio.sleep(_TURN_S)
+        assert self.stop.is_set(), f"{len(self.sent)} were written before the load was to end"

@@ -64,3 +64,16 @@ async def until_all_ready(replicas: Sequence[Replica], within_s: float = 60.0) -
     began = asyncio.get_running_loop().time()
     await asyncio.gather(*(replica.until_ready(within_s) for replica in replicas))
     return asyncio.get_running_loop().time() - began
+
+
+async def answered_late(
+    replica: Replica, routes: Sequence[str], bucket_s: float
+) -> dict[str, float]:
+    """By route, how many requests took it longer than that, by its own histogram."""
+    late, name = {}, "earshot_http_request_duration_seconds"
+    for route in routes:
+        number = await replica.metric(f"{name}_count", route=route)
+        assert number, f"nobody asked {route}"
+        within = await replica.metric(f"{name}_bucket", route=route, le=str(bucket_s))
+        late[route] = number - within
+    return late
