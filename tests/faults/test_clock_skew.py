@@ -11,7 +11,7 @@ from tests.support.calls import CALLS
 from tests.support.fleet import Fleet, Replica, open_fleet
 from tests.support.ground import Ground
 from tests.support.load import Load
-from tests.support.skew import told
+from tests.support.skew import is_off, told
 from tests.support.tally import connect
 from tests.support.whole import Whole
 
@@ -23,6 +23,7 @@ SERVICES = ("ingest", "scoring", "trigger", "alerts")
 
 async def up(fleet: Fleet, service: str, offset: timedelta) -> Replica:
     (replica,) = await fleet.up(service, 1, **told(offset))
+    assert is_off(replica, offset)
     return replica
 
 

@@ -18,11 +18,12 @@ from tests.support.fleet import Fleet, open_fleet
 from tests.support.ground import Ground
 from tests.support.outlets import until_told
 from tests.support.receivers import Receiver, open_receiver
-from tests.support.skew import open_elsewhen, told
+from tests.support.skew import is_off, open_elsewhen, told
 from tests.support.tally import until_settled
 from tests.support.wishes import Message, Told, objections, wish, write_wishing_programme
 
 HOUR = timedelta(hours=1)
+SKEWS = (-HOUR, timedelta(), HOUR)
 ZONES = ("Europe/Berlin", "America/New_York", "UTC")
 SPRING, AUTUMN = datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)
 LASTING = (pytest.mark.slow, pytest.mark.timeout(300))
@@ -56,9 +57,11 @@ async def test_who_must_not_be_asked_is_not_whatever_the_clocks_say(
             ground, tmp_path, programme, EARSHOT_WEBHOOK_URL=receiver.url, **settings
         ) as fleet,
     ):
-        clocks = zip((-HOUR, timedelta(), HOUR), ZONES, strict=True)
+        clocks = zip(SKEWS, ZONES, strict=True)
         replicas = [fleet.add("trigger", **told(offset + skew, zone)) for skew, zone in clocks]
         await asyncio.gather(*(replica.start() for replica in replicas))
+        for replica, skew in zip(replicas, SKEWS, strict=True):
+            assert is_off(replica, offset + skew)
         wishes = await say_wishes(fleet, luck, range(number // 2), offset)
         await asyncio.sleep((change - offset - datetime.now(UTC)).total_seconds() + 1)
         wishes += await say_wishes(fleet, luck, range(number // 2, number), offset)

@@ -1,6 +1,7 @@
 """Clocks that are wrong: processes that libfaketime tells another time."""
 
 import asyncio
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.embedded.postgres import start_postgres, stop_postgres
+from tests.support.fleet import Replica
 from tests.support.ground import DURABLE, Ground
 from tests.support.tally import connect
 
@@ -34,6 +36,18 @@ def told(offset: timedelta, zone: str = "UTC") -> dict[str, str]:
         "NO_FAKE_STAT": "1",
         "TZ": zone,
     }
+
+
+def shown_off(replica: Replica) -> timedelta:
+    """How far its clock is from the kernel's: its last log line says when it was written."""
+    said = [line for line in replica.log().splitlines() if line.startswith("{")]
+    written = datetime.fromtimestamp(replica.log_path.stat().st_mtime, UTC)
+    return datetime.fromisoformat(json.loads(said[-1])["ts"]) - written
+
+
+def is_off(replica: Replica, offset: timedelta) -> bool:
+    """Whether its clock is as wrong as it was to be."""
+    return abs(shown_off(replica) - offset) < timedelta(minutes=2)
 
 
 @contextmanager
