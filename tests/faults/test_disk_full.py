@@ -80,6 +80,7 @@ async def test_postgres_without_space_loses_nothing(
         full, panics = ground.said.count("could not extend"), ground.said.count("PANIC:")
         say(f"PostgreSQL could not extend {full} times, {panics} PANIC; {found}")
         say(f"{taken} answers taken meanwhile; at work {back_s:.1f} s after; {watch.unready}")
+        assert full if first == "tables" else panics
         assert found.exact
         assert refused == (503, "application/problem+json")
         assert taken > 500
@@ -182,8 +183,9 @@ async def test_kafka_without_space_loses_nothing_acknowledged(
         say(f"Kafka without space: {outage}, slowest {load.slowest_s:.1f} s")
         say(f"{len(load.acked)} acknowledged, {len(lost)} lost; {found}")
         assert outage.refused == {"503"}
+        assert outage.died  # Kafka ends itself where it cannot write
         assert not outage.taken
         assert not lost
         assert found.exact
         assert not watch.ill
-        assert load.slowest_s < 3
+        assert load.slowest_s < 10

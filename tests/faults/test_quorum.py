@@ -103,7 +103,7 @@ async def test_a_killed_leader_loses_nothing_acknowledged(
         assert not lost
         assert found.exact
         assert len(load.acked) > 1_000
-        assert load.slowest_s < 3
+        assert load.slowest_s < 10
 
 
 async def _kill_and_revive(fleet: Fleet, number: int, gaps: Gaps) -> float:

@@ -54,7 +54,7 @@ async def test_rows_of_an_owner_stopped_in_its_transaction_are_free_again(
 
         found = await count(fleet, range(4_000))
         say(f"held for {held_s:.1f} s of at most {idle_s:.0f}; {found}")
-        assert idle_s / 2 < held_s < idle_s + 2 * SESSION_S
+        assert idle_s / 2 < held_s < idle_s + 30
         assert found.exact
         assert stale.alive
 

@@ -116,8 +116,8 @@ class Rig:
         async with self.engine.begin() as connection:
             await connection.execute(sa.text(statement))
 
-    async def until(self, count: int) -> list[str]:
-        await eventually(lambda: self._has(count))
+    async def until(self, count: int, within_s: float = 15.0) -> list[str]:
+        await eventually(lambda: self._has(count), within_s)
         return await self.words()
 
     async def _has(self, count: int) -> bool:
