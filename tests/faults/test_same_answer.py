@@ -14,13 +14,14 @@ import httpx
 import pytest
 
 from shared.events import Topic
+from shared.stream.kafka import read_all
 from shared.tokens import Tokens
 from tests.faults.conftest import Say
-from tests.support.doors import TOKEN_KEY, Door, parcel_of
+from tests.support.doors import SURVEY, TOKEN_KEY, Door, parcel_of
 from tests.support.fleet import Fleet, open_fleet
 from tests.support.ground import Ground
-from tests.support.load import BEGAN, PROBES, body_of
-from tests.support.tally import connect, counted, tally, until_settled
+from tests.support.load import BEGAN, POINTS, PROBES, body_of
+from tests.support.tally import connect, counted, fetch, tally, until_settled
 
 AT_ONCE: Final = 50
 UNHEARD: Final = range(1, 21)
@@ -34,6 +35,11 @@ SAID: Final = (
     (5, 9, None),
 )
 CUSTOMERS: Final = 20
+# where the page's answer and the call centre's are counted, whatever they scored
+_INVITED: Final = (
+    f"SELECT {' + '.join(f'sum(p{point})' for point in range(POINTS))} FROM scoring.counts c"
+    f" JOIN scoring.series s ON s.id = c.series WHERE s.survey = '{SURVEY}' AND s.slice = ''"
+)
 
 
 async def test_fifty_at_once_and_what_is_sent_again_count_once(
@@ -52,15 +58,20 @@ async def test_fifty_at_once_and_what_is_sent_again_count_once(
         await until_settled(fleet, "scoring", Topic.SURVEY_RESPONSES)
         counts = await tally(fleet, [0, *UNHEARD])
         invited = [row for row in await rows(fleet) if row["id"].startswith("i-")]
+        by_channel = [int(count) for count in await fetch(fleet, _INVITED)]
+        written = await times_written(fleet)
         say(
             f"{AT_ONCE} of one id at once, {len(UNHEARD)} sent again after their reply was lost: "
-            f"{counts}; by two channels: {len(invited)} answer"
+            f"{counts}; the least often written {min(written[n] for n in UNHEARD)} times; "
+            f"by two channels: {len(invited)} answer, counted {sum(by_channel)} times"
         )
         assert {(r.status_code, r.text.replace(r.json()["id"], "")) for r in replies} == {
             (202, '{"id":"","status":"accepted"}')
         }
         assert counts.exact
         assert len(invited) == 1
+        assert by_channel == [1]
+        assert {number: written[number] for number in UNHEARD} == dict.fromkeys(UNHEARD, 2)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +90,7 @@ async def test_any_order_of_the_same_submissions_ends_alike(
         for row in await rows(fleet):
             _, _, customer = row["id"].split("-")
             ends[int(customer)].add((row["answered_at"], row["digest"], row["score"]))
-        found = await counted(fleet.database_url)
+        found = await counted(fleet.database_url, "relationship")
         wanted = Counter(
             {score * PROBES + who: orders for who, end in ends.items() for *_, score in end}
         )
@@ -106,6 +117,14 @@ async def send_and_leave(url: str, body: dict[str, Any]) -> None:
     await writer.drain()
     writer.close()
     await writer.wait_closed()
+
+
+async def times_written(fleet: Fleet) -> Counter[int]:
+    """How often each plain answer is on its topic."""
+    topic = f"{fleet.prefix}{Topic.SURVEY_RESPONSES}"
+    records = await read_all(fleet.ground.kafka.bootstrap, topic)
+    ids = [json.loads(record.value or b"")["id"] for record in records]
+    return Counter(int(name[2:]) for name in ids if name.startswith("r-"))
 
 
 async def invited_twice(fleet: Fleet, url: str) -> None:

@@ -18,7 +18,7 @@ from tests.support.load import POINTS, number_of
 _SUMS = ", ".join(f"sum(c.p{point})" for point in range(POINTS))
 _PROBES = (
     f'SELECT s."values"[1], {_SUMS} FROM scoring.counts c JOIN scoring.series s ON s.id = c.series'
-    " WHERE s.slice = 'probe' GROUP BY 1"
+    " WHERE s.slice = 'probe' AND s.survey = $1 GROUP BY 1"
 )
 
 
@@ -62,11 +62,11 @@ async def connect(url: str) -> asyncpg.Connection:
     return await asyncpg.connect(plain, timeout=10)
 
 
-async def counted(database_url: str) -> Counter[int]:
-    """How often each answer of `tests.support.load` is in scoring's counts."""
+async def counted(database_url: str, survey: str = "") -> Counter[int]:
+    """How often each answer of `tests.support.load` is in scoring's counts of that survey."""
     connection = await connect(database_url)
     try:
-        rows = await connection.fetch(_PROBES)
+        rows = await connection.fetch(_PROBES, survey)
     finally:
         await connection.close()
     return Counter(
