@@ -44,7 +44,7 @@ SETTINGS = {
     "EARSHOT_KAFKA_SESSION": "2s",
 }
 SIZES = [
-    pytest.param(2, id="short"),
+    pytest.param(2, id="short", marks=pytest.mark.timeout(450)),
     pytest.param(30, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
 ]
 

@@ -87,7 +87,7 @@ def check_told(told: Mapping[str, SurveyInvitation], expected: set[Asking]) -> N
 @pytest.mark.parametrize(
     ("size", "smtp"),
     [
-        pytest.param(SHORT, True, id="smtp"),
+        pytest.param(SHORT, True, id="smtp", marks=pytest.mark.timeout(300)),
         pytest.param(SHORT, False, id="files", marks=LASTING),
         pytest.param(LONG, True, id="smtp-long", marks=LASTING),
     ],

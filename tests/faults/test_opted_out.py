@@ -23,7 +23,7 @@ WAVE = 300  # more than two senders have connections for: letters wait that are 
 EVERYBODY = httpx.Limits(max_connections=WAVE)
 STOPPED_S = 5.0  # longer than a sender has for its letters
 SIZES = [
-    pytest.param(600, 2, id="short"),
+    pytest.param(600, 2, id="short", marks=pytest.mark.timeout(300)),
     pytest.param(6_000, 20, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
 ]
 
