@@ -1,6 +1,7 @@
 """One node: its properties, its folder, its process."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from shared.embedded.processes import Launch, StartFailed, is_ours, spawn
 
 _MAIN: Final = "kafka.Kafka"
 _FORMAT_S: Final = 60.0
+_FREED_S: Final = 3.0
 # Small: several nodes, PostgreSQL and the services share one machine.
 _JVM: Final = (
     "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
@@ -71,7 +73,7 @@ def start_node(
     if node.runs(folder):
         return node
     for port in (node.port, node.controller):
-        if free_port(port) != port:
+        if not _becomes_free(port):
             raise StartFailed(
                 f"port {port} of Kafka's node {node.number} is taken: stop what listens there, or "
                 f"remove {folder} with all it holds for a Kafka on other ports"
@@ -89,6 +91,16 @@ def start_node(
     )
     pid = spawn(launch, home / "kafka.log")
     return replace(node, pid=pid, started=psutil.Process(pid).create_time())
+
+
+def _becomes_free(port: int) -> bool:
+    """A process that was killed listens until the last of its threads has ended."""
+    deadline = time.monotonic() + _FREED_S
+    while free_port(port) != port:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def properties_of(
