@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 CODE := services shared migrations tests benchmarks
 WORKERS ?= 4
+# each worker has a Kafka and a PostgreSQL of its own; most of a fault is waiting
+FAULTS := $(PYTEST) -n 2 --dist loadfile
 NEEDS := browser or tools or real_kafka or real_data or system or faults
 
 .DEFAULT_GOAL := help
@@ -41,10 +43,11 @@ test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embe
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not ($(NEEDS)) and not slow" tests
 
 test-all: test ## the same, and what needs a browser, Debian's tools, Java and Maven, real data; faults
-	$(PYTEST) -m "($(NEEDS)) and not slow" tests
+	$(PYTEST) -m "($(NEEDS)) and not faults and not slow" tests
+	$(FAULTS) -m "not slow" tests/faults
 
 test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, also what takes minutes
-	$(PYTEST) -m faults tests
+	$(FAULTS) tests/faults
 
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, spelling, generated files
 	$(BIN)/ruff check $(CODE)

@@ -10,7 +10,7 @@ from tests.support.ground import Ground, open_ground
 from tests.support.load import write_programme
 
 Say = Callable[[object], None]
-_SAID: Final = pytest.StashKey[list[str]]()
+_MEASURED: Final = "measured"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,24 +19,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.faults)
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the fault tests measured: the numbers behind `docs/guarantees.md`."""
-    said = config.stash.get(_SAID, [])
-    if said:
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    lines = [
+        f"{report.nodeid.rpartition('::')[2]}: {found}"
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, found in report.user_properties
+        if name == _MEASURED
+    ]
+    if lines:
         terminalreporter.section("measured under faults")
-        for line in said:
+        for line in lines:
             terminalreporter.write_line(line)
 
 
 @pytest.fixture
 def say(request: pytest.FixtureRequest) -> Say:
     """Print what a test measured, whether it passes or not, at the end of the run."""
-    said = request.config.stash.setdefault(_SAID, [])
 
     def line(found: object) -> None:
-        said.append(f"{request.node.name}: {found}")
+        request.node.user_properties.append((_MEASURED, str(found)))
 
     return line
 
