@@ -102,7 +102,7 @@ async def test_a_killed_leader_loses_nothing_acknowledged(
         say(f"nothing acknowledged for {seconds} s; {len(load.faults)} refused: {set(load.faults)}")
         assert not lost
         assert found.exact
-        assert len(load.acked) > 1_000
+        assert len(load.acked) > 200
         assert load.slowest_s < 10
 
 
