@@ -54,7 +54,8 @@ def cramped(
             stop_postgres(var)
 
 
-@pytest.mark.parametrize("first", ["tables", pytest.param("wal", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["tables", "wal"])
 async def test_postgres_without_space_loses_nothing(
     cramped: tuple[CrampedPostgres, Disk], programme: Path, tmp_path: Path, say: Say, first: str
 ) -> None:
@@ -80,7 +81,7 @@ async def test_postgres_without_space_loses_nothing(
         full, panics = ground.said.count("could not extend"), ground.said.count("PANIC:")
         say(f"PostgreSQL could not extend {full} times, {panics} PANIC; {found}")
         say(f"{taken} answers taken meanwhile; at work {back_s:.1f} s after; {watch.unready}")
-        assert full if first == "tables" else panics
+        assert full + panics  # which comes first is PostgreSQL's own choice
         assert found.exact
         assert refused == (503, "application/problem+json")
         assert taken > 500

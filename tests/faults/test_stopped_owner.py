@@ -14,7 +14,7 @@ import pytest
 from tests.faults.conftest import Say
 from tests.faults.test_rebalance import LONG, until_stopped
 from tests.support.crew import enlist, lay_tables, tallied
-from tests.support.fleet import open_fleet
+from tests.support.fleet import Fleet, Replica, open_fleet
 from tests.support.ground import Ground
 from tests.support.load import feed
 from tests.support.system import ROOT
@@ -42,21 +42,31 @@ async def test_rows_of_an_owner_stopped_in_its_transaction_are_free_again(
         new = enlist if module == "plain" else type(fleet).add
         stale, other = new(fleet, module, **point), new(fleet, module)
         await asyncio.gather(stale.start(), other.start())
-        for first in (0, 1_000, 2_000):
-            await feed(fleet.broker, range(first, first + 1_000))
-        await until_stopped(stale)
+        sent = await feed_until_stopped(fleet, stale)
         began = monotonic()
         await until_settled(fleet, schema, "survey-responses")
         held_s = monotonic() - began
         stale.signal(SIGCONT)
-        await feed(fleet.broker, range(3_000, 4_000))
+        await feed(fleet.broker, range(sent, sent + 1_000))
         await until_settled(fleet, schema, "survey-responses")
 
-        found = await count(fleet, range(4_000))
+        found = await count(fleet, range(sent + 1_000))
         say(f"held for {held_s:.1f} s of at most {idle_s:.0f}; {found}")
         assert idle_s / 2 < held_s < idle_s + 30
         assert found.exact
         assert stale.alive
+
+
+async def feed_until_stopped(fleet: Fleet, stale: Replica) -> int:
+    """How many answers it took: the other may be given all partitions for a while."""
+    sent = 0
+    stopping = asyncio.create_task(until_stopped(stale))
+    while not stopping.done():
+        await feed(fleet.broker, range(sent, sent + 500))
+        sent += 500
+        await asyncio.wait({stopping}, timeout=0.2)
+    await stopping
+    return sent
 
 
 DEAF = """
