@@ -158,7 +158,8 @@ async def test_a_410_silences_a_destination_until_a_person_enables_it_again(
                 f"again: {len(expected)} changes, {len(expected - told(receiver).keys())} missing"
             )
             assert reply.status_code == httpx.codes.OK
-            assert (gone, during) == (1, 0)
+            assert 1 <= gone <= len(replicas)  # each may have had one call under way
+            assert during == 0
             assert len(expected) >= 12
             check(receiver, expected)
 

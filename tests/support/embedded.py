@@ -36,6 +36,18 @@ async def execute(url: str, *statements: str) -> None:
         await connection.close()
 
 
+async def drop(url: str, name: str) -> None:
+    """PostgreSQL refuses for as long as its own autovacuum is at work there."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await execute(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+            except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+
 def named(url: str, database: str) -> str:
     return make_url(url).set(database=database).render_as_string(hide_password=False)
 
@@ -54,4 +66,4 @@ def cloned_database(url: str, template: str = TEMPLATE) -> Iterator[str]:
     try:
         yield named(url, name)
     finally:
-        asyncio.run(execute(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        asyncio.run(drop(url, name))

@@ -25,7 +25,7 @@ from shared.embedded.postgres import (
     stop_postgres,
 )
 from shared.embedded.processes import is_alive
-from tests.support.embedded import TEMPLATE, build_template, execute, named
+from tests.support.embedded import TEMPLATE, build_template, drop, execute, named
 
 # recovery after a kill under load takes a while on a busy machine
 DURABLE = PostgresOptions(durable=True, max_connections=200, patience=300.0)
@@ -80,7 +80,7 @@ class Ground:
         try:
             yield named(self.postgres.url, name)
         finally:
-            await execute(self.postgres.url, f'DROP DATABASE "{name}" WITH (FORCE)')
+            await drop(self.postgres.url, name)
 
     def stop(self) -> None:
         if hasattr(self, "kafka"):  # what it holds goes too: nobody waits for its leave
