@@ -30,6 +30,7 @@ from shared.stream.records import KafkaUnavailable
 _log = structlog.get_logger()
 _DRAIN_S: Final = 5.0
 _END_S: Final = 9.0
+_SAYING_S: Final = 0.2
 
 
 class CannotStart(Exception):
@@ -124,13 +125,18 @@ async def _bounded(draining: Coroutine[Any, Any, None]) -> None:
 
 def _end_by(seconds: float) -> None:
     """End the process then, whatever it waits for: a loop, a thread, a server that hangs."""
-    last = threading.Timer(seconds, _end)
-    last.daemon = True
-    last.start()
+    # apart, for a log that nobody reads any more may hang as well
+    for after_s, act in ((seconds, _say_late), (seconds + _SAYING_S, _end)):
+        timer = threading.Timer(after_s, act)
+        timer.daemon = True
+        timer.start()
+
+
+def _say_late() -> None:
+    _log.warning("not closed in time; ended as it is")
 
 
 def _end() -> None:
-    _log.warning("not closed in time; ended as it is")
     os._exit(0)
 
 

@@ -18,7 +18,8 @@ from benchmarks.soak.counts import Result, look
 from benchmarks.soak.emitters import Traffic, at_rate, build_traffic
 from benchmarks.soak.faults import Chaos
 from benchmarks.soak.health import Memory, kinds_of_errors, size_mb, trends
-from benchmarks.soak.stage import Stage, open_ground_behind_a_proxy, open_stage, until_all_settled
+from benchmarks.soak.stage import Stage, open_ground_behind_a_proxy, open_stage
+from tests.support.whole import until_all_settled
 
 WARM_S, MEASURED_S = 10.0, 20.0
 BACKLOG = 5_000
@@ -85,7 +86,7 @@ async def half(
         stop.set()
         await asyncio.gather(sending, breaking)
         began = time.monotonic()
-        await until_all_settled(stage, SETTLE_S)
+        await until_all_settled(stage.fleet, SETTLE_S)
         settled_s = time.monotonic() - began
         await asyncio.sleep(2)
     return chaos, memory, settled_s

@@ -1,6 +1,5 @@
 """The deployment: two replicas of each service, Kafka and PostgreSQL behind proxies."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -8,14 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
-from tests.support.calls import until_told
 from tests.support.fleet import Fleet, Replica, open_fleet
 from tests.support.ground import Ground, open_ground
 from tests.support.load import write_programme
 from tests.support.nursery import start_process
 from tests.support.proxy import Proxy, open_proxy
 from tests.support.system import SERVICES, free_ports
-from tests.support.tally import places, until_settled
+from tests.support.tally import places
 
 DIMENSIONS = ("queue", "region")
 
@@ -69,14 +67,3 @@ async def open_stage(ground: Ground, kafka_port: int, var: Path) -> AsyncIterato
         pairs = [await fleet.up(service, 2) for service in SERVICES]
         elders, mortals = zip(*pairs, strict=True)
         yield Stage(ground, fleet, elders, mortals, (("kafka", kafka), ("postgres", postgres)))
-
-
-async def until_all_settled(stage: Stage, within_s: float) -> None:
-    """Wait until every service has worked off what its topics hold, and told what it has to."""
-    fleet = stage.fleet
-    async with asyncio.timeout(within_s):
-        await until_settled(fleet, "trigger", "support-calls", within_s)
-        await until_told(fleet)
-        await until_settled(fleet, "scoring", "survey-responses", within_s)
-        await until_settled(fleet, "scoring", "survey-invitations", within_s)
-        await until_settled(fleet, "alerts", "scored-responses", within_s)

@@ -168,9 +168,7 @@ async def until_disabled(replicas: Sequence[Replica]) -> None:
     """Both replicas say so, and stay ready."""
     for replica in replicas:
         async with asyncio.timeout(20):
-            while (
-                "disabled since" not in (await replica.get("/readyz"))["parts"]["destination hook"]
-            ):
+            while "disabled since" not in await said_of_hook(replica):
                 await asyncio.sleep(0.1)
         name = "earshot_alerts_destination_disabled"
         assert await replica.metric(name, destination="hook") == 1

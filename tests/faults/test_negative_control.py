@@ -15,6 +15,7 @@ from tests.support.tally import ends
 
 FEWEST, MOST = 3, 12  # strikes
 PORTION = 3_000
+HASTY_MS, LATE_MS = "50", "1500"  # commits before it has counted; long after it has
 
 
 async def test_a_naive_consumer_is_caught_losing_and_doubling(
@@ -24,7 +25,8 @@ async def test_a_naive_consumer_is_caught_losing_and_doubling(
     luck, fed = Random(5), 0
     async with open_fleet(ground, tmp_path, programme, EARSHOT_KAFKA_SESSION="2s") as fleet:
         await lay_tables(fleet)
-        replicas = [enlist(fleet, "naive") for _ in range(3)]
+        habits = (HASTY_MS, HASTY_MS, LATE_MS)
+        replicas = [enlist(fleet, "naive", NAIVE_COMMIT_MS=each) for each in habits]
         await asyncio.gather(*(replica.start() for replica in replicas))
         storm = Storm(fleet, luck, "SELECT sum(n) FROM tallied")
         found = await tallied(fleet, ())

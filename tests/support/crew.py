@@ -48,7 +48,7 @@ def read_post() -> Post:
     return Post(
         told["EARSHOT_KAFKA_BOOTSTRAP"],
         told["EARSHOT_KAFKA_TOPIC_PREFIX"],
-        told.get("CREW_TOPIC", Topic.SURVEY_RESPONSES),
+        Topic.SURVEY_RESPONSES,
         told["EARSHOT_DATABASE_URL"],
         parse_duration(told["EARSHOT_KAFKA_SESSION"]).total_seconds(),
         told.get("CREW_IDLE", ""),

@@ -145,11 +145,6 @@ class Doors:
     def slowest_s(self) -> float:
         return max(heard.took_s for heard in self.heard)
 
-    @property
-    def total(self) -> int:
-        """How many ids were acknowledged."""
-        return sum(map(len, self.acked.values()))
-
 
 @dataclass(frozen=True)
 class Found:

@@ -6,6 +6,7 @@ seek, nothing that knows a record again. Run as `python -m tests.support.naive`.
 
 import asyncio
 import json
+import os
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer
@@ -14,8 +15,7 @@ from prometheus_client import start_http_server
 from tests.support.crew import COUNT, Post, read_post
 from tests.support.tally import connect
 
-CHUNK = 50
-COMMIT_MS = 400
+CHUNK = 20
 
 
 async def count(consumer: AIOKafkaConsumer, connection: asyncpg.Connection) -> None:
@@ -36,7 +36,7 @@ async def main(post: Post) -> None:
         bootstrap_servers=post.bootstrap,
         group_id=f"{post.prefix}naive",
         enable_auto_commit=True,
-        auto_commit_interval_ms=COMMIT_MS,
+        auto_commit_interval_ms=int(os.environ["NAIVE_COMMIT_MS"]),
         auto_offset_reset="earliest",
         session_timeout_ms=int(post.session_s * 1000),
         heartbeat_interval_ms=int(post.session_s * 1000 / 6),

@@ -20,7 +20,6 @@ from tests.support.trigger import call_ended
 
 LARGEST = 4 * 1024 * 1024
 REFUSED = "refused-by-the-database"
-EVENTS = (Topic.TRANSACTIONS, Topic.SUPPORT_CALLS)
 # what the database is made to refuse, in the words of each service's own tables
 PICKY = f"""
 ALTER TABLE scoring.answers ADD CHECK (id !~ '{REFUSED}');

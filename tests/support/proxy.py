@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts, black-holes or delays what goes through it."""
+"""A TCP proxy that cuts or black-holes what goes through it."""
 
 import asyncio
 import socket
@@ -17,7 +17,6 @@ class Proxy:
 
     target: int
     port: int = 0
-    delay_s: float = 0.0
     cuts: int = 0
     _open: asyncio.Event = field(default_factory=asyncio.Event)
     _refuses: bool = False
@@ -80,8 +79,6 @@ class Proxy:
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while chunk := await source.read(_CHUNK):
-            if self.delay_s:
-                await asyncio.sleep(self.delay_s)
             await self._open.wait()
             sink.write(chunk)
             await sink.drain()

@@ -58,13 +58,7 @@ class Whole:
 
     async def settled(self, within_s: float = 90.0) -> Found:
         """Once everything that was acknowledged has been worked off: what came of it."""
-        fleet = self.fleet
-        async with asyncio.timeout(within_s):
-            await until_settled(fleet, "trigger", "support-calls", within_s)
-            await until_told(fleet)
-            await until_settled(fleet, "scoring", "survey-responses", within_s)
-            await until_settled(fleet, "scoring", "survey-invitations", within_s)
-            await until_settled(fleet, "alerts", "scored-responses", within_s)
+        await until_all_settled(self.fleet, within_s)
         return await self.found()
 
     async def found(self) -> Found:
@@ -92,3 +86,13 @@ async def open_whole(fleet: Fleet, *, scoring: int = 2) -> Whole:
         Load(fleet.http, urls),
         Load(fleet.http, urls, size=20, posting=CALLS),
     )
+
+
+async def until_all_settled(fleet: Fleet, within_s: float) -> None:
+    """Wait until every service has worked off what its topics hold, and told what it has to."""
+    async with asyncio.timeout(within_s):
+        await until_settled(fleet, "trigger", "support-calls", within_s)
+        await until_told(fleet)
+        await until_settled(fleet, "scoring", "survey-responses", within_s)
+        await until_settled(fleet, "scoring", "survey-invitations", within_s)
+        await until_settled(fleet, "alerts", "scored-responses", within_s)
