@@ -1,10 +1,12 @@
 """What no file can know alone: names that must exist elsewhere, limits that depend on others."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.durations import format_duration
+from shared.programme.asking import CUSTOMER, OF_THE_ASK, Cap
 from shared.programme.faults import ProgrammeFault, nearest, one_of
 from shared.programme.models import Segmentation, Trigger
 from shared.programme.sources import Source
@@ -19,6 +21,7 @@ Sources = Mapping[str, Source]
 class Draft:
     """What of a programme could be read; the words are None while its head is at fault."""
 
+    caps: Sequence[Cap]
     words: Mapping[str, str] | None
     surveys: Mapping[str, Survey]
     triggers: Mapping[str, Trigger]
@@ -30,7 +33,11 @@ def crosscheck(draft: Draft, sources: Sources, dedupe: timedelta) -> Iterator[Pr
     written = sources["surveys.yaml"].values
     names = list(written) if isinstance(written, dict) else []
     yield from _triggers(draft, names, sources["triggers.yaml"], dedupe)
+    yield from _experiments(draft, sources["triggers.yaml"])
     if draft.segments is not None:
+        dimensions = list(draft.segments.dimensions)
+        yield from _targets(draft, dimensions, sources["triggers.yaml"])
+        yield from _caps(draft, names, dimensions, sources["programme.yaml"])
         yield from _pairs(draft.segments, sources["segments.yaml"])
     if draft.words is not None:
         for survey in draft.surveys.values():
@@ -43,6 +50,8 @@ def _triggers(
     relational = {key for key, survey in draft.surveys.items() if survey.kind is Kind.RELATIONAL}
     askable = [name for name in names if name not in relational]
     for key, trigger in draft.triggers.items():
+        if key in relational:
+            yield source.fault((key,), "is the name of a relational survey", "another name")
         if trigger.survey in relational:
             fault = f"{trigger.survey!r} is relational and goes out by its schedule only"
             yield source.fault((key, "survey"), fault, one_of(askable))
@@ -53,6 +62,37 @@ def _triggers(
             fault = f"{format_duration(trigger.max_age)} is not shorter than EARSHOT_DEDUPE"
             accepted = f"less than {format_duration(dedupe)}"
             yield source.fault((key, "max_age"), fault, accepted)
+
+
+def _experiments(draft: Draft, source: Source) -> Iterator[ProgrammeFault]:
+    named = {key: trigger.experiment for key, trigger in draft.triggers.items()}
+    times = Counter(each.name for each in named.values() if each is not None)
+    for key, each in named.items():
+        if each is not None and times[each.name] > 1:
+            fault = f"{each.name!r} is the name of another trigger's experiment"
+            yield source.fault((key, "experiment", "name"), fault, "another name")
+
+
+def _targets(draft: Draft, dimensions: list[str], source: Source) -> Iterator[ProgrammeFault]:
+    for key, trigger in draft.triggers.items():
+        if trigger.target_by is not None and trigger.target_by not in dimensions:
+            fault = f"there is no dimension {trigger.target_by!r}"
+            asked = nearest(trigger.target_by, dimensions)
+            yield source.fault((key, "target_by"), fault + asked, one_of(dimensions))
+
+
+def _caps(
+    draft: Draft, surveys: list[str], dimensions: list[str], source: Source
+) -> Iterator[ProgrammeFault]:
+    known = [CUSTOMER, *OF_THE_ASK, *dimensions]
+    for place, cap in enumerate(draft.caps):
+        for part, names, accepted in (
+            ("each", cap.each, known),
+            ("surveys", cap.surveys, surveys),
+        ):
+            for name in (name for name in names if name not in accepted):
+                fault = f"there is no {name!r}{nearest(name, accepted)}"
+                yield source.fault(("caps", str(place), part), fault, one_of(accepted))
 
 
 def _pairs(segments: Segmentation, source: Source) -> Iterator[ProgrammeFault]:

@@ -114,7 +114,7 @@ def _model_at(steps: tuple[str, ...], model: type[BaseModel]) -> type[BaseModel]
             field = _field(step, kind)
             kind = field.annotation if field else model
         else:
-            kind = get_args(kind)[-1]
+            kind = [inner for inner in get_args(kind) if inner is not Ellipsis][-1]
         if isinstance(kind, types.UnionType):
             kind = get_args(kind)[0]
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else model

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
 
+from shared.programme.asking import Cap, Channel, Hours
 from shared.programme.checks import Draft, crosscheck
 from shared.programme.complaints import complaints
 from shared.programme.faults import NotAccepted, ProgrammeError, ProgrammeFault
-from shared.programme.models import AlertPolicy, Channel, Programme, Segmentation, Survey, Trigger
+from shared.programme.models import AlertPolicy, Programme, Segmentation, Survey, Trigger
 from shared.programme.sources import Source, read_source
-from shared.programme.surveys import NAME, NAME_ACCEPTED, Written
+from shared.programme.written import NAME, NAME_ACCEPTED, Written
 
 FILES = ("programme.yaml", "surveys.yaml", "triggers.yaml", "segments.yaml", "alerts.yaml")
 DEDUPE = timedelta(days=40)
@@ -31,6 +32,8 @@ class Head(Written):
     timezone: str = "UTC"
     constants: Mapping[str, str] = Field(default_factory=dict)
     consent_required: tuple[Channel, ...] = ()  # channels that need a yes; silence is a no
+    quiet_hours: Hours = None
+    caps: tuple[Cap, ...] = Field(default=(), max_length=20)
 
     @field_validator("languages")
     @classmethod
@@ -79,11 +82,12 @@ def load_programme(folder: Path, *, dedupe: timedelta = DEDUPE) -> Programme:
     segments = reading.one(Segmentation, sources["segments.yaml"])
     alerts = reading.one(AlertPolicy, sources["alerts.yaml"])
     words = {**head.constants, "brand": head.brand} if head else None
-    faults += crosscheck(Draft(words, surveys, triggers, segments), sources, dedupe)
+    draft = Draft(head.caps if head else (), words, surveys, triggers, segments)
+    faults += crosscheck(draft, sources, dedupe)
     if faults or head is None or segments is None or alerts is None:
         raise ProgrammeError(faults)
     return Programme(
-        **head.model_dump(),
+        **dict(head),
         surveys=surveys,
         triggers=triggers,
         segments=segments,

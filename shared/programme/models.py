@@ -1,24 +1,26 @@
 """The programme: what the operator decides, as frozen models."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from shared.durations import Duration
+from shared.programme.asking import NEVER_QUIET, Cap, Channel, Hours, QuietHours
 from shared.programme.faults import NotAccepted
-from shared.programme.rules import Rule, compile_rule
-from shared.programme.surveys import Kind, Mail, Survey, Written, check_names, within
+from shared.programme.surveys import Kind, Mail, Survey
 from shared.programme.texts import Texts
+from shared.programme.triggers import Trigger, schedule_of
+from shared.programme.written import Written, check_names
 from shared.segments import Lattice
 
 __all__ = [
     "AlertPolicy",
+    "Cap",
+    "Channel",
     "Destination",
     "Dimension",
     "Evidence",
@@ -31,40 +33,7 @@ __all__ = [
     "Trigger",
 ]
 
-Channel = Literal["email", "webhook"]
-EVENT_TYPE = re.compile(r"(transaction|support_call)\.[a-z0-9_-]{1,50}")
-EVENT_TYPES = "transaction.<word> or support_call.<word>"
 DOTTED = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
-ALWAYS = "true"
-
-
-class Trigger(Written):
-    """Which event asks which survey, of whom, and by which channel."""
-
-    key: str
-    on: str = Field(description=EVENT_TYPES)
-    when: Annotated[Rule, BeforeValidator(compile_rule)] = Field(
-        default=ALWAYS, validate_default=True
-    )
-    survey: str = Field(description="the name of a survey")
-    sample: float = Field(default=1.0, ge=0, le=1)
-    channels: tuple[Channel, ...] = Field(default=("email", "webhook"), min_length=1)
-    delay: Annotated[Duration, within("0s", "365d")] | None = None
-    max_age: Annotated[Duration, within("1s", "365d")] = timedelta(hours=6)
-
-    @field_validator("on")
-    @classmethod
-    def _event_type(cls, value: str) -> str:
-        if EVENT_TYPE.fullmatch(value) is None:
-            raise NotAccepted(f"{value!r} is not a type of event", EVENT_TYPES)
-        return value
-
-    @field_validator("channels")
-    @classmethod
-    def _each_once(cls, value: tuple[Channel, ...]) -> tuple[Channel, ...]:
-        if len(set(value)) < len(value):
-            raise NotAccepted("names a channel twice", "each channel once")
-        return value
 
 
 class Dimension(Written):
@@ -144,6 +113,8 @@ class Programme(Written):
     timezone: str
     constants: Mapping[str, str]
     consent_required: tuple[Channel, ...] = ()
+    quiet_hours: Hours = None
+    caps: tuple[Cap, ...] = ()
     surveys: Mapping[str, Survey]
     triggers: Mapping[str, Trigger]
     segments: Segmentation
@@ -162,11 +133,21 @@ class Programme(Written):
 
     @cached_property
     def triggers_of(self) -> Mapping[str, tuple[Trigger, ...]]:
-        """Event type to the triggers that listen to it, in the order of the file."""
+        """Event type to the triggers that listen to it, in the order of the file; schedules too."""
         found: dict[str, tuple[Trigger, ...]] = {}
-        for trigger in self.triggers.values():
+        for trigger in (*self.triggers.values(), *self.schedules.values()):
             found[trigger.on] = (*found.get(trigger.on, ()), trigger)
         return found
+
+    @cached_property
+    def schedules(self) -> Mapping[str, Trigger]:
+        """The relational surveys, each as a trigger of the same name."""
+        surveys = self.surveys.values()
+        return {s.key: schedule_of(s) for s in surveys if s.kind is Kind.RELATIONAL}
+
+    def hours_of(self, survey: Survey) -> QuietHours:
+        """The survey's own quiet hours, else the programme's."""
+        return survey.quiet_hours or self.quiet_hours or NEVER_QUIET
 
     def delay_of(self, trigger: Trigger) -> timedelta:
         """The trigger's own delay, else its survey's."""

@@ -1,25 +1,25 @@
 """Surveys as the operator writes them."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from shared.durations import Duration, format_duration, parse_duration
-from shared.programme.faults import NotAccepted, nearest, one_of, refuse
+from shared.programme.asking import Channels, Hours, Reminders
+from shared.programme.faults import NotAccepted, nearest, one_of
 from shared.programme.metrics import METRIC_NAMES, Klass, Metric, Scale, find_metric, scales_of
 from shared.programme.texts import PER_LANGUAGE, MultilingualText, Texts
+from shared.programme.written import EVENT_TYPES, Written, check_event_type, check_names, within
 
 
 class Kind(StrEnum):
@@ -30,8 +30,6 @@ class Kind(StrEnum):
     RELATIONAL = "relational"
 
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
-NAME_ACCEPTED = "1 to 50 letters without accents, digits, - and _"
 DEFAULT_DELAY = {
     Kind.IN_THE_MOMENT: timedelta(0),
     Kind.TRANSACTIONAL: timedelta(hours=1),
@@ -44,23 +42,24 @@ DEFAULT_EXPIRES = {
 }
 
 
-class Written(BaseModel):
-    """What the operator wrote, never changed afterwards; an unknown key is an error."""
+class Calendar(StrEnum):
+    """Periods of the calendar, by the programme's time zone."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    QUARTER = "quarter"
+    YEAR = "year"
 
 
-def within(shortest: str, longest: str) -> AfterValidator:
-    """Limits of a duration, both accepted."""
-
-    def check(value: timedelta) -> timedelta:
-        if not parse_duration(shortest) <= value <= parse_duration(longest):
-            raise NotAccepted(
-                f"{format_duration(value)} is not accepted", f"{shortest} to {longest}"
-            )
+def _rhythm(value: object) -> object:
+    """`90d`, `quarter` or `year`."""
+    if not isinstance(value, str):
         return value
-
-    return AfterValidator(check)
+    if value in set(Calendar):
+        return Calendar(value)
+    every, shortest, longest = parse_duration(value), "1d", "3650d"
+    if not parse_duration(shortest) <= every <= parse_duration(longest):
+        accepted = f"{shortest} to {longest}, quarter, year"
+        raise NotAccepted(f"{format_duration(every)} is not accepted", accepted)
+    return every
 
 
 def _metric_name(value: object) -> object:
@@ -96,8 +95,19 @@ class Mail(Written):
     button: MultilingualText | None = None
 
 
+class AfterFirst(Written):
+    """Asked once, so long after the customer's first event of a type."""
+
+    on: Annotated[str, AfterValidator(check_event_type)] = Field(description=EVENT_TYPES)
+    wait: Annotated[Duration, within("1d", "3650d")] = Field(description="such as 30d")
+
+
 class Survey(Written):
-    """One survey: a score, one open question, some reasons. Defaults follow from its kind."""
+    """One survey: a score, one open question, some reasons. Defaults follow from its kind.
+
+    `every` or `after_first` say when a relational survey is asked, `channels` and `sample` of whom
+    and how; elsewhere its triggers do.
+    """
 
     key: str
     kind: Kind = Field(description=one_of(Kind))
@@ -116,9 +126,12 @@ class Survey(Written):
     expires: Annotated[Duration, within("1s", "365d")] = Field(
         default_factory=lambda fields: DEFAULT_EXPIRES[fields["kind"]]
     )
-    every: Annotated[Duration, within("1d", "3650d")] | None = Field(
-        default=None, validate_default=True
-    )
+    every: Annotated[timedelta | Calendar | None, BeforeValidator(_rhythm)] = None
+    after_first: AfterFirst | None = None
+    channels: Channels | None = None
+    sample: float | None = Field(default=None, ge=0, le=1)
+    quiet_hours: Hours = None
+    reminders: Reminders | None = None
     on_doubt: Literal["drop", "resend"] = "drop"
 
     @property
@@ -138,30 +151,23 @@ class Survey(Written):
             raise NotAccepted(f"{value!r} is not a scale of {metric}", one_of(written))
         return scale
 
-    @field_validator("every")
+    @field_validator("every", "after_first", "channels", "sample")
     @classmethod
-    def _only_relational(cls, value: timedelta | None, info: ValidationInfo) -> timedelta | None:
+    def _only_relational(cls, value: object, info: ValidationInfo) -> object:
         kind = info.data.get("kind")
-        if kind is Kind.RELATIONAL and value is None:
-            raise NotAccepted("is missing", "how often a customer is asked, such as 90d")
         if kind in {Kind.IN_THE_MOMENT, Kind.TRANSACTIONAL} and value is not None:
             raise NotAccepted(f"does not apply where kind is {kind}", "no such key")
         return value
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.kind is Kind.RELATIONAL and (self.every is None) == (self.after_first is None):
+            fault = "is missing" if self.every is None else "stands beside after_first"
+            accepted = "one of every (such as 90d, quarter, year) and after_first"
+            raise NotAccepted(fault, accepted, at="every")
+        return self
 
     @field_validator("reasons", mode="before")
     @classmethod
     def _named_reasons(cls, value: Any) -> Any:
         return check_names(value, "a reason")
-
-
-def check_names(value: Any, thing: str) -> Any:
-    """Refuse keys that could not stand in an address or a metric label."""
-    names = value if isinstance(value, Mapping) else ()
-    refuse(
-        [
-            NotAccepted(f"{name!r} is not a name for {thing}", NAME_ACCEPTED, at=name)
-            for name in names
-            if NAME.fullmatch(name) is None
-        ]
-    )
-    return value
