@@ -1,96 +1,22 @@
 """What happens on a batch: opt-outs are taken, and events become decisions and invitations."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
-from services.trigger.domain.customers import Customer, looks_like_contact
+from services.trigger.domain.customers import looks_like_contact
 from services.trigger.domain.decisions import Decision, candidates, decide_occasion
 from services.trigger.domain.guards import Facts
-from services.trigger.domain.invitations import Invitation
-from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.records import survey_decision
 from services.trigger.domain.suppressions import EVERY_CHANNEL, Ground, Suppression
+from services.trigger.handlers.ledger import Arrival, Booking, Desk, Ledger, Publish
 from services.trigger.metrics import CONTACT_LIKE_IDS, DECISIONS, DUPLICATES, UNKNOWN_OPTOUTS
-from shared.events import SurveyDecision, SurveyOptout
-from shared.programme.models import Programme
+from shared.events import SurveyOptout
 
 _log = structlog.get_logger()
-
-EventKey = tuple[str, str]
-Publish = Callable[[Sequence[SurveyDecision]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """An event that came, and the trace that it came with."""
-
-    occasion: Occasion
-    traceparent: str | None = None
-
-    @property
-    def key(self) -> EventKey:
-        return (self.occasion.event.source, self.occasion.event.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """An invitation to be stored, with whom to ask and the trace that it belongs to."""
-
-    invitation: Invitation
-    customer: Customer
-    seen_at: datetime
-    traceparent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What decisions are made with, beside the facts."""
-
-    programme: Programme
-    channels: AbstractSet[str]
-    now: datetime
-
-
-class Ledger(Protocol):
-    """What the handlers need remembered. Every call shares the caller's transaction."""
-
-    async def lock(self, customers: Sequence[str], now: datetime) -> None:
-        """Hold these customers until the transaction ends; called first, ids sorted."""
-        ...
-
-    async def remember(self, events: Sequence[EventKey], now: datetime) -> AbstractSet[EventKey]:
-        """Keep these events; return those that had not come before."""
-        ...
-
-    async def asked(self, invitations: Sequence[str]) -> AbstractSet[str]:
-        """Which of these invitations exist."""
-        ...
-
-    async def suppressed(self, customers: Sequence[str]) -> Mapping[str, AbstractSet[str]]:
-        """The channels that must not be used, of each customer who has any."""
-        ...
-
-    async def book(self, bookings: Sequence[Booking], now: datetime) -> None:
-        """Store invitations, and how their customers are reached."""
-        ...
-
-    async def record(self, decisions: Sequence[Decision]) -> None:
-        """Store decisions; one on the same event by the same trigger stays as it is."""
-        ...
-
-    async def customers_of(self, invitations: Sequence[str]) -> Mapping[str, str]:
-        """The customer of each invitation that exists."""
-        ...
-
-    async def suppress(self, suppressions: Sequence[Suppression]) -> None:
-        """Store suppressions and take their channels from what is scheduled."""
-        ...
 
 
 async def on_batch(

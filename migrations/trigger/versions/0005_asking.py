@@ -1,0 +1,172 @@
+"""What waits, cancels, limits, answers, repeats and reminds; and what decisions knew."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_UP = (
+    # what waits for its delay or for its subject to settle; one row a trigger and event
+    """
+    CREATE TABLE waiting (
+        trigger text NOT NULL,
+        source text COLLATE "C" NOT NULL,
+        event_id text COLLATE "C" NOT NULL,
+        subject_id text NOT NULL,
+        customer_id text,
+        event jsonb NOT NULL,
+        planned_at timestamptz NOT NULL,
+        due_at timestamptz NOT NULL,
+        heard_at timestamptz NOT NULL,
+        traceparent text,
+        PRIMARY KEY (trigger, source, event_id)
+    )
+    """,
+    "CREATE INDEX waiting_due ON waiting (due_at)",
+    "CREATE INDEX waiting_of_customer ON waiting (customer_id)",
+    "CREATE INDEX waiting_of_subject ON waiting (subject_id)",
+    # events that make a question about their subject pointless
+    """
+    CREATE TABLE cancelling (
+        subject_id text NOT NULL,
+        customer_id text NOT NULL DEFAULT '',
+        event_type text NOT NULL,
+        event_time timestamptz NOT NULL,
+        PRIMARY KEY (subject_id, customer_id, event_type, event_time)
+    )
+    """,
+    "CREATE INDEX cancelling_by_age ON cancelling USING brin (event_time)",
+    # who was asked of each value of a dimension that a cap limits: read only as far as the cap goes
+    """
+    CREATE TABLE group_asks (
+        dimension text NOT NULL,
+        value text NOT NULL,
+        asked_at timestamptz NOT NULL,
+        invitation_id text NOT NULL,
+        PRIMARY KEY (dimension, value, asked_at, invitation_id)
+    )
+    """,
+    "CREATE INDEX group_asks_by_age ON group_asks USING brin (asked_at)",
+    (
+        "CREATE TABLE groups (dimension text, value text, seen_at timestamptz NOT NULL,"
+        " PRIMARY KEY (dimension, value))"
+    ),
+    # every event as it was read, without addresses: what decides again must know it
+    """
+    CREATE TABLE occasions (
+        seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        source text NOT NULL,
+        event_id text NOT NULL,
+        type text NOT NULL,
+        time timestamptz NOT NULL,
+        subject text,
+        data jsonb NOT NULL,
+        heard_at timestamptz NOT NULL,
+        UNIQUE (source, event_id)
+    )
+    """,
+    "CREATE INDEX occasions_by_age ON occasions USING brin (heard_at)",
+    # the order and the reason of the decision itself; decision and reason go on with its invitation
+    "ALTER TABLE decisions ADD turn bigint, ADD decided text, ADD facts jsonb",
+    "CREATE SEQUENCE turns",
+    # one answer a row, its greatest version; and running counts by day
+    """
+    CREATE TABLE answers (
+        id text COLLATE "C" PRIMARY KEY,
+        version text COLLATE "C" NOT NULL,
+        invitation_id text,
+        survey text NOT NULL,
+        klass text NOT NULL,
+        score smallint NOT NULL,
+        segments jsonb NOT NULL,
+        answered_at timestamptz NOT NULL
+    )
+    """,
+    "CREATE INDEX answers_of_invitation ON answers (invitation_id) WHERE invitation_id IS NOT NULL",
+    "CREATE INDEX answers_by_age ON answers USING brin (answered_at)",
+    """
+    CREATE TABLE answer_counts (
+        survey text NOT NULL,
+        dimension text NOT NULL,
+        value text NOT NULL,
+        day date NOT NULL,
+        promoters integer NOT NULL DEFAULT 0,
+        passives integer NOT NULL DEFAULT 0,
+        detractors integer NOT NULL DEFAULT 0,
+        PRIMARY KEY (survey, dimension, value, day)
+    ) WITH (fillfactor = 80)
+    """,
+    # the newest yes or no of a customer by channel, and the event that said it
+    """
+    CREATE TABLE consents (
+        customer_id text NOT NULL,
+        channel text NOT NULL,
+        said boolean NOT NULL,
+        at timestamptz NOT NULL,
+        source text NOT NULL,
+        event_id text NOT NULL,
+        PRIMARY KEY (customer_id, channel)
+    )
+    """,
+    # relational surveys: how far each schedule has come, and when customers first did something
+    """
+    CREATE TABLE schedules (
+        survey text PRIMARY KEY,
+        position timestamptz NOT NULL,
+        moved_at timestamptz NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE firsts (
+        customer_id text NOT NULL,
+        event_type text NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (customer_id, event_type)
+    )
+    """,
+    "CREATE INDEX firsts_in_time ON firsts (event_type, at)",
+    """
+    ALTER TABLE contacts ADD country text,
+        ADD segments jsonb NOT NULL DEFAULT '{}', ADD touchpoint text,
+        ADD slot double precision
+    """,
+    "CREATE INDEX contacts_by_slot ON contacts (slot)",
+    """
+    ALTER TABLE invitations ADD zones text[] NOT NULL DEFAULT '{}', ADD basis text,
+        ADD experiment text, ADD variant text, ADD reminder_of text,
+        ADD reminders smallint NOT NULL DEFAULT 0, ADD remind_at timestamptz
+    """,
+    (
+        "CREATE INDEX invitations_to_remind ON invitations (remind_at)"
+        " WHERE status = 'sent' AND remind_at IS NOT NULL"
+    ),
+    (
+        "CREATE INDEX invitations_of_experiment ON invitations (experiment, variant)"
+        " WHERE experiment IS NOT NULL"
+    ),
+    "CREATE INDEX invitations_of_subject ON invitations (subject_id) WHERE status = 'scheduled'",
+)
+_DOWN = (
+    "DROP INDEX invitations_of_subject, invitations_of_experiment, invitations_to_remind",
+    (
+        "ALTER TABLE invitations DROP zones, DROP basis, DROP experiment, DROP variant,"
+        " DROP reminder_of, DROP reminders, DROP remind_at"
+    ),
+    "ALTER TABLE contacts DROP country, DROP segments, DROP touchpoint, DROP slot",
+    "DROP TABLE firsts, schedules, consents, answer_counts, answers",
+    "DROP SEQUENCE turns",
+    "ALTER TABLE decisions DROP turn, DROP decided, DROP facts",
+    "DROP TABLE occasions, groups, group_asks, cancelling, waiting",
+)
+
+
+def upgrade() -> None:
+    for statement in _UP:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for statement in _DOWN:
+        op.execute(statement)
