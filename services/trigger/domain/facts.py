@@ -1,0 +1,70 @@
+"""What is known when a decision is made, and not from the event."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PastAsk:
+    """One asking of a customer that counts against the caps; `at`: when it left or shall leave."""
+
+    invitation_id: str
+    survey: str
+    trigger: str
+    channel: str
+    segments: Mapping[str, str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A customer's yes or no to one channel, and when an event said so."""
+
+    yes: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """How sure the score of one segment is: answers, half width of the interval in points.
+
+    `share`: of those whom the trigger would ask, how many it asks for now (0 to 1).
+    """
+
+    n: int
+    half_width: float | None
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelling:
+    """An event after which a question about its subject may be pointless."""
+
+    event_type: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known when a decision is made, and not from the event.
+
+    `channels`: those that this deployment can send by. `heard_at`: when the event came, and
+    `settled_from`: when the newest one about its subject came (both None: just now). `asked`: ids
+    of the invitations that exist. `suppressed`: the customer's channels that must not be used.
+    `consent`: what the customer said last, by channel. `asks`: the customer's askings, `groups`:
+    those of a (dimension, value), as far back as the caps look. `cancelling`: events about the same
+    subject that may cancel. `margins`: by trigger, for the occasion's segment.
+    """
+
+    channels: AbstractSet[str]
+    heard_at: datetime | None = None
+    settled_from: datetime | None = None
+    asked: AbstractSet[str] = frozenset()
+    suppressed: AbstractSet[str] = frozenset()
+    consent: Mapping[str, Said] = field(default_factory=dict)
+    asks: Sequence[PastAsk] = ()
+    groups: Mapping[tuple[str, str], Sequence[PastAsk]] = field(default_factory=dict)
+    cancelling: Sequence[Cancelling] = ()
+    margins: Mapping[str, Margin] = field(default_factory=dict)
