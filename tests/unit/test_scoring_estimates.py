@@ -4,10 +4,10 @@ from math import comb, exp, lgamma, log
 
 import pytest
 
-from services.scoring.domain.estimates import METHODS, p_value
 from services.scoring.domain.scores import score_of
-from services.scoring.domain.tally import Tally, tally_points
+from shared.intervals import METHODS, p_value
 from shared.programme.metrics import METRICS, find_metric
+from shared.tally import Tally, tally_points
 
 NPS, CSAT, _, CES = METRICS
 SHARES = [step / 20 for step in range(1, 20)]

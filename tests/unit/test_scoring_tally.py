@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.domain.scores import Previous, compare, point_of, score_of
-from services.scoring.domain.tally import Tally, tally_points
 from shared.programme.metrics import METRICS, Klass, Metric, find_metric
+from shared.tally import Tally, tally_points
 
 metrics = st.sampled_from(METRICS)
 

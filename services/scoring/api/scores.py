@@ -20,11 +20,11 @@ from services.scoring.api.paging import (
 from services.scoring.api.parameters import Cut, MetricName, Span, read_by
 from services.scoring.api.reading import Reading
 from services.scoring.api.shapes import Line, Scores, Trend, point, scored
-from services.scoring.domain.estimates import LEVEL
 from services.scoring.domain.questions import Question
 from services.scoring.domain.windows import TooManyBuckets, Window, buckets_of
 from services.scoring.store.groups import read_groups
 from shared.errors import FieldFault, Invalid
+from shared.intervals import LEVEL
 from shared.keys import require_scope
 from shared.web import decode_cursor
 from shared.web.app import json_response

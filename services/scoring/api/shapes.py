@@ -7,9 +7,9 @@ import msgspec
 
 from services.scoring.domain.questions import Group
 from services.scoring.domain.scores import Previous, Score, compare, score_of
-from services.scoring.domain.tally import Tally
 from services.scoring.domain.windows import Window
 from shared.programme.metrics import Metric, ScoreKind
+from shared.tally import Tally
 
 
 class Counts(msgspec.Struct, frozen=True):

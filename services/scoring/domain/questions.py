@@ -6,7 +6,7 @@ from operator import add
 
 from services.scoring.domain.answers import metric_of
 from services.scoring.domain.cells import ANSWERED, INVITED, POINTS, slice_key
-from services.scoring.domain.tally import Tally, tally_points
+from shared.tally import Tally, tally_points
 
 Segment = tuple[str, ...]  # the values of `by`, in its order
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from services.scoring.domain.estimates import LEVEL, METHODS, p_value
-from services.scoring.domain.tally import Tally
+from shared.intervals import LEVEL, METHODS, p_value
 from shared.programme.metrics import Metric, ScoreKind
+from shared.tally import Tally
 
 SUFFICIENT = 30
 

@@ -12,18 +12,22 @@ from math import inf, sqrt
 
 from scipy.special import stdtr, stdtrit
 
-from services.scoring.domain.tally import Tally
 from shared.programme.metrics import IntervalKind, Metric
+from shared.tally import Tally
 
 LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """An adjusted centre, its variance and degrees of freedom (infinite: normal)."""
+    """An adjusted centre, its variance and degrees of freedom (infinite: normal).
+
+    `n`: the answers that it stands on, the imagined ones included.
+    """
 
     centre: float
     variance: float
+    n: float
     freedom: float = inf
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
@@ -43,7 +47,7 @@ def net(tally: Tally, _metric: Metric, weight: float = 1.0) -> Estimate:
     promoters = (tally.promoters + weight) / n
     detractors = (tally.detractors + weight) / n
     centre = promoters - detractors
-    return Estimate(100 * centre, 1e4 * (promoters + detractors - centre * centre) / n)
+    return Estimate(100 * centre, 1e4 * (promoters + detractors - centre * centre) / n, n)
 
 
 def share(tally: Tally, _metric: Metric, weight: float = 1.0) -> Estimate:
@@ -55,7 +59,7 @@ def share(tally: Tally, _metric: Metric, weight: float = 1.0) -> Estimate:
     """
     n = tally.n + 4 * weight
     centre = (tally.promoters + 2 * weight) / n
-    return Estimate(100 * centre, 1e4 * centre * (1 - centre) / n)
+    return Estimate(100 * centre, 1e4 * centre * (1 - centre) / n, n)
 
 
 def mean(tally: Tally, metric: Metric, weight: float = 1.0) -> Estimate:
@@ -70,7 +74,7 @@ def mean(tally: Tally, metric: Metric, weight: float = 1.0) -> Estimate:
     squares = tally.squares + extra * sum(point * point for point in points) / len(points)
     centre = total / n
     variance = max(squares / n - centre * centre, 0.0) / (n - 1) if n > 1 else inf
-    return Estimate(centre, variance, max(n - 1, 1.0))
+    return Estimate(centre, variance, n, max(n - 1, 1.0))
 
 
 METHODS: dict[IntervalKind, Callable[[Tally, Metric, float], Estimate]] = {
