@@ -11,7 +11,13 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.api import Suppressing, build_decisions, build_invitations, build_suppressions
-from services.trigger.consumer import TOPICS, Intake, build_decoders, build_handle
+from services.trigger.consumer import (
+    TOPICS,
+    Intake,
+    build_decoders,
+    build_handle,
+    build_publish,
+)
 from services.trigger.metrics import REGISTRY, STREAM
 from services.trigger.pages.couriers import MailCourier, WebhookCourier
 from services.trigger.pages.links import Links
@@ -24,6 +30,7 @@ from services.trigger.store.retention import Keeping
 from services.trigger.store.suppressions import SuppressionStore
 from services.trigger.worker.dispatch import Dispatch
 from services.trigger.worker.retention import run_retention
+from services.trigger.worker.schedules import Schedules
 from services.trigger.worker.telling import Telling
 from services.trigger.worker.tries import Courier
 from shared.broker import find_broker, topics_check
@@ -138,6 +145,9 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
     decoders, handle, health = build_decoders(core.programme), build_handle(intake), Health()
     pipeline = Pipeline("trigger", engine, decoders, handle, producer, STREAM, core.wake)
     telling = Telling(Outbox(engine), producer, core.clock, dispatch.news)
+    schedules = Schedules(
+        engine, core.programme, core.channels, build_publish(producer), core.clock, core.wake
+    )
     keeping = Keeping(settings.dedupe, settings.trigger_retention)
 
     async def decide(stop: asyncio.Event) -> None:
@@ -147,7 +157,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await run_retention(engine, keeping, core.clock, stop)
 
     web = build_trigger_web(core, health, topics_check(broker, USES))
-    workers = (core.clock.run, decide, dispatch.run, telling.run, delete)
+    workers = (core.clock.run, decide, schedules.run, dispatch.run, telling.run, delete)
     return Service("trigger", web, settings.host, settings.trigger_port, workers)
 
 

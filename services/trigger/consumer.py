@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.trigger.domain.occasions import PREFIXES, read_occasion
 from services.trigger.handlers import Arrival, Desk, on_batch
+from services.trigger.handlers.ledger import Publish
 from services.trigger.metrics import FOREIGN
 from services.trigger.store.ledger import SqlLedger
 from shared.cloudevents import read_event
@@ -56,12 +57,19 @@ def build_decoders(programme: Programme) -> Mapping[str, Decode]:
     }
 
 
-def build_handle(intake: Intake) -> Handle:
-    """The batch: decide in the transaction, and have the decisions acknowledged before it ends."""
+def build_publish(producer: Producer) -> Publish:
+    """What tells decisions before their transaction ends."""
 
     async def publish(decisions: Sequence[SurveyDecision]) -> None:
         hit(Point.ROWS_WRITTEN)
-        await intake.producer.send([outgoing_decision(decision) for decision in decisions])
+        await producer.send([outgoing_decision(decision) for decision in decisions])
+
+    return publish
+
+
+def build_handle(intake: Intake) -> Handle:
+    """The batch: decide in the transaction, and have the decisions acknowledged before it ends."""
+    publish = build_publish(intake.producer)
 
     async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:
         values: list[Any] = [item.value for item in items]

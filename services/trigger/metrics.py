@@ -65,6 +65,12 @@ PUBLISHED = Counter(
     "States of invitations published to survey-invitations.",
     registry=REGISTRY,
 )
+SCHEDULE_BEHIND = Gauge(
+    "earshot_trigger_schedule_behind_seconds",
+    "How far the schedule of a relational survey is behind the clock.",
+    ["survey"],
+    registry=REGISTRY,
+)
 DELETED = Counter(
     "earshot_trigger_deleted_rows",
     "Rows deleted because their time was over, by table.",

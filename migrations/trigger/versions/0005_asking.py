@@ -62,6 +62,8 @@ _UP = (
         type text NOT NULL,
         time timestamptz NOT NULL,
         subject text,
+        customer_id text,
+        reach text[] NOT NULL,
         data jsonb NOT NULL,
         heard_at timestamptz NOT NULL,
         UNIQUE (source, event_id)
@@ -115,7 +117,8 @@ _UP = (
     CREATE TABLE schedules (
         survey text PRIMARY KEY,
         position timestamptz NOT NULL,
-        moved_at timestamptz NOT NULL
+        moved_at timestamptz NOT NULL,
+        done text NOT NULL DEFAULT ''
     )
     """,
     """
@@ -131,6 +134,12 @@ _UP = (
     ALTER TABLE contacts ADD country text,
         ADD segments jsonb NOT NULL DEFAULT '{}', ADD touchpoint text,
         ADD slot double precision
+    """,
+    # as services.trigger.domain.schedules.slot_of: the first 40 bits of a hash, as a share
+    """
+    UPDATE contacts SET slot = ('x' || encode(
+        substr(sha256(convert_to(customer_id, 'UTF8')), 1, 5), 'hex'
+    ))::bit(40)::bigint / 1099511627776.0::double precision
     """,
     "CREATE INDEX contacts_by_slot ON contacts (slot)",
     """
