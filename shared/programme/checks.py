@@ -10,7 +10,7 @@ from shared.programme.asking import CUSTOMER, OF_THE_ASK, Cap
 from shared.programme.faults import ProgrammeFault, nearest, one_of
 from shared.programme.models import Segmentation, Trigger
 from shared.programme.sources import Source
-from shared.programme.surveys import Kind, Survey
+from shared.programme.surveys import Kind, Mail, Survey
 from shared.programme.texts import Texts
 from shared.programme.views import NAMES
 
@@ -42,6 +42,7 @@ def crosscheck(draft: Draft, sources: Sources, dedupe: timedelta) -> Iterator[Pr
     if draft.words is not None:
         for survey in draft.surveys.values():
             yield from _survey_texts(list(draft.words), survey, sources["surveys.yaml"])
+        yield from _variant_texts(list(draft.words), draft, sources["triggers.yaml"])
 
 
 def _triggers(
@@ -114,9 +115,24 @@ def _pairs(segments: Segmentation, source: Source) -> Iterator[ProgrammeFault]:
 def _survey_texts(words: list[str], survey: Survey, source: Source) -> Iterator[ProgrammeFault]:
     for path, texts in _page_texts(survey):
         yield from _places(texts, words, source, (survey.key, *path))
-    for name, mailed in survey.mail:
-        if mailed is not None:
-            yield from _places(mailed, [*words, *NAMES], source, (survey.key, "mail", name))
+    yield from _mail_texts(words, survey.mail, source, (survey.key, "mail"))
+
+
+def _variant_texts(words: list[str], draft: Draft, source: Source) -> Iterator[ProgrammeFault]:
+    for key, trigger in draft.triggers.items():
+        variants = trigger.experiment.variants if trigger.experiment is not None else {}
+        for name, variant in variants.items():
+            if variant.mail is not None:
+                path = (key, "experiment", "variants", name, "mail")
+                yield from _mail_texts(words, variant.mail, source, path)
+
+
+def _mail_texts(
+    words: list[str], mail: Mail, source: Source, path: tuple[str, ...]
+) -> Iterator[ProgrammeFault]:
+    for name, texts in mail:
+        if texts is not None:
+            yield from _places(texts, [*words, *NAMES], source, (*path, name))
 
 
 def _page_texts(survey: Survey) -> Iterator[tuple[tuple[str, ...], Texts]]:
