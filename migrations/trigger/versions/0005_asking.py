@@ -97,9 +97,25 @@ _UP = (
         promoters integer NOT NULL DEFAULT 0,
         passives integer NOT NULL DEFAULT 0,
         detractors integer NOT NULL DEFAULT 0,
+        total bigint NOT NULL DEFAULT 0,
+        squares bigint NOT NULL DEFAULT 0,
+        answered integer NOT NULL DEFAULT 0,
         PRIMARY KEY (survey, dimension, value, day)
     ) WITH (fillfactor = 80)
     """,
+    # how many were asked, by the day of the asking; `answered` above is by that day too
+    """
+    CREATE TABLE ask_counts (
+        survey text NOT NULL,
+        dimension text NOT NULL,
+        value text NOT NULL,
+        day date NOT NULL,
+        asked integer NOT NULL DEFAULT 0,
+        PRIMARY KEY (survey, dimension, value, day)
+    ) WITH (fillfactor = 80)
+    """,
+    # what both count: all replicas follow it, whichever programme brought it
+    "CREATE TABLE counted (survey text, dimension text, PRIMARY KEY (survey, dimension))",
     # the newest yes or no of a customer by channel, and the event that said it
     """
     CREATE TABLE consents (
@@ -164,7 +180,7 @@ _DOWN = (
         " DROP reminder_of, DROP reminders, DROP remind_at"
     ),
     "ALTER TABLE contacts DROP country, DROP segments, DROP touchpoint, DROP slot",
-    "DROP TABLE firsts, schedules, consents, answer_counts, answers",
+    "DROP TABLE firsts, schedules, consents, counted, ask_counts, answer_counts, answers",
     "DROP SEQUENCE turns",
     "ALTER TABLE decisions DROP turn, DROP decided, DROP facts",
     "DROP TABLE occasions, groups, group_asks, cancelling, waiting",
