@@ -20,6 +20,7 @@ TEXTS = (
     "event.customer.phone",
     "event.customer.locale",
     "event.customer.timezone",
+    "event.customer.country",
     "event.transaction.id",
     "event.transaction.currency",
     "event.call.id",
@@ -48,7 +49,7 @@ def _split(name: str) -> tuple[str, str | None, str]:
 
 _TEXTS = tuple(map(_split, TEXTS))
 _OTHERS = tuple(map(_split, (*TIMES, *VALUES)))
-_ENVELOPE = ("id", "source", "type", "time", "subject")
+ENVELOPE = ("id", "source", "type", "time", "subject")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ class EventView:
     """One event under the names that rules know; made once, read by all rules."""
 
     values: Mapping[str, Any]
+
+    @property
+    def longest_map(self) -> int:
+        """How many entries the event's largest map has."""
+        return max(len(self.values[name]) for name in MAPS)
 
     @cached_property
     def activation(self) -> cel.Activation:
@@ -68,7 +74,7 @@ def event_view(envelope: Mapping[str, Any], data: Mapping[str, Any]) -> EventVie
 
     `envelope` holds id, source, type, time (with offset) and subject.
     """
-    fields = {**data, **{name: envelope.get(name) for name in _ENVELOPE}}
+    fields = {**data, **{name: envelope.get(name) for name in ENVELOPE}}
     parts: dict[str | None, Mapping[str, Any]] = {p: _mapping(data.get(p)) for p in _PARTS}
     parts[None] = fields
     values: dict[str, Any] = {name: parts[part].get(last) for name, part, last in _OTHERS}
