@@ -161,7 +161,7 @@ _UP = (
     """
     ALTER TABLE invitations ADD zones text[] NOT NULL DEFAULT '{}', ADD basis text,
         ADD experiment text, ADD variant text, ADD reminder_of text,
-        ADD reminders smallint NOT NULL DEFAULT 0, ADD remind_at timestamptz
+        ADD reminder smallint NOT NULL DEFAULT 0, ADD remind_at timestamptz
     """,
     (
         "CREATE INDEX invitations_to_remind ON invitations (remind_at)"
@@ -171,13 +171,20 @@ _UP = (
         "CREATE INDEX invitations_of_experiment ON invitations (experiment, variant)"
         " WHERE experiment IS NOT NULL"
     ),
+    (
+        "CREATE INDEX invitations_reminding ON invitations (reminder_of)"
+        " WHERE reminder_of IS NOT NULL"
+    ),
     "CREATE INDEX invitations_of_subject ON invitations (subject_id) WHERE status = 'scheduled'",
 )
 _DOWN = (
-    "DROP INDEX invitations_of_subject, invitations_of_experiment, invitations_to_remind",
+    (
+        "DROP INDEX invitations_of_subject, invitations_reminding, invitations_of_experiment,"
+        " invitations_to_remind"
+    ),
     (
         "ALTER TABLE invitations DROP zones, DROP basis, DROP experiment, DROP variant,"
-        " DROP reminder_of, DROP reminders, DROP remind_at"
+        " DROP reminder_of, DROP reminder, DROP remind_at"
     ),
     "ALTER TABLE contacts DROP country, DROP segments, DROP touchpoint, DROP slot",
     "DROP TABLE firsts, schedules, consents, counted, ask_counts, answer_counts, answers",
