@@ -43,6 +43,8 @@ class Point(StrEnum):
     CLAIMED = "claimed", "rows are claimed, which is committed; nothing was sent"
     SENT = "sent", "tries to send have ended; their rows do not say so"
     MARKED = "marked", "rows say what became of the tries"
+    # what waits to be decided
+    DUE_COMMITTED = "due-committed", "what was due is decided and committed; nothing was sent"
     # what a worker publishes: states of invitations, changes of alerts
     OUTBOX_PRODUCED = "outbox-produced", "Kafka acknowledged records; their rows do not say so"
     OUTBOX_MARKED = "outbox-marked", "rows say that their records were published"

@@ -18,10 +18,11 @@ from services.trigger.consumer import (
     build_handle,
     build_publish,
 )
+from services.trigger.handlers import Desk
 from services.trigger.metrics import REGISTRY, STREAM
 from services.trigger.pages.couriers import MailCourier, WebhookCourier
 from services.trigger.pages.links import Links
-from services.trigger.pages.mail import Desk
+from services.trigger.pages.mail import Desk as MailDesk
 from services.trigger.settings import TriggerSettings
 from services.trigger.store.dispatch import DispatchStore
 from services.trigger.store.outbox import Outbox
@@ -29,6 +30,7 @@ from services.trigger.store.queries import Queries
 from services.trigger.store.retention import Keeping
 from services.trigger.store.suppressions import SuppressionStore
 from services.trigger.worker.dispatch import Dispatch
+from services.trigger.worker.due import Due
 from services.trigger.worker.retention import run_retention
 from services.trigger.worker.schedules import Schedules
 from services.trigger.worker.telling import Telling
@@ -100,14 +102,14 @@ async def open_core(settings: TriggerSettings, stack: AsyncExitStack) -> Core:
     clock = CommonClock(engine)
     await clock.look()
     links = Links(settings.public_base, Tokens(settings.signing_keys))
-    desk = Desk(programme, links, settings.mail_from)
+    desk = MailDesk(programme, links, settings.mail_from)
     couriers = await open_couriers(settings, desk, clock, stack)
-    dispatch = build_dispatch(settings, engine, couriers, clock)
+    dispatch = build_dispatch(settings, engine, couriers, clock, programme)
     return Core(settings, programme, engine, dispatch, links, clock)
 
 
 async def open_couriers(
-    settings: TriggerSettings, desk: Desk, clock: CommonClock, stack: AsyncExitStack
+    settings: TriggerSettings, desk: MailDesk, clock: CommonClock, stack: AsyncExitStack
 ) -> dict[str, Courier]:
     """One courier a channel; without a mail server mails become files."""
     couriers: dict[str, Courier] = {}
@@ -130,12 +132,14 @@ def build_dispatch(
     engine: AsyncEngine,
     couriers: Mapping[str, Courier],
     clock: CommonClock,
+    programme: Programme,
 ) -> Dispatch:
     """The worker that sends; what it holds is its own for a fifth longer than a try may take."""
     within = settings.send_within
     repeatable = {channel for channel, courier in couriers.items() if courier.repeatable}
     store = DispatchStore(engine, repeatable=repeatable, lease=lease_for(within))
-    return Dispatch(store, couriers, clock, concurrency=settings.trigger_sends, within=within)
+    sends = settings.trigger_sends
+    return Dispatch(store, couriers, clock, programme, concurrency=sends, within=within)
 
 
 def build_service(core: Core, broker: Broker, producer: Producer, source: Source) -> Service:
@@ -144,6 +148,12 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
     intake = Intake(core.programme, core.channels, producer, core.clock)
     decoders, handle, health = build_decoders(core.programme), build_handle(intake), Health()
     pipeline = Pipeline("trigger", engine, decoders, handle, producer, STREAM, core.wake)
+    publish = build_publish(producer)
+
+    def desk() -> Desk:
+        return Desk(core.programme, core.channels, core.clock())
+
+    due = Due(engine, publish, desk, core.wake)
     telling = Telling(Outbox(engine), producer, core.clock, dispatch.news)
     schedules = Schedules(
         engine, core.programme, core.channels, build_publish(producer), core.clock, core.wake
@@ -157,7 +167,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await run_retention(engine, keeping, core.clock, stop)
 
     web = build_trigger_web(core, health, topics_check(broker, USES))
-    workers = (core.clock.run, decide, schedules.run, dispatch.run, telling.run, delete)
+    workers = (core.clock.run, decide, due.run, schedules.run, dispatch.run, telling.run, delete)
     return Service("trigger", web, settings.host, settings.trigger_port, workers)
 
 

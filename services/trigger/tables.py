@@ -61,5 +61,11 @@ invitations = sa.Table(
     sa.Column("claimed_at", _WHEN),
     sa.Column("detail", sa.Text),
     sa.Column("traceparent", sa.Text),
+    sa.Column("zones", ARRAY(sa.Text), nullable=False),
+    sa.Column("basis", sa.Text),
+    sa.Column("experiment", sa.Text),
+    sa.Column("variant", sa.Text),
+    sa.Column("reminder_of", sa.Text),
+    sa.Column("reminder", sa.SmallInteger, nullable=False),
     sa.Column("created_at", _WHEN, nullable=False),
 )

@@ -145,6 +145,20 @@ class Programme(Written):
         surveys = self.surveys.values()
         return {s.key: schedule_of(s) for s in surveys if s.kind is Kind.RELATIONAL}
 
+    @cached_property
+    def group_dimensions(self) -> frozenset[str]:
+        """The dimensions whose groups of customers caps limit."""
+        return frozenset(name for cap in self.caps if cap.of_group for name in cap.dimensions)
+
+    @cached_property
+    def cancelled_by(self) -> Mapping[str, tuple[str, ...]]:
+        """Event type to the triggers whose questions it makes pointless."""
+        found: dict[str, tuple[str, ...]] = {}
+        for trigger in self.triggers.values():
+            for kind in trigger.cancel_on:
+                found[kind] = (*found.get(kind, ()), trigger.key)
+        return found
+
     def hours_of(self, survey: Survey) -> QuietHours:
         """The survey's own quiet hours, else the programme's."""
         return survey.quiet_hours or self.quiet_hours or NEVER_QUIET

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.trigger.domain.decisions import decide
-from services.trigger.domain.guards import Facts
+from services.trigger.domain.facts import Facts
 from services.trigger.domain.occasions import invitation_id
 from services.trigger.domain.reasons import Reason, Verdict
 from shared.errors import Refused
@@ -76,7 +76,8 @@ def test_each_event_has_one_reason(name: str) -> None:
     (decision,) = decide(event, known, programme(trigger=trigger), NOW)
 
     assert decision.reason is reason
-    assert (decision.invitation is None) == (decision.verdict is Verdict.SUPPRESSED)
+    assert (decision.invitation is not None) == (decision.verdict is Verdict.INVITED)
+    assert (decision.invitation_id is None) == (decision.verdict is Verdict.SUPPRESSED)
 
 
 CONTRACT = """asked no-trigger rule-not-met rule-error not-sampled sampled-enough no-contact
@@ -141,12 +142,14 @@ def test_silence_is_consent_unless_the_programme_asks_for_a_yes() -> None:
 def test_a_delay_counts_from_the_event_and_an_event_ahead_of_the_clock_counts_as_now() -> None:
     hour = programme(trigger={"delay": timedelta(hours=1)})
 
-    late = decide(call_ended(at=NOW - timedelta(minutes=50)), facts(), hour, NOW)[0].invitation
+    waits = decide(call_ended(at=NOW - timedelta(minutes=50)), facts(), hour, NOW)[0]
+    ten = NOW + timedelta(minutes=10)
+    late = decide(call_ended(at=NOW - timedelta(minutes=50)), facts(heard_at=NOW), hour, ten)[0]
     over = decide(call_ended(at=NOW - timedelta(hours=2)), facts(), hour, NOW)[0]
     ahead = decide(call_ended(at=NOW + timedelta(seconds=9)), facts(), programme(), NOW)[0]
 
-    assert late is not None
-    assert late.send_at == NOW + timedelta(minutes=10)
+    assert (waits.reason, waits.invitation) == (Reason.DELAYED, None)
+    assert late.reason is Reason.ASKED
     assert over.reason is Reason.ASKED
     assert ahead.reason is Reason.ASKED
 

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.trigger.domain.decisions import candidates, decide
+from services.trigger.domain.decisions import decide
 from services.trigger.domain.occasions import PREFIXES, read_occasion
 from services.trigger.domain.reasons import Reason
 from services.trigger.domain.records import survey_decision
+from services.trigger.handlers import Desk
 from services.trigger.store.outbox import read_decision
 from services.trigger.store.queries import Queries
 from shared.cloudevents import media_type, read_event
@@ -72,8 +73,9 @@ def build_decisions(
             occasion = read_occasion(event, programme.segments.paths)
         except Refused as error:
             raise answer_to(error) from None
-        facts = await queries.facts(occasion.customer_id, candidates(occasion, programme), channels)
-        decided = decide(event, facts, programme, clock())
+        desk = Desk(programme, channels, clock())
+        facts = await queries.facts(occasion, desk)
+        decided = decide(event, facts, programme, desk.now)
         items = [_shown(survey_decision(decision, preview=True)) for decision in decided]
         return json_response(Page(items=items))
 

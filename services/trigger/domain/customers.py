@@ -23,6 +23,7 @@ class Customer:
     phone: str | None = None
     locale: str | None = None
     timezone: str | None = None
+    country: str | None = None
     consent: Mapping[str, bool] = field(default_factory=dict)
 
     def reached_by(self, channel: str) -> bool:

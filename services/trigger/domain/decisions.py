@@ -4,23 +4,29 @@
 own.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
-from services.trigger.domain.guards import Ask, Facts, why_not_ask
+from services.trigger.domain.asks import Ask
+from services.trigger.domain.facts import Facts, PastAsk
+from services.trigger.domain.guards import BY_EVENT, why_not_ask
 from services.trigger.domain.invitations import Invitation
-from services.trigger.domain.occasions import Occasion, invitation_id, read_occasion
+from services.trigger.domain.inviting import invite
+from services.trigger.domain.occasions import Occasion, read_occasion
+from services.trigger.domain.questions import Question
 from services.trigger.domain.reasons import Reason, Verdict
-from services.trigger.domain.words import mail_words
 from shared.events import Event, EventRef
-from shared.programme.models import Programme, Trigger
-from shared.programme.views import EventView, event_view
+from shared.programme.models import Programme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One decision on one event by one trigger; `trigger` is None where none listens."""
+    """One decision on one event by one trigger; `trigger` is None where none listens.
+
+    `invitation` stands only in one that asks; `invitation_id` also in one that waits.
+    """
 
     event: EventRef
     customer_id: str | None
@@ -32,11 +38,38 @@ class Decision:
     verdict: Verdict
     reason: Reason
     invitation: Invitation | None
+    invitation_id: str | None
     decided_at: datetime
     programme: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has to be decided again."""
+        return self.verdict is Verdict.SCHEDULED and self.invitation is None
+
+    @property
+    def asking(self) -> PastAsk | None:
+        """What the caps count from now on; None where nobody is asked."""
+        invitation = self.invitation
+        if invitation is None:
+            return None
+        return PastAsk(
+            invitation_id=invitation.id,
+            survey=invitation.survey,
+            trigger=invitation.trigger,
+            channel=invitation.channels[0],
+            segments=invitation.segments,
+            at=invitation.send_at,
+        )
 
 
-_VERDICTS = {Reason.ASKED: Verdict.INVITED, Reason.DELAYED: Verdict.SCHEDULED}
+_VERDICTS = {
+    Reason.ASKED: Verdict.INVITED,
+    Reason.DELAYED: Verdict.SCHEDULED,
+    Reason.SETTLING: Verdict.SCHEDULED,
+    Reason.QUIET_HOURS: Verdict.SCHEDULED,
+}
 
 
 def decide(event: Event, facts: Facts, programme: Programme, now: datetime) -> list[Decision]:
@@ -45,96 +78,115 @@ def decide(event: Event, facts: Facts, programme: Programme, now: datetime) -> l
     The same arguments give the same decisions. Raises Refused on an event that cannot be read.
     """
     occasion = read_occasion(event, programme.segments.paths)
-    return list(decide_occasion(occasion, facts, programme, now))
+    heard_at = facts.heard_at or now
+    found = questions_of(occasion, programme, heard_at, facts.settled_from or heard_at)
+    decisions: list[Decision] = []
+    for question in found:
+        decision = decide_question(question, facts, programme, now)
+        decisions.append(decision)
+        if decision.asking is not None:
+            facts = facts.after(decision.asking, programme.group_dimensions)
+    return decisions or [nobody_listens(occasion, programme, now)]
 
 
-def decide_occasion(
-    occasion: Occasion, facts: Facts, programme: Programme, now: datetime
-) -> Iterator[Decision]:
-    """`decide` for an event that has been read already."""
+def questions_of(
+    occasion: Occasion, programme: Programme, heard_at: datetime, settled_from: datetime
+) -> list[Question]:
+    """The question of each trigger that listens, in the order of the file."""
     triggers = programme.triggers_of.get(occasion.event.type, ())
-    if not triggers:
-        yield _decision(occasion, None, Reason.NO_TRIGGER, None, (programme, now))
-        return
-    view = _view(occasion.event)
-    asked = {known for known in candidates(occasion, programme) if known in facts.asked}
-    for trigger in triggers:
-        survey = programme.surveys[trigger.survey]
-        ask = Ask(occasion, view, trigger, survey, facts, asked, now, programme)
-        reason = why_not_ask(ask)
-        invitation = None if reason else _invitation(ask)
-        if invitation is not None:
-            asked.add(invitation.id)
-            reason = Reason.DELAYED if ask.send_at > now else Reason.ASKED
-        yield _decision(occasion, trigger, reason or Reason.ASKED, invitation, (programme, now))
+    return [Question(occasion, trigger, heard_at, settled_from) for trigger in triggers]
 
 
-def candidates(occasion: Occasion, programme: Programme) -> list[str]:
-    """Ids of the invitations that this occasion could make: what `Facts.asked` must know."""
-    customer_id = occasion.customer_id
-    if customer_id is None:
-        return []
-    triggers = programme.triggers_of.get(occasion.event.type, ())
-    return [invitation_id(t.survey, customer_id, occasion.subject_id) for t in triggers]
-
-
-def _decision(
-    occasion: Occasion,
-    trigger: Trigger | None,
-    reason: Reason,
-    invitation: Invitation | None,
-    at: tuple[Programme, datetime],
-) -> Decision:
-    programme, now = at
+def nobody_listens(occasion: Occasion, programme: Programme, now: datetime) -> Decision:
+    """The decision on an event that no trigger listens to."""
     return Decision(
         event=_reference(occasion.event),
         customer_id=occasion.customer_id,
         subject_id=occasion.subject_id,
         touchpoint=occasion.touchpoint,
         segments=occasion.segments,
-        trigger=trigger.key if trigger else None,
-        survey=trigger.survey if trigger else None,
-        verdict=_VERDICTS.get(reason, Verdict.SUPPRESSED),
-        reason=reason,
-        invitation=invitation,
+        trigger=None,
+        survey=None,
+        verdict=Verdict.SUPPRESSED,
+        reason=Reason.NO_TRIGGER,
+        invitation=None,
+        invitation_id=None,
         decided_at=now,
         programme=programme.digest,
     )
 
 
-def _invitation(ask: Ask) -> Invitation:
-    occasion, survey, customer = ask.occasion, ask.survey, ask.occasion.customer
-    return Invitation(
-        id=ask.invitation_id,
-        survey=survey.key,
-        kind=survey.kind,
-        metric=survey.metric,
-        scale=survey.scale,
-        trigger=ask.trigger.key,
-        customer_id=occasion.customer_id or "",
+def decide_question(
+    question: Question,
+    facts: Facts,
+    programme: Programme,
+    now: datetime,
+    *,
+    objecting: Reason | None = None,
+) -> Decision:
+    """`decide` for one trigger, on an event that has been read already.
+
+    `objecting` is what `why_not_by_event` found, to be believed.
+    """
+    ask = Ask(question, facts, now, programme)
+    return _decision(ask, objecting or why_not_ask(ask))
+
+
+def why_not_by_event(
+    question: Question, facts: Facts, programme: Programme, now: datetime
+) -> Reason | None:
+    """The objection that needs nothing but the event, the channels and the clock, if there is one.
+
+    Where there is one, no further facts are looked up.
+    """
+    return why_not_ask(Ask(question, facts, now, programme), BY_EVENT)
+
+
+def shared_by(question: Question, decision: Decision) -> list[Decision]:
+    """The decisions on the events that settled into a question: one of them asks, not all."""
+    if decision.invitation is not None:
+        decision = replace(
+            decision,
+            verdict=Verdict.SUPPRESSED,
+            reason=Reason.ASKED_ALREADY,
+            invitation=None,
+            invitation_id=None,
+        )
+    return [replace(decision, event=_reference(event)) for event in question.merged]
+
+
+def _decision(ask: Ask, objecting: Reason | None) -> Decision:
+    occasion, now = ask.occasion, ask.now
+    invitation = None if objecting else invite(ask)
+    reason = objecting or (Reason.QUIET_HOURS if ask.send_at > now else Reason.ASKED)
+    verdict = _VERDICTS.get(reason, Verdict.SUPPRESSED)
+    return Decision(
+        event=_reference(occasion.event),
+        customer_id=occasion.customer_id,
         subject_id=occasion.subject_id,
         touchpoint=occasion.touchpoint,
-        event=_reference(occasion.event),
         segments=occasion.segments,
-        words=mail_words(survey.mail, ask.view),
-        channels=ask.open,
-        language=ask.programme.language_for(customer.locale if customer else None),
-        send_at=ask.send_at,
-        expires_at=ask.expires_at,
-        resend_on_doubt=survey.on_doubt == "resend",
+        trigger=ask.trigger.key,
+        survey=ask.trigger.survey,
+        verdict=verdict,
+        reason=reason,
+        invitation=invitation,
+        invitation_id=None if verdict is Verdict.SUPPRESSED else ask.question.invitation_id,
+        decided_at=now,
+        programme=ask.programme.digest,
+        facts=_kept(ask.facts, ask),
     )
+
+
+def _kept(facts: Facts, ask: Ask) -> dict[str, Any]:
+    """What cannot be had again: opt-outs and the margin as they were."""
+    kept: dict[str, Any] = {}
+    if facts.suppressed:
+        kept["suppressed"] = sorted(facts.suppressed)
+    if ask.margin is not None:
+        kept["margin"] = [ask.margin.n, ask.margin.half_width, ask.margin.share]
+    return kept
 
 
 def _reference(event: Event) -> EventRef:
     return EventRef(source=event.source, id=event.id, type=event.type, time=event.time)
-
-
-def _view(event: Event) -> EventView:
-    envelope = {
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "time": event.time,
-        "subject": event.subject,
-    }
-    return event_view(envelope, event.data)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 
@@ -68,3 +68,12 @@ class Facts:
     groups: Mapping[tuple[str, str], Sequence[PastAsk]] = field(default_factory=dict)
     cancelling: Sequence[Cancelling] = ()
     margins: Mapping[str, Margin] = field(default_factory=dict)
+
+    def after(self, ask: PastAsk, dimensions: AbstractSet[str]) -> "Facts":
+        """The same once this has been asked; `dimensions`: those whose groups caps limit."""
+        groups = dict(self.groups)
+        for dimension in sorted(dimensions & set(ask.segments)):
+            key = (dimension, ask.segments[dimension])
+            groups[key] = (*groups.get(key, ()), ask)
+        asked = self.asked | {ask.invitation_id}
+        return replace(self, asked=asked, asks=(*self.asks, ask), groups=groups)

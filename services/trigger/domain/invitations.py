@@ -1,6 +1,6 @@
 """An invitation and what becomes of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,7 +25,8 @@ class Invitation:
     """One question to one customer about one thing, with the segments of its event.
 
     `channels` are those still to be tried, the present one first. `words` are the event's fields
-    that its mail names.
+    that its mail names. `zones` are the recipient's, `basis` says why asking is allowed: "consent"
+    or "no-objection". `experiment` and `variant` name the arm that the customer is in.
     """
 
     id: str
@@ -45,6 +46,10 @@ class Invitation:
     send_at: datetime
     expires_at: datetime
     resend_on_doubt: bool = False
+    zones: Sequence[str] = ()
+    basis: str = ""
+    experiment: str | None = None
+    variant: str | None = None
 
 
 class Outcome(StrEnum):
@@ -54,6 +59,7 @@ class Outcome(StrEnum):
     LATER = "later"  # failed for now: the same channel may work in a while
     FAILED = "failed"  # failed for good: this channel will not reach the customer
     DOUBT = "doubt"  # it may have gone out, and sending again could ask twice
+    QUIET = "quiet"  # nothing was tried: it is a quiet hour where the customer is
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +86,14 @@ RETRIES = tuple(
 )
 
 
-def next_step(tried: Try, outcome: Outcome, now: datetime) -> Step:
+def next_step(
+    tried: Try, outcome: Outcome, now: datetime, opens: Callable[[datetime], datetime]
+) -> Step:
     """What follows a try: done, the same channel later, the next channel at once, or the end.
 
     A channel that fails for now is given up after 8 retries (about 8 hours), or when the next
-    would come after the survey has expired.
+    would come after the survey has expired. `opens` moves a moment out of the quiet hours; what
+    has to wait for it until the survey has expired has expired.
     """
     channels, attempts = tried.channels, tried.attempts + 1
     if outcome is Outcome.SENT:
@@ -92,9 +101,16 @@ def next_step(tried: Try, outcome: Outcome, now: datetime) -> Step:
     if outcome is Outcome.DOUBT:
         return Step(Status.UNKNOWN, channels, attempts, now)
     if outcome is Outcome.LATER and attempts <= len(RETRIES):
-        again = now + RETRIES[attempts - 1]
+        again = opens(now + RETRIES[attempts - 1])
         if again < tried.expires_at:
             return Step(Status.SCHEDULED, channels, attempts, again)
+    if outcome is Outcome.QUIET:
+        return _waiting(tried, channels, tried.attempts, opens(now))
     if len(channels) > 1:
-        return Step(Status.SCHEDULED, channels[1:], 0, now)
+        return _waiting(tried, channels[1:], 0, opens(now))
     return Step(Status.UNDELIVERABLE, channels, attempts, now)
+
+
+def _waiting(tried: Try, channels: Sequence[str], attempts: int, until: datetime) -> Step:
+    status = Status.SCHEDULED if until < tried.expires_at else Status.EXPIRED
+    return Step(status, channels, attempts, until)

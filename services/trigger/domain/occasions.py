@@ -29,6 +29,7 @@ class _Person(msgspec.Struct, frozen=True):
     phone: str | None = None
     locale: str | None = None
     timezone: str | None = None
+    country: str | None = None
     consent: dict[str, bool | None] | None = None
 
 
@@ -101,6 +102,7 @@ def _customer(person: _Person | None) -> Customer | None:
         phone=phone,
         locale=clean_value(person.locale or ""),
         timezone=clean_value(person.timezone or ""),
+        country=clean_value(person.country or ""),
         consent={channel: allowed for channel, allowed in said if allowed is not None},
     )
 

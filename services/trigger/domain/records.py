@@ -6,7 +6,6 @@ from shared.events import SurveyDecision
 
 def survey_decision(decision: Decision, *, preview: bool = False) -> SurveyDecision:
     """The record of `survey-decisions`; a preview names no invitation, for there is none."""
-    invitation = None if preview else decision.invitation
     return SurveyDecision(
         source=decision.event.source,
         event_id=decision.event.id,
@@ -20,7 +19,7 @@ def survey_decision(decision: Decision, *, preview: bool = False) -> SurveyDecis
         decision=decision.verdict,
         reason=decision.reason,
         sentence=decision.reason.sentence,
-        invitation_id=invitation.id if invitation else None,
+        invitation_id=None if preview else decision.invitation_id,
         decided_at=decision.decided_at,
         programme=decision.programme,
         touchpoint=decision.touchpoint,

@@ -1,19 +1,24 @@
 """What happens on a batch: opt-outs are taken, and events become decisions and invitations."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
 from services.trigger.domain.customers import looks_like_contact
-from services.trigger.domain.decisions import Decision, candidates, decide_occasion
-from services.trigger.domain.guards import Facts
+from services.trigger.domain.decisions import (
+    Decision,
+    nobody_listens,
+    questions_of,
+    why_not_by_event,
+)
+from services.trigger.domain.facts import Facts
+from services.trigger.domain.questions import Question
 from services.trigger.domain.records import survey_decision
-from services.trigger.domain.suppressions import EVERY_CHANNEL, Ground, Suppression
-from services.trigger.handlers.ledger import Arrival, Booking, Desk, Ledger, Publish
-from services.trigger.metrics import CONTACT_LIKE_IDS, DECISIONS, DUPLICATES, UNKNOWN_OPTOUTS
+from services.trigger.domain.suppressions import Ground, Suppression
+from services.trigger.handlers.deciding import bookings_of, count, decide_in_order, wanted_by
+from services.trigger.handlers.ledger import Arrival, Cancel, Desk, Ledger, Publish
+from services.trigger.metrics import CONTACT_LIKE_IDS, DUPLICATES, UNKNOWN_OPTOUTS
 from shared.events import SurveyOptout
 
 _log = structlog.get_logger()
@@ -26,7 +31,7 @@ async def on_batch(
     publish: Publish,
     desk: Desk,
 ) -> None:
-    """Take the opt-outs, then decide on each event that has not come before, by their times.
+    """Take the opt-outs, then decide on each event that has not come before, in their order.
 
     Customers are locked before anything else is read, so that two batches never ask one customer
     twice. What is decided is acknowledged by Kafka when this returns.
@@ -36,10 +41,11 @@ async def on_batch(
     customers = {c for a in by_key.values() if (c := a.occasion.customer_id) is not None}
     await ledger.lock(sorted(customers | set(owners.values())), desk.now)
     await _take_optouts(optouts, owners, ledger)
-    fresh = await ledger.remember(sorted(by_key), desk.now)
+    fresh = await ledger.remember([by_key[key] for key in sorted(by_key)], desk)
     DUPLICATES.inc(len(arrivals) - len(fresh))
-    new = sorted((by_key[key] for key in fresh), key=_order)
+    new = [arrival for key, arrival in by_key.items() if key in fresh]
     if new:
+        _warn_of_contact(new)
         await _decide_all(new, ledger, publish, desk)
 
 
@@ -62,53 +68,57 @@ async def _take_optouts(
 async def _decide_all(
     arrivals: Sequence[Arrival], ledger: Ledger, publish: Publish, desk: Desk
 ) -> None:
-    wanted = {i for a in arrivals for i in candidates(a.occasion, desk.programme)}
-    asked = set(await ledger.asked(sorted(wanted)))
-    customers = {c for a in arrivals if (c := a.occasion.customer_id) is not None}
-    suppressed = await ledger.suppressed(sorted(customers))
-    decisions: list[Decision] = []
-    bookings: list[Booking] = []
-    for arrival in arrivals:
-        closed = suppressed.get(arrival.occasion.customer_id or "", frozenset())
-        made = _decide(arrival, asked, closed, desk)
-        decisions += made
-        bookings += _bookings(arrival, made)
-        asked |= {d.invitation.id for d in made if d.invitation is not None}
-    await ledger.book(bookings, desk.now)
-    await ledger.record(decisions)
-    await publish([survey_decision(decision) for decision in decisions])
-    _count(arrivals, decisions)
+    cancels = [cancel for arrival in arrivals for cancel in _cancels(arrival, desk)]
+    if cancels:
+        await ledger.cancel(cancels)
+    found = [question for arrival in arrivals for question in _questions(arrival, desk)]
+    questions = sorted(found, key=lambda question: question.place(desk.programme))
+    bare = Facts(desk.channels)
+    objections = (why_not_by_event(q, bare, desk.programme, desk.now) for q in questions)
+    objecting = {place: reason for place, reason in enumerate(objections) if reason is not None}
+    hopeful = [q for place, q in enumerate(questions) if place not in objecting]
+    memory = await ledger.recall(wanted_by(questions, hopeful, desk), desk)
+    decisions = decide_in_order(questions, objecting, memory, desk)
+    unheard = _unheard(arrivals, desk)
+    await _store(questions, decisions, unheard, ledger, desk)
+    await publish([survey_decision(decision) for decision in (*decisions, *unheard)])
+    count([*decisions, *unheard])
 
 
-def _order(arrival: Arrival) -> tuple[datetime, str, str]:
-    event = arrival.occasion.event
-    return (event.time, event.source, event.id)
-
-
-def _decide(
-    arrival: Arrival,
-    asked: AbstractSet[str],
-    suppressed: AbstractSet[str],
+async def _store(
+    questions: Sequence[Question],
+    decisions: Sequence[Decision],
+    unheard: Sequence[Decision],
+    ledger: Ledger,
     desk: Desk,
-) -> list[Decision]:
-    closed = desk.channels if EVERY_CHANNEL in suppressed else suppressed
-    facts = Facts(channels=desk.channels, asked=asked, suppressed=closed)
-    return list(decide_occasion(arrival.occasion, facts, desk.programme, desk.now))
+) -> None:
+    both = zip(questions, decisions, strict=True)
+    await ledger.wait([q for q, decision in both if decision.waits], desk.programme)
+    await ledger.book(bookings_of(questions, decisions), desk)
+    await ledger.record([*decisions, *unheard])
 
 
-def _bookings(arrival: Arrival, decisions: Sequence[Decision]) -> Iterator[Booking]:
-    customer, event = arrival.occasion.customer, arrival.occasion.event
-    for decision in decisions:
-        if decision.invitation is not None and customer is not None:
-            yield Booking(decision.invitation, customer, event.time, arrival.traceparent)
+def _questions(arrival: Arrival, desk: Desk) -> list[Question]:
+    found = questions_of(arrival.occasion, desk.programme, desk.now, desk.now)
+    return [replace(question, traceparent=arrival.traceparent) for question in found]
 
 
-def _count(arrivals: Sequence[Arrival], decisions: Sequence[Decision]) -> None:
-    counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    for decision in decisions:
-        counts[(decision.trigger or "", decision.verdict, decision.reason)] += 1
-    for labels, number in counts.items():
-        DECISIONS.labels(*labels).inc(number)
+def _unheard(arrivals: Sequence[Arrival], desk: Desk) -> list[Decision]:
+    programme, occasions = desk.programme, [arrival.occasion for arrival in arrivals]
+    unheard = [each for each in occasions if each.event.type not in programme.triggers_of]
+    return [nobody_listens(occasion, programme, desk.now) for occasion in unheard]
+
+
+def _cancels(arrival: Arrival, desk: Desk) -> list[Cancel]:
+    occasion = arrival.occasion
+    event = occasion.event
+    return [
+        Cancel(trigger, occasion.subject_id, occasion.customer_id or "", event.type, event.time)
+        for trigger in desk.programme.cancelled_by.get(event.type, ())
+    ]
+
+
+def _warn_of_contact(arrivals: Sequence[Arrival]) -> None:
     exposed = [
         arrival.occasion.event.source
         for arrival in arrivals

@@ -2,16 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from services.trigger.domain.customers import Customer
 from services.trigger.domain.decisions import Decision
 from services.trigger.domain.invitations import Invitation
+from services.trigger.domain.memory import Group, Memory
 from services.trigger.domain.occasions import Occasion
+from services.trigger.domain.questions import Question
 from services.trigger.domain.suppressions import Suppression
-from shared.events import SurveyDecision
+from shared.events import Event, SurveyDecision
 from shared.programme.models import Programme
 
 EventKey = tuple[str, str]
@@ -32,12 +33,55 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """An invitation to be stored, with whom to ask and the trace that it belongs to."""
+    """An invitation to be stored, and the trace that it belongs to."""
 
     invitation: Invitation
-    customer: Customer
-    seen_at: datetime
     traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """An event after which a trigger's question about its subject is pointless.
+
+    `customer_id` is empty where the event names nobody: then it holds for whoever was asked.
+    """
+
+    trigger: str
+    subject_id: str
+    customer_id: str
+    event_type: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event that waits under a trigger to be decided, and when that is due."""
+
+    trigger: str
+    event: Event
+    subject_id: str
+    heard_at: datetime
+    due_at: datetime
+    traceparent: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.trigger, self.event.source, self.event.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What has to be known to decide some questions.
+
+    `customers`: all whose opt-outs are to be known; `askable`: those of them who may be asked.
+    """
+
+    customers: Sequence[str]
+    askable: Sequence[str]
+    invitations: Sequence[str]
+    subjects: Sequence[str]
+    groups: Sequence[Group]
+    segments: AbstractSet[Group] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +100,46 @@ class Ledger(Protocol):
         """Hold these customers until the transaction ends; called first, ids sorted."""
         ...
 
-    async def remember(self, events: Sequence[EventKey], now: datetime) -> AbstractSet[EventKey]:
-        """Keep these events; return those that had not come before."""
+    async def remember(self, arrivals: Sequence[Arrival], desk: Desk) -> AbstractSet[EventKey]:
+        """Keep the events that had not come before; the keys of those.
+
+        With them is kept how their customers are reached and what they said about being asked.
+        """
         ...
 
-    async def asked(self, invitations: Sequence[str]) -> AbstractSet[str]:
-        """Which of these invitations exist."""
+    async def cancel(self, cancels: Sequence[Cancel]) -> None:
+        """Keep them, and cancel what is scheduled and not later than they are."""
         ...
 
-    async def suppressed(self, customers: Sequence[str]) -> Mapping[str, AbstractSet[str]]:
-        """The channels that must not be used, of each customer who has any."""
+    async def recall(self, wanted: Wanted, desk: Desk) -> Memory:
+        """What is known; the groups are held until the transaction ends."""
         ...
 
-    async def book(self, bookings: Sequence[Booking], now: datetime) -> None:
-        """Store invitations, and how their customers are reached."""
+    async def book(self, bookings: Sequence[Booking], desk: Desk) -> None:
+        """Store invitations."""
         ...
 
     async def record(self, decisions: Sequence[Decision]) -> None:
         """Store decisions; one on the same event by the same trigger stays as it is."""
+        ...
+
+    async def conclude(self, decisions: Sequence[Decision]) -> None:
+        """Store decisions in the place of those that said to wait."""
+        ...
+
+    async def wait(self, questions: Sequence[Question], programme: Programme) -> None:
+        """Keep questions until they are due."""
+        ...
+
+    async def take_due(self, most: int, now: datetime) -> Sequence[Waiting]:
+        """All that waits of at most so many customers for whom something is due.
+
+        The customers are held until the transaction ends; those that others hold are left out.
+        """
+        ...
+
+    async def forget(self, waiting: Sequence[Waiting]) -> None:
+        """These wait no more."""
         ...
 
     async def customers_of(self, invitations: Sequence[str]) -> Mapping[str, str]:

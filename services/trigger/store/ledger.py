@@ -1,35 +1,31 @@
 """The handlers' memory in PostgreSQL: each call one statement for the whole batch."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.trigger.domain.decisions import Decision
+from services.trigger.domain.invitations import Invitation
+from services.trigger.domain.memory import Memory
+from services.trigger.domain.questions import Question
 from services.trigger.domain.suppressions import Suppression
-from services.trigger.handlers import Booking, EventKey
-from services.trigger.store.contacts import CONTACT, KEEP_CONTACTS, merged
+from services.trigger.handlers import Arrival, Booking, Cancel, Desk, EventKey, Waiting, Wanted
+from services.trigger.store.decisions import conclude_decisions, record_decisions
+from services.trigger.store.keeping import keep_cancels, keep_events
+from services.trigger.store.recall import recall
+from services.trigger.store.rows import as_json
 from services.trigger.store.suppressions import store_suppressions
+from services.trigger.store.waiting import forget_waiting, store_waiting, take_due
 from shared.columns import columns, insert_all
+from shared.programme.models import Programme
 
 _LOCK: Final = text(
     "INSERT INTO customers (id, seen_at) SELECT u, :now FROM unnest(CAST(:ids AS text[])) AS u"
     " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at"
-)
-_REMEMBER: Final = text(
-    "INSERT INTO events (source, id, received_at)"
-    " SELECT u.source, u.id, :now"
-    " FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS u(source, id)"
-    " ON CONFLICT DO NOTHING RETURNING source, id"
-)
-_ASKED: Final = text("SELECT id FROM invitations WHERE id = ANY(CAST(:ids AS text[]))")
-_SUPPRESSED: Final = text(
-    "SELECT customer_id, channel FROM suppressions WHERE customer_id = ANY(CAST(:ids AS text[]))"
 )
 _OWNERS: Final = text(
     "SELECT id, customer_id FROM invitations WHERE id = ANY(CAST(:ids AS text[]))"
@@ -56,6 +52,10 @@ _INVITATION: Final = {
     "send_at": "timestamptz",
     "expires_at": "timestamptz",
     "resend_on_doubt": "boolean",
+    "zones": "text",
+    "basis": "text",
+    "experiment": "text",
+    "variant": "text",
     "traceparent": "text",
     "created_at": "timestamptz",
 }
@@ -66,29 +66,17 @@ _BOOK: Final = insert_all(
         "segments": "r.segments::jsonb",
         "words": "r.words::jsonb",
         "channels": "string_to_array(r.channels, ',')",
+        "zones": "string_to_array(r.zones, ',')",
     },
     "ON CONFLICT (id) DO NOTHING",
 )
-_DECISION: Final = {
-    "source": "text",
-    "event_id": "text",
-    "event_type": "text",
-    "event_time": "timestamptz",
-    "customer_id": "text",
-    "subject_id": "text",
-    "touchpoint": "text",
-    "segments": "text",
-    "trigger": "text",
-    "survey": "text",
-    "decision": "text",
-    "reason": "text",
+_GROUP_ASK: Final = {
+    "dimension": "text",
+    "value": "text",
+    "asked_at": "timestamptz",
     "invitation_id": "text",
-    "decided_at": "timestamptz",
-    "programme": "text",
 }
-_RECORD: Final = insert_all(
-    "decisions", _DECISION, {"segments": "r.segments::jsonb"}, "ON CONFLICT DO NOTHING"
-)
+_ASK_OF_GROUP: Final = insert_all("group_asks", _GROUP_ASK, {}, "ON CONFLICT DO NOTHING")
 
 
 class SqlLedger:
@@ -101,41 +89,39 @@ class SqlLedger:
         if customers:
             await self._connection.execute(_LOCK, {"ids": customers, "now": now})
 
-    async def remember(self, events: Sequence[EventKey], now: datetime) -> AbstractSet[EventKey]:
-        if not events:
-            return frozenset()
-        sources, ids = zip(*events, strict=True)
-        values = {"sources": list(sources), "ids": list(ids), "now": now}
-        rows = await self._connection.execute(_REMEMBER, values)
-        return {(source, event_id) for source, event_id in rows}
+    async def remember(self, arrivals: Sequence[Arrival], desk: Desk) -> AbstractSet[EventKey]:
+        return await keep_events(self._connection, arrivals, desk)
 
-    async def asked(self, invitations: Sequence[str]) -> AbstractSet[str]:
-        if not invitations:
-            return frozenset()
-        rows = await self._connection.execute(_ASKED, {"ids": invitations})
-        return set(rows.scalars())
+    async def cancel(self, cancels: Sequence[Cancel]) -> None:
+        await keep_cancels(self._connection, cancels)
 
-    async def suppressed(self, customers: Sequence[str]) -> Mapping[str, AbstractSet[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        if customers:
-            for owner, channel in await self._connection.execute(_SUPPRESSED, {"ids": customers}):
-                found[owner].add(channel)
-        return found
+    async def recall(self, wanted: Wanted, desk: Desk) -> Memory:
+        return await recall(self._connection, wanted, desk)
 
-    async def book(self, bookings: Sequence[Booking], now: datetime) -> None:
+    async def book(self, bookings: Sequence[Booking], desk: Desk) -> None:
         if not bookings:
             return
-        contacts = [
-            (c.id, c.email, c.phone, c.locale, c.timezone, seen) for c, seen in merged(bookings)
-        ]
-        await self._connection.execute(KEEP_CONTACTS, columns(CONTACT, contacts))
-        rows = [_invitation_row(booking, now) for booking in bookings]
+        rows = [_invitation_row(booking, desk.now) for booking in bookings]
         await self._connection.execute(_BOOK, columns(_INVITATION, rows))
+        invitations = [booking.invitation for booking in bookings]
+        asks = sorted(_group_asks(invitations, desk.programme.group_dimensions))
+        if asks:
+            await self._connection.execute(_ASK_OF_GROUP, columns(_GROUP_ASK, asks))
 
     async def record(self, decisions: Sequence[Decision]) -> None:
-        if decisions:
-            rows = [_decision_row(decision) for decision in decisions]
-            await self._connection.execute(_RECORD, columns(_DECISION, rows))
+        await record_decisions(self._connection, decisions)
+
+    async def conclude(self, decisions: Sequence[Decision]) -> None:
+        await conclude_decisions(self._connection, decisions)
+
+    async def wait(self, questions: Sequence[Question], programme: Programme) -> None:
+        await store_waiting(self._connection, questions, programme)
+
+    async def take_due(self, most: int, now: datetime) -> Sequence[Waiting]:
+        return await take_due(self._connection, most, now)
+
+    async def forget(self, waiting: Sequence[Waiting]) -> None:
+        await forget_waiting(self._connection, waiting)
 
     async def customers_of(self, invitations: Sequence[str]) -> Mapping[str, str]:
         if not invitations:
@@ -147,25 +133,20 @@ class SqlLedger:
         await store_suppressions(self._connection, suppressions)
 
 
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 def _invitation_row(booking: Booking, now: datetime) -> tuple[Any, ...]:
     i = booking.invitation
     event = (i.event.source, i.event.id, i.event.type, i.event.time)
     about = (i.trigger, i.customer_id, i.subject_id, i.touchpoint)
-    frozen = (_json(i.segments), _json(i.words), ",".join(i.channels), i.language)
-    times = (i.send_at, i.expires_at, i.resend_on_doubt, booking.traceparent, now)
-    return (i.id, i.survey, i.kind, i.metric, *i.scale, *about, *event, *frozen, *times)
+    frozen = (as_json(i.segments), as_json(i.words), ",".join(i.channels), i.language)
+    times = (i.send_at, i.expires_at, i.resend_on_doubt)
+    arm = (",".join(i.zones), i.basis, i.experiment, i.variant)
+    asked = (i.id, i.survey, i.kind, i.metric, *i.scale)
+    return (*asked, *about, *event, *frozen, *times, *arm, booking.traceparent, now)
 
 
-def _decision_row(decision: Decision) -> tuple[Any, ...]:
-    event = decision.event
-    invitation = decision.invitation
-    return (
-        *(event.source, event.id, event.type, event.time, decision.customer_id),
-        *(decision.subject_id, decision.touchpoint, _json(decision.segments)),
-        *(decision.trigger or "", decision.survey, decision.verdict, decision.reason),
-        *(invitation.id if invitation else None, decision.decided_at, decision.programme),
-    )
+def _group_asks(
+    invitations: Sequence[Invitation], dimensions: AbstractSet[str]
+) -> Iterator[tuple[str, str, datetime, str]]:
+    for invitation in invitations:
+        for name in dimensions & set(invitation.segments):
+            yield name, invitation.segments[name], invitation.send_at, invitation.id

@@ -8,9 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.trigger.domain.guards import Facts
-from services.trigger.domain.suppressions import EVERY_CHANNEL
-from services.trigger.store.ledger import SqlLedger
+from services.trigger.domain.decisions import questions_of
+from services.trigger.domain.facts import Facts
+from services.trigger.domain.occasions import Occasion
+from services.trigger.handlers import Desk
+from services.trigger.handlers.deciding import wanted_by
+from services.trigger.store.recall import recall
 from services.trigger.tables import decisions, invitations
 
 
@@ -52,17 +55,15 @@ class Queries:
         query = sa.select(invitations).where(invitations.c.id == invitation_id)
         return next(iter(await self._rows(query)), None)
 
-    async def facts(
-        self, customer_id: str | None, candidates: Sequence[str], channels: frozenset[str]
-    ) -> Facts:
+    async def facts(self, occasion: Occasion, desk: Desk) -> Facts:
         """The facts for a preview: read, not locked."""
+        questions = questions_of(occasion, desk.programme, desk.now, desk.now)
+        if not questions:
+            return Facts(desk.channels)
         async with self.engine.connect() as connection:
-            ledger = SqlLedger(connection)
-            asked = await ledger.asked(candidates)
-            known = await ledger.suppressed([customer_id] if customer_id is not None else [])
-        suppressed = known.get(customer_id or "", frozenset())
-        all_of_them = EVERY_CHANNEL in suppressed
-        return Facts(channels, asked, channels if all_of_them else suppressed)
+            wanted = wanted_by(questions, questions, desk)
+            memory = await recall(connection, wanted, desk, hold=False)
+        return memory.facts_for_all(questions)
 
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
         async with self.engine.connect() as connection:

@@ -22,6 +22,11 @@ def as_mapping(value: str | dict[str, str]) -> dict[str, str]:
     return value
 
 
+def as_json(value: object) -> str:
+    """A value for a jsonb column."""
+    return msgspec.json.encode(value).decode()
+
+
 def read_event(row: Row) -> EventRef:
     return EventRef(
         source=row["source"], id=row["event_id"], type=row["event_type"], time=row["event_time"]
@@ -48,6 +53,10 @@ def read_invitation(row: Row) -> Invitation:
         send_at=row["send_at"],
         expires_at=row["expires_at"],
         resend_on_doubt=row["resend_on_doubt"],
+        zones=row["zones"],
+        basis=row["basis"] or "",
+        experiment=row["experiment"],
+        variant=row["variant"],
     )
 
 

@@ -1,0 +1,56 @@
+"""Caps: how many askings a period may hold, counted by whatever the programme names."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.trigger.domain.facts import PastAsk
+from shared.programme.asking import CUSTOMER, Cap
+
+Groups = Mapping[tuple[str, str], Sequence[PastAsk]]
+
+_OF_ASK: Mapping[str, Callable[[PastAsk], str]] = {
+    "survey": lambda ask: ask.survey,
+    "trigger": lambda ask: ask.trigger,
+    "channel": lambda ask: ask.channel,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Who was asked before: the customer, and the groups that caps limit."""
+
+    asks: Sequence[PastAsk]
+    groups: Groups
+
+
+def full(cap: Cap, asking: PastAsk, history: History) -> bool:
+    """Whether one more asking would be one too many for a cap.
+
+    It would be, where `most` others that count together with it lie less than `per` before it, or
+    after it, because something may be asked later than what is decided next.
+    """
+    if not cap.limits(asking.survey, asking.channel):
+        return False
+    own = [_value(asking, name) for name in cap.each]
+    if None in own:
+        return False  # it belongs to no group that the cap counts
+    since = asking.at - cap.per
+    counted = 0
+    for past in _past(cap, asking, history):
+        if past.at > since and cap.limits(past.survey, past.channel):
+            counted += all(_value(past, n) == v for n, v in zip(cap.each, own, strict=True))
+    return counted >= cap.most
+
+
+def _past(cap: Cap, asking: PastAsk, history: History) -> Iterable[PastAsk]:
+    if not cap.of_group:
+        return history.asks
+    (dimension,) = cap.dimensions
+    return history.groups.get((dimension, asking.segments[dimension]), ())
+
+
+def _value(ask: PastAsk, name: str) -> str | None:
+    if name == CUSTOMER:
+        return CUSTOMER  # the history is the customer's own
+    read = _OF_ASK.get(name)
+    return read(ask) if read else ask.segments.get(name)

@@ -1,0 +1,140 @@
+"""What is known before decisions are made: one statement for each kind of fact."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.trigger.domain.facts import Cancelling, PastAsk, Said
+from services.trigger.domain.memory import Group, Memory
+from services.trigger.handlers import Desk, Wanted
+from services.trigger.store.rows import as_mapping
+from shared.columns import columns, unnested
+from shared.programme.models import Programme
+
+_ASKED: Final = text("SELECT id FROM invitations WHERE id = ANY(CAST(:ids AS text[]))")
+_SUPPRESSED: Final = text(
+    "SELECT customer_id, channel FROM suppressions WHERE customer_id = ANY(CAST(:ids AS text[]))"
+)
+_CONSENTS: Final = text(
+    "SELECT customer_id, channel, said, at FROM consents"
+    " WHERE customer_id = ANY(CAST(:ids AS text[]))"
+)
+_CANCELLING: Final = text(
+    "SELECT subject_id, customer_id, event_type, event_time FROM cancelling"
+    " WHERE subject_id = ANY(CAST(:ids AS text[]))"
+)
+# What counts as asked, and when: it has left or shall leave, or nobody knows.
+_COUNTS: Final = (
+    "i.status IN ('scheduled', 'sending', 'sent', 'unknown')"
+    " AND coalesce(i.invited_at, i.send_at) > :since"
+)
+_PAST: Final = (
+    "i.id, i.customer_id, i.survey, i.trigger, i.channels[1] AS channel, i.segments,"
+    " coalesce(i.invited_at, i.send_at) AS at"
+)
+_ASKS: Final = text(
+    f"SELECT {_PAST} FROM invitations i"  # noqa: S608
+    f" WHERE i.customer_id = ANY(CAST(:ids AS text[])) AND {_COUNTS}"
+)
+_GROUP: Final = {"dimension": "text", "value": "text"}
+_LOCK_GROUPS: Final = text(
+    f"INSERT INTO groups (dimension, value, seen_at)"  # noqa: S608
+    f" SELECT r.dimension, r.value, :now FROM {unnested(_GROUP)}"
+    " ON CONFLICT (dimension, value) DO UPDATE SET seen_at = excluded.seen_at"
+)
+# A try that failed moves an asking on, by hours at most: the index is read a little further back.
+_SLACK: Final = timedelta(days=2)
+_GROUP_ASKS: Final = text(f"""
+    SELECT g.dimension, g.value, {_PAST}
+    FROM {unnested(_GROUP)}
+    JOIN group_asks g ON g.dimension = r.dimension AND g.value = r.value AND g.asked_at > :slack
+    JOIN invitations i ON i.id = g.invitation_id
+    WHERE {_COUNTS}
+""")  # noqa: S608
+
+
+async def recall(
+    connection: AsyncConnection, wanted: Wanted, desk: Desk, *, hold: bool = True
+) -> Memory:
+    """What is known of those who are wanted; groups are held until the transaction ends."""
+    memory = Memory(channels=desk.channels)
+    await _suppressions(connection, wanted.customers, memory)
+    if not wanted.invitations:
+        return memory
+    memory.asked |= set(await _scalars(connection, wanted.invitations))
+    await _consents(connection, wanted.askable, memory)
+    if desk.programme.cancelled_by:
+        await _cancellings(connection, wanted.subjects, memory)
+    if desk.programme.caps:
+        await _asks(connection, wanted.askable, memory, _since(desk, of_group=False))
+    if wanted.groups and hold:
+        await connection.execute(_LOCK_GROUPS, {**columns(_GROUP, wanted.groups), "now": desk.now})
+    if wanted.groups:
+        await _groups(connection, wanted.groups, memory, desk)
+    return memory
+
+
+def _since(desk: Desk, *, of_group: bool) -> datetime:
+    return desk.now - longest(desk.programme, of_group=of_group)
+
+
+def longest(programme: Programme, *, of_group: bool) -> timedelta:
+    """How far back caps look."""
+    periods = (cap.per for cap in programme.caps if cap.of_group == of_group)
+    return max(periods, default=timedelta(0))
+
+
+async def _scalars(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[str]:
+    return (await connection.execute(_ASKED, {"ids": ids})).scalars().all()
+
+
+async def _suppressions(
+    connection: AsyncConnection, customers: Sequence[str], memory: Memory
+) -> None:
+    if customers:
+        for owner, channel in await connection.execute(_SUPPRESSED, {"ids": customers}):
+            memory.suppressed[owner].add(channel)
+
+
+async def _consents(connection: AsyncConnection, customers: Sequence[str], memory: Memory) -> None:
+    for owner, channel, said, at in await connection.execute(_CONSENTS, {"ids": customers}):
+        memory.consents[owner][channel] = Said(said, at)
+
+
+async def _cancellings(
+    connection: AsyncConnection, subjects: Sequence[str], memory: Memory
+) -> None:
+    rows = await connection.execute(_CANCELLING, {"ids": subjects})
+    for subject_id, customer_id, event_type, at in rows:
+        memory.cancelling[subject_id, customer_id].append(Cancelling(event_type, at))
+
+
+async def _asks(
+    connection: AsyncConnection, customers: Sequence[str], memory: Memory, since: datetime
+) -> None:
+    values = {"ids": customers, "since": since}
+    for row in (await connection.execute(_ASKS, values)).mappings():
+        memory.asks[row["customer_id"]].append(_past(row))
+
+
+async def _groups(
+    connection: AsyncConnection, groups: Sequence[Group], memory: Memory, desk: Desk
+) -> None:
+    since = _since(desk, of_group=True)
+    values = {**columns(_GROUP, groups), "since": since, "slack": since - _SLACK}
+    for row in (await connection.execute(_GROUP_ASKS, values)).mappings():
+        memory.groups[row["dimension"], row["value"]].append(_past(row))
+
+
+def _past(row: RowMapping) -> PastAsk:
+    return PastAsk(
+        invitation_id=row["id"],
+        survey=row["survey"],
+        trigger=row["trigger"],
+        channel=row["channel"],
+        segments=as_mapping(row["segments"]),
+        at=row["at"],
+    )

@@ -1,0 +1,131 @@
+"""What waits to be decided: stored, taken when it is due, and forgotten."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.trigger.domain.questions import Question
+from services.trigger.handlers import Waiting
+from shared.columns import columns, insert_all, unnested
+from shared.events import Event
+from shared.programme.models import Programme
+
+_ROW: Final = {
+    "trigger": "text",
+    "source": "text",
+    "event_id": "text",
+    "subject_id": "text",
+    "customer_id": "text",
+    "event": "text",
+    "planned_at": "timestamptz",
+    "due_at": "timestamptz",
+    "heard_at": "timestamptz",
+    "traceparent": "text",
+}
+_WAIT: Final = insert_all(
+    "waiting",
+    _ROW,
+    {"event": "r.event::jsonb"},
+    "ON CONFLICT (trigger, source, event_id) DO UPDATE SET due_at = excluded.due_at",
+)
+# Another event of a subject that settles puts all of them off; who reads them asks the latest.
+_PUT_OFF: Final = text(f"""
+    UPDATE waiting w SET due_at = r.due_at
+    FROM {unnested({"trigger": "text", "subject_id": "text", "due_at": "timestamptz"})}
+    WHERE w.trigger = r.trigger AND w.subject_id = r.subject_id AND w.due_at < r.due_at
+""")  # noqa: S608
+_DUE: Final = text("""
+    SELECT customer_id, trigger, subject_id FROM waiting
+    WHERE due_at <= :now ORDER BY due_at LIMIT :most
+""")
+_LOCK: Final = text("""
+    SELECT id FROM customers WHERE id = ANY(CAST(:ids AS text[]))
+    ORDER BY id FOR UPDATE SKIP LOCKED
+""")
+_SUBJECT: Final = {"trigger": "text", "subject_id": "text"}
+_TAKE: Final = text(f"""
+    SELECT trigger, event, subject_id, heard_at, due_at, traceparent FROM waiting w
+    WHERE customer_id = ANY(CAST(:ids AS text[]))
+       OR customer_id IS NULL AND (trigger, subject_id) IN (
+           SELECT r.trigger, r.subject_id FROM {unnested(_SUBJECT)}
+           UNION ALL
+           SELECT o.trigger, o.subject_id FROM waiting o
+           WHERE o.customer_id = ANY(CAST(:ids AS text[])))
+    ORDER BY source, event_id, trigger FOR UPDATE OF w SKIP LOCKED
+""")  # noqa: S608
+_KEY: Final = {"trigger": "text", "source": "text", "event_id": "text"}
+_FORGET: Final = text(
+    f"DELETE FROM waiting w USING {unnested(_KEY)} WHERE w.trigger = r.trigger"  # noqa: S608
+    " AND w.source = r.source AND w.event_id = r.event_id"
+)
+
+
+async def store_waiting(
+    connection: AsyncConnection, questions: Sequence[Question], programme: Programme
+) -> None:
+    """Keep questions until they are due."""
+    if not questions:
+        return
+    rows = sorted(_row(question, programme) for question in questions)
+    await connection.execute(_WAIT, columns(_ROW, rows))
+    later: dict[tuple[str, str], datetime] = {}
+    for question in questions:
+        if question.trigger.settle:
+            key = (question.trigger.key, question.occasion.subject_id)
+            due = question.due_at(programme)
+            later[key] = max(due, later.get(key, due))
+    if later:
+        put_off = {**_SUBJECT, "due_at": "timestamptz"}
+        parts = [(*key, later[key]) for key in sorted(later)]
+        await connection.execute(_PUT_OFF, columns(put_off, parts))
+
+
+async def take_due(connection: AsyncConnection, most: int, now: datetime) -> Sequence[Waiting]:
+    """All that waits of customers for whom something is due, and whom nobody else holds."""
+    due = (await connection.execute(_DUE, {"now": now, "most": most})).all()
+    if not due:
+        return ()
+    ids = sorted({row.customer_id for row in due if row.customer_id is not None})
+    held = list((await connection.execute(_LOCK, {"ids": ids})).scalars())
+    nobodys = sorted({(row.trigger, row.subject_id) for row in due if row.customer_id is None})
+    values = {"ids": held, **columns(_SUBJECT, nobodys)}
+    rows = (await connection.execute(_TAKE, values)).mappings().all()
+    return [
+        Waiting(
+            trigger=row["trigger"],
+            event=msgspec.json.decode(row["event"], type=Event),
+            subject_id=row["subject_id"],
+            heard_at=row["heard_at"],
+            due_at=row["due_at"],
+            traceparent=row["traceparent"],
+        )
+        for row in rows
+    ]
+
+
+async def forget_waiting(connection: AsyncConnection, waiting: Sequence[Waiting]) -> None:
+    """These wait no more."""
+    if waiting:
+        keys = sorted(each.key for each in waiting)
+        await connection.execute(_FORGET, columns(_KEY, keys))
+
+
+def _row(question: Question, programme: Programme) -> tuple[Any, ...]:
+    occasion = question.occasion
+    event = occasion.event
+    return (
+        question.trigger.key,
+        event.source,
+        event.id,
+        occasion.subject_id,
+        occasion.customer_id,
+        msgspec.json.encode(event).decode(),
+        question.planned_at(programme),
+        question.due_at(programme),
+        question.heard_at,
+        question.traceparent,
+    )
