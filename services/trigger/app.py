@@ -155,9 +155,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
 
     due = Due(engine, publish, desk, core.wake)
     telling = Telling(Outbox(engine), producer, core.clock, dispatch.news)
-    schedules = Schedules(
-        engine, core.programme, core.channels, build_publish(producer), core.clock, core.wake
-    )
+    schedules = Schedules(engine, publish, desk, core.wake)
     keeping = Keeping(settings.dedupe, settings.trigger_retention)
 
     async def decide(stop: asyncio.Event) -> None:

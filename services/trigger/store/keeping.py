@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.trigger.domain.occasions import Occasion
+from services.trigger.domain.schedules import first_types
 from services.trigger.handlers import Arrival, Cancel, Desk, EventKey
 from services.trigger.store.contacts import (
     CONSENT,
@@ -18,7 +19,9 @@ from services.trigger.store.contacts import (
     consent_rows,
     contact_rows,
 )
+from services.trigger.store.schedules import keep_firsts
 from shared.columns import columns, insert_all, unnested
+from shared.programme.triggers import SCHEDULE
 
 _REMEMBER: Final = text(
     "INSERT INTO events (source, id, received_at)"
@@ -78,7 +81,12 @@ async def keep_events(
     if occasions:
         rows = [_row(occasion, desk) for occasion in occasions]
         await connection.execute(_KEEP, columns(_OCCASION, rows))
-        await _keep_people(connection, occasions)
+        # what a schedule makes says nothing new, and keeps no contact that would else be forgotten
+        emitted = [o for o in occasions if not o.event.type.startswith(f"{SCHEDULE}.")]
+        await _keep_people(connection, emitted)
+        wanted = first_types(desk.programme)
+        told = [(o.customer_id, o.event.type, o.event.time) for o in emitted]
+        await keep_firsts(connection, [(c, t, at) for c, t, at in told if c and t in wanted])
     return fresh
 
 

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.trigger.domain.occasions import read_occasion
 from services.trigger.domain.relational import Due, event_of
 from services.trigger.domain.schedules import LONGEST_PAUSE, Leg, Position, next_leg, stretches
-from services.trigger.handlers import Arrival, Desk, on_batch
-from services.trigger.handlers.ledger import Publish
+from services.trigger.handlers import Arrival, Desk, Publish, on_batch
 from services.trigger.metrics import SCHEDULE_BEHIND
 from services.trigger.store.ledger import SqlLedger
 from services.trigger.store.schedules import (
@@ -22,8 +21,8 @@ from services.trigger.store.schedules import (
     move_schedule,
     take_schedule,
 )
-from services.trigger.worker.waiting import WEATHER, Clock, first_of
-from shared.programme.models import Programme, Survey, Trigger
+from services.trigger.worker.waiting import WEATHER, first_of
+from shared.programme.models import Survey, Trigger
 
 _log = structlog.get_logger()
 _LOOK_EVERY_S: Final = 15.0
@@ -33,18 +32,17 @@ _TICK: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Schedules:
-    """The worker that moves the schedules of all relational surveys.
+    """The worker that moves the schedules of all relational surveys; any number may run.
 
     A schedule moves in the transaction of what it decides, and one process moves it at a time: a
-    crash leaves nobody out and asks nobody twice. `decided` is called when something was stored.
-    `pause` and `most` are for tests: how long a break counts as work, customers a transaction.
+    crash leaves nobody out and asks nobody twice. `desk` gives what to decide with now. `decided`
+    is called after each commit. `pause`: how long a break counts as work. At most `most` customers
+    are decided on in a transaction.
     """
 
     engine: AsyncEngine
-    programme: Programme
-    channels: frozenset[str]
     publish: Publish
-    clock: Clock
+    desk: Callable[[], Desk]
     decided: Callable[[], None]
     pause: timedelta = LONGEST_PAUSE
     most: int = _MOST
@@ -52,7 +50,7 @@ class Schedules:
     async def run(self, stop: asyncio.Event) -> None:
         """Move every schedule each 15 s until `stop` is set."""
         while not stop.is_set():
-            for trigger in self.programme.schedules.values():
+            for trigger in self.desk().programme.schedules.values():
                 try:
                     await self.follow(trigger, stop)
                 except WEATHER as error:
@@ -72,30 +70,25 @@ class Schedules:
         return total
 
     async def _step(self, trigger: Trigger) -> tuple[int, bool]:
-        survey, now = self.programme.surveys[trigger.survey], self.clock()
+        desk = self.desk()
+        survey = desk.programme.surveys[trigger.survey]
         async with self.engine.begin() as connection:
-            position = await take_schedule(connection, survey.key, now)
+            position = await take_schedule(connection, survey.key, desk.now)
             if position is None:
                 return 0, False
-            leg = next_leg(position, now, survey, self.pause)
+            leg = next_leg(position, desk.now, survey, self.pause)
             SCHEDULE_BEHIND.labels(survey.key).set(leg.behind.total_seconds())
             if leg.begin == leg.end:
                 return 0, False
-            due, reached = await self._due(connection, survey, leg)
+            due, reached = await self._due(connection, survey, leg, desk)
             if due:
-                arrivals = [self._arrival(each, trigger, leg) for each in due]
-                desk = Desk(self.programme, self.channels, now)
+                arrivals = [_arrival(each, trigger, leg, desk) for each in due]
                 await on_batch(arrivals, [], SqlLedger(connection), self.publish, desk)
             await move_schedule(connection, survey.key, reached)
         return len(due), reached.at < leg.end
 
-    def _arrival(self, due: Due, trigger: Trigger, leg: Leg) -> Arrival:
-        dimensions = self.programme.segments.paths
-        event = event_of(due, trigger, due.moment + leg.behind, dimensions)
-        return Arrival(read_occasion(event, dimensions))
-
     async def _due(
-        self, connection: AsyncConnection, survey: Survey, leg: Leg
+        self, connection: AsyncConnection, survey: Survey, leg: Leg, desk: Desk
     ) -> tuple[list[Due], Position]:
         """Who is due on the first part of the way, and where that part ends."""
         if survey.after_first is not None:
@@ -104,18 +97,18 @@ class Schedules:
                 return found, leg.stopped(leg.end)
             last = found[-1]
             return found, leg.stopped(last.moment, last.contact.customer.id)
-        found = await self._due_by_slot(connection, survey, leg)
+        found = await self._due_by_slot(connection, survey, leg, desk)
         if len(found) <= self.most:
             return found, leg.stopped(leg.end)
         cut = max(found[self.most].moment, leg.begin + _TICK)
         return [due for due in found if due.moment < cut], leg.stopped(cut)
 
     async def _due_by_slot(
-        self, connection: AsyncConnection, survey: Survey, leg: Leg
+        self, connection: AsyncConnection, survey: Survey, leg: Leg, desk: Desk
     ) -> list[Due]:
         """Who is due on the way by their slots; one more than fit, where there is one."""
         found: list[Due] = []
-        rhythm, zone = survey.every, self.programme.zone
+        rhythm, zone = survey.every, desk.programme.zone
         if rhythm is None:
             return found
         for stretch in stretches(rhythm, survey.key, leg.begin, leg.end, zone):
@@ -123,3 +116,9 @@ class Schedules:
             if len(found) > self.most:
                 break
         return found
+
+
+def _arrival(due: Due, trigger: Trigger, leg: Leg, desk: Desk) -> Arrival:
+    dimensions = desk.programme.segments.paths
+    event = event_of(due, trigger, due.moment + leg.behind, dimensions)
+    return Arrival(read_occasion(event, dimensions))
