@@ -9,11 +9,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from services.trigger.domain.experiments import find_experiment, mail_texts
+from services.trigger.domain.invitations import Invitation
 from services.trigger.domain.letters import Letter
 from services.trigger.pages.dates import write_moment, zone_or
 from services.trigger.pages.links import Links
 from shared.programme.chrome import chrome
 from shared.programme.models import Programme, Survey
+from shared.programme.surveys import Mail as MailTexts
 from shared.programme.texts import Texts, render
 from shared.senders import SendFailed
 from shared.senders.email import Mail
@@ -34,6 +37,13 @@ def find_survey(programme: Programme, letter: Letter) -> Survey:
     if survey is None:
         raise SendFailed("the survey is no longer in the programme", permanent=True)
     return survey
+
+
+def find_texts(programme: Programme, survey: Survey, invitation: Invitation) -> MailTexts:
+    """The texts of the invitation's variant; the survey's where the programme has it no longer."""
+    experiment = find_experiment(programme, invitation.experiment or "")
+    variant = experiment.variants.get(invitation.variant or "") if experiment else None
+    return mail_texts(survey.mail, variant.mail if variant else None)
 
 
 def write_mail(letter: Letter, desk: Desk, now: datetime) -> Mail:
@@ -69,13 +79,14 @@ def _words(letter: Letter, desk: Desk, survey: Survey) -> dict[str, Any]:
     def own(text: Texts | None, usual: str) -> str:
         return render(text.text(language), names) if text is not None else texts[usual]
 
+    mail = find_texts(programme, survey, invitation)
     return {
         "texts": texts,
         "language": language,
         "brand": programme.brand,
-        "subject": own(survey.mail.subject, "mail_subject"),
-        "intro": own(survey.mail.intro, "mail_intro"),
-        "button": own(survey.mail.button, "mail_button"),
+        "subject": own(mail.subject, "mail_subject"),
+        "intro": own(mail.intro, "mail_intro"),
+        "button": own(mail.button, "mail_button"),
         "question": render(survey.question.text(language), names),
         "low": texts[f"{survey.metric}_low"],
         "high": texts[f"{survey.metric}_high"],
