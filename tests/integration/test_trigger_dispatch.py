@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,7 +12,7 @@ from tests.support.trigger import (
     later,
     refused,
 )
-from tests.support.trigger_rig import Rig, emptied
+from tests.support.trigger_rig import NOON, Rig, emptied
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ async def test_what_is_due_is_sent_once_and_told(rig: Rig) -> None:
 
 
 async def test_what_is_scheduled_is_told_and_waits_for_its_time(rig: Rig) -> None:
-    await rig.book(trigger={"delay": timedelta(hours=1)})
+    await rig.book(quiet_hours=NOON)
 
     assert await rig.tell() == [(1, "scheduled", "email")]
     assert await rig.worker().once() == 0

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from tests.support.trigger import (
     later,
     refused,
 )
-from tests.support.trigger_rig import Rig, emptied
+from tests.support.trigger_rig import NOON, Rig, emptied
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def rig(engine: AsyncEngine) -> Rig:
 
 
 async def test_a_suppression_cancels_what_is_scheduled(rig: Rig) -> None:
-    await rig.book(trigger={"delay": timedelta(hours=1)})
+    await rig.book(quiet_hours=NOON)
     await rig.tell()
 
     await rig.suppressions.add(Suppression("c-1", (), Ground.OPTED_OUT, NOW))

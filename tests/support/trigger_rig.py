@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from services.trigger.worker.dispatch import Dispatch
 from services.trigger.worker.telling import Telling
 from shared.db import open_engine
 from shared.events import SurveyDecision, SurveyInvitation, Topic
+from shared.programme.asking import QuietHours
 from shared.stream import KafkaUnavailable, Outgoing
 from shared.wire import decode_record, decoder
 from tests.support.trigger import (
@@ -28,6 +29,9 @@ from tests.support.trigger import (
     call_ended,
     programme,
 )
+
+# Quiet for the first hour of every test: 12:00 to 14:00 in Berlin, where the programme is.
+NOON = QuietHours(time(12), time(14))
 
 
 class Clock:
@@ -67,18 +71,20 @@ class Rig:
         self.hook = Recorder()
         self.couriers = {"email": self.mail, "webhook": self.hook}
         self.suppressions = SuppressionStore(engine)
+        self.programme = programme()
 
     def worker(self) -> Dispatch:
         """A worker as a new process would have it."""
         usable = {name for name, courier in self.couriers.items() if courier.repeatable}
         store = DispatchStore(self.engine, repeatable=usable)
-        return Dispatch(store, self.couriers, self.clock)
+        return Dispatch(store, self.couriers, self.clock, self.programme)
 
     async def book(self, number: int = 1, **changes: Any) -> None:
         async def publish(decisions: Sequence[SurveyDecision]) -> None: ...
 
         customer = {"id": f"c-{number}"}
-        desk = Desk(programme(**changes), CHANNELS, self.clock())
+        self.programme = programme(**changes)
+        desk = Desk(self.programme, CHANNELS, self.clock())
         async with self.engine.begin() as connection:
             event = call_ended(number, at=self.clock(), customer=customer)
             await on_batch([arrival(event)], [], SqlLedger(connection), publish, desk)
@@ -100,7 +106,10 @@ class Rig:
             return str((await connection.execute(query)).scalar_one())
 
 
-TABLES = "events, customers, contacts, decisions, invitations, suppressions"
+TABLES = (
+    "events, occasions, customers, contacts, consents, decisions, invitations, suppressions, waiting,"
+    " cancelling, groups, group_asks, answers, answer_counts, schedules, firsts"
+)
 
 
 @asynccontextmanager

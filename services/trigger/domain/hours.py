@@ -8,7 +8,9 @@ from importlib.resources import files
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.programme.asking import QuietHours
+from services.trigger.domain.invitations import Invitation
+from shared.programme.asking import NEVER_QUIET, QuietHours
+from shared.programme.models import Programme
 
 _DAY: Final = timedelta(days=1)
 _LOOK_AHEAD: Final = timedelta(days=2)
@@ -41,6 +43,14 @@ def next_open(moment: datetime, hours: QuietHours, zones: Sequence[str]) -> date
             return found
         found = latest
     return _first_open(moment, hours, clocks[0])
+
+
+def opens_for(invitation: Invitation, programme: Programme, moment: datetime) -> datetime:
+    """`next_open` for whom an invitation asks; the programme's hours where its survey is gone."""
+    survey = programme.surveys.get(invitation.survey)
+    usual = programme.quiet_hours or NEVER_QUIET
+    hours = usual if survey is None else programme.hours_of(survey)
+    return next_open(moment, hours, invitation.zones or (programme.timezone,))
 
 
 def _first_open(moment: datetime, hours: QuietHours, clock: tzinfo) -> datetime:

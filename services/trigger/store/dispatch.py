@@ -1,6 +1,7 @@
 """Invitations on their way out: claimed, and settled.
 
-A claim is committed before anything is sent, and checks suppression in its own statement.
+A claim is committed before anything is sent, and checks suppression, consent and, before it
+reminds, the answers in its own statement.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.trigger.domain.invitations import Status, Step
 from services.trigger.domain.letters import Letter
 from services.trigger.store.rows import read_letter
-from services.trigger.store.suppressions import OPEN_CHANNELS
+from services.trigger.store.suppressions import OPEN_CHANNELS, WHY_CLOSED
 from shared.columns import columns, unnested
 from shared.senders import SEND_WITHIN, lease_for
 
@@ -40,8 +41,8 @@ _CLAIM: Final = text(f"""
         FROM due WHERE i.id = due.id RETURNING i.*
     ), told AS (
         UPDATE decisions d SET decision = 'suppressed',
-            reason = CASE taken.status WHEN 'expired' THEN 'expired' ELSE 'opted-out' END
-        FROM taken WHERE d.invitation_id = taken.id AND taken.status <> 'sending'
+            reason = CASE i.status WHEN 'expired' THEN 'expired' ELSE {WHY_CLOSED} END
+        FROM taken i WHERE d.invitation_id = i.id AND i.status <> 'sending'
     )
     SELECT taken.*, c.email, c.phone, c.locale, c.timezone
     FROM taken LEFT JOIN contacts c USING (customer_id)
@@ -102,8 +103,10 @@ _SETTLE: Final = text(f"""
         WHERE i.id = r.id AND i.claim = r.claim AND i.status IN ('sending', 'unknown')
         RETURNING i.id, i.status
     ), told AS (
-        UPDATE decisions d SET decision = 'suppressed', reason = 'channel-failed'
-        FROM settled WHERE d.invitation_id = settled.id AND settled.status = 'undeliverable'
+        UPDATE decisions d SET decision = 'suppressed',
+            reason = CASE settled.status WHEN 'expired' THEN 'expired' ELSE 'channel-failed' END
+        FROM settled
+        WHERE d.invitation_id = settled.id AND settled.status IN ('undeliverable', 'expired')
     )
     SELECT status FROM settled
 """)  # noqa: S608

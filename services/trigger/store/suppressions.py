@@ -25,11 +25,21 @@ _STORE: Final = insert_all(
     "ON CONFLICT (customer_id, channel) DO UPDATE SET reason = excluded.reason,"
     " by = excluded.by, at = excluded.at",
 )
-# The channels of invitation `i` that may still be used, in their order.
-OPEN_CHANNELS: Final = (
-    "ARRAY(SELECT c.name FROM unnest(i.channels) WITH ORDINALITY AS c(name, place)"
-    " WHERE NOT EXISTS (SELECT FROM suppressions s WHERE s.customer_id = i.customer_id"
-    " AND s.channel IN ('*', c.name)) ORDER BY c.place)"
+_SAID_NO: Final = (
+    "EXISTS (SELECT FROM consents n WHERE n.customer_id = i.customer_id"
+    " AND n.channel = c.name AND NOT n.said)"
+)
+# The channels of invitation `i` that may still be used, in their order: neither suppressed nor
+# refused by an event.
+OPEN_CHANNELS: Final = f"""
+    ARRAY(SELECT c.name FROM unnest(i.channels) WITH ORDINALITY AS c(name, place)
+        WHERE NOT EXISTS (SELECT FROM suppressions s WHERE s.customer_id = i.customer_id
+            AND s.channel IN ('*', c.name)) AND NOT {_SAID_NO} ORDER BY c.place)
+"""  # noqa: S608
+# Why none of the channels of invitation `i` may be used: as decisions say it.
+WHY_CLOSED: Final = (
+    f"CASE WHEN (SELECT bool_and({_SAID_NO}) FROM unnest(i.channels) AS c(name))"  # noqa: S608
+    " THEN 'no-consent' ELSE 'opted-out' END"
 )
 # Waits for a claim under way: that commits `sending`, and then the row is no longer scheduled.
 _TAKE_OUT: Final = text(f"""

@@ -17,7 +17,7 @@ from services.trigger.store.dispatch import Claimed, DispatchStore, Settlement
 from services.trigger.worker.tries import Courier, Tries
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_of
 from shared.failpoints import Point, hit
-from shared.programme.models import Channel
+from shared.programme.models import Channel, Programme
 from shared.senders import SEND_WITHIN
 
 _log = structlog.get_logger()
@@ -37,6 +37,7 @@ class Dispatch:
     store: DispatchStore
     couriers: Mapping[str, Courier]
     clock: Clock
+    programme: Programme
     due: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     concurrency: int = 64
@@ -47,7 +48,8 @@ class Dispatch:
     _retaken_at: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        self._tries = Tries(self.store, self.couriers, self.clock, self.within)
+        tools = (self.store, self.couriers, self.clock, self.programme)
+        self._tries = Tries(*tools, self.within)
         self._channels = sorted({*self.couriers, *get_args(Channel)})
 
     @property

@@ -4,16 +4,19 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
 
+from services.trigger.domain.hours import opens_for
 from services.trigger.domain.invitations import Outcome, next_step
 from services.trigger.domain.letters import Letter
 from services.trigger.metrics import DISPATCH_SECONDS, SEND_SECONDS, SENDS
 from services.trigger.store.dispatch import DispatchStore, Settlement
 from services.trigger.worker.waiting import WEATHER, Clock
+from shared.programme.models import Programme
 from shared.senders import HandOver, SendFailed, SendInDoubt
 
 _log = structlog.get_logger()
@@ -37,16 +40,24 @@ class Courier(Protocol):
         ...
 
 
+class _QuietNow(SendFailed):
+    """Nothing is sent in quiet hours; they may begin while a letter waits for its turn."""
+
+    def __init__(self) -> None:
+        super().__init__("it is a quiet hour where the customer is", permanent=False)
+
+
 @dataclass
 class Tries:
     """Sends by the courier of the letter's channel; `faults` by channel, for as long as it has one.
 
-    One try takes at most `within`.
+    One try takes at most `within`. None begins in quiet hours, and none hands over in them.
     """
 
     store: DispatchStore
     couriers: Mapping[str, Courier]
     clock: Clock
+    programme: Programme
     within: timedelta
     faults: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -57,8 +68,15 @@ class Tries:
         if outcome is Outcome.DOUBT and letter.invitation.resend_on_doubt:
             outcome = Outcome.LATER
         now = self.clock()
+        opens = partial(opens_for, letter.invitation, self.programme)
+        step = next_step(letter.tried, outcome, now, opens)
+        if outcome is not Outcome.QUIET:
+            self._note(letter, outcome, detail, now)
+            SEND_SECONDS.labels(letter.channel).observe(time.perf_counter() - started)
+        return Settlement(letter, step, detail)
+
+    def _note(self, letter: Letter, outcome: Outcome, detail: str | None, now: datetime) -> None:
         SENDS.labels(letter.channel, outcome).inc()
-        SEND_SECONDS.labels(letter.channel).observe(time.perf_counter() - started)
         if outcome is Outcome.SENT:
             self.faults.pop(letter.channel, None)
             DISPATCH_SECONDS.observe((now - letter.invitation.send_at).total_seconds())
@@ -67,7 +85,11 @@ class Tries:
                 self.faults[letter.channel] = detail or outcome
             shown = {"invitation": letter.id, "channel": letter.channel, "outcome": outcome}
             _log.warning("not sent", **shown, why=detail)
-        return Settlement(letter, next_step(letter.tried, outcome, now), detail)
+
+    def _refuse_in_quiet_hours(self, letter: Letter) -> None:
+        now = self.clock()
+        if opens_for(letter.invitation, self.programme, now) > now:
+            raise _QuietNow
 
     async def _send(self, letter: Letter, until: float) -> tuple[Outcome, str | None]:
         courier = self.couriers.get(letter.channel)
@@ -75,10 +97,11 @@ class Tries:
             return Outcome.FAILED, f"this deployment has no sender for {letter.channel}"
         try:
             _refuse_after(until)
+            self._refuse_in_quiet_hours(letter)
             async with asyncio.timeout_at(until):
                 await courier.send(letter, self._handing_over(letter))
         except SendFailed as error:
-            return (Outcome.FAILED if error.permanent else Outcome.LATER), error.detail
+            return _outcome_of(error), error.detail
         except SendInDoubt as error:
             return Outcome.DOUBT, error.detail
         except TimeoutError:
@@ -93,6 +116,7 @@ class Tries:
         """Say in the row that it may have gone out from now on, if it is ours still."""
 
         async def hand_over() -> None:
+            self._refuse_in_quiet_hours(letter)
             try:
                 ours = await self.store.hand_over(letter)
             except WEATHER as error:
@@ -101,6 +125,12 @@ class Tries:
                 raise SendFailed("another worker has it by now", permanent=False)
 
         return hand_over
+
+
+def _outcome_of(error: SendFailed) -> Outcome:
+    if isinstance(error, _QuietNow):
+        return Outcome.QUIET
+    return Outcome.FAILED if error.permanent else Outcome.LATER
 
 
 def _refuse_after(until: float) -> None:
