@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.api import Suppressing, build_decisions, build_invitations, build_suppressions
+from services.trigger.api.experiments import Laboratory, build_experiments
 from services.trigger.consumer import (
     TOPICS,
     Intake,
@@ -25,6 +26,7 @@ from services.trigger.pages.links import Links
 from services.trigger.pages.mail import Desk as MailDesk
 from services.trigger.settings import TriggerSettings
 from services.trigger.store.dispatch import DispatchStore
+from services.trigger.store.experiments import ExperimentStore
 from services.trigger.store.outbox import Outbox
 from services.trigger.store.queries import Queries
 from services.trigger.store.retention import Keeping
@@ -173,6 +175,7 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
     """The API; no customer ever sees it."""
     queries = Queries(core.engine)
     suppressing = Suppressing(SuppressionStore(core.engine), core.clock, core.wake)
+    laboratory = Laboratory(ExperimentStore(core.engine), core.programme)
 
     async def consumer() -> str | None:
         return health.fault()
@@ -188,6 +191,7 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
             build_decisions(queries, core.programme, core.channels, core.clock),
             build_invitations(queries, core.links.survey),
             build_suppressions(suppressing),
+            build_experiments(laboratory, core.clock),
         ],
         parts=Parts(
             needed={

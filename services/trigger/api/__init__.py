@@ -1,4 +1,4 @@
-"""Trigger's machine interface: decisions, preview, invitations, suppressions."""
+"""Trigger's machine interface: decisions, preview, invitations, suppressions, experiments."""
 
 from services.trigger.api.decisions import build_decisions
 from services.trigger.api.invitations import build_invitations
