@@ -1,28 +1,37 @@
-"""Events and opt-outs from Kafka."""
+"""Events, opt-outs and scored answers from Kafka."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.trigger.domain.answers import read_believed
 from services.trigger.domain.occasions import PREFIXES, read_occasion
 from services.trigger.handlers import Arrival, Desk, on_batch
+from services.trigger.handlers.answers import on_answers
 from services.trigger.handlers.ledger import Publish
 from services.trigger.metrics import FOREIGN
+from services.trigger.store.answers import SqlAnswers
 from services.trigger.store.ledger import SqlLedger
 from shared.cloudevents import read_event
 from shared.errors import Reason, Refused
-from shared.events import SurveyDecision, SurveyOptout, Topic
+from shared.events import ScoredResponse, SurveyDecision, SurveyOptout, Topic
 from shared.failpoints import Point, hit
 from shared.programme.models import Programme
 from shared.stream.pipeline import Decode, Handle, Producer
 from shared.stream.records import Decoded, Outgoing, Record
 from shared.wire import decode_record, decoder, encode
 
-TOPICS = (Topic.TRANSACTIONS, Topic.SUPPORT_CALLS, Topic.SURVEY_OPTOUTS)
+TOPICS = (
+    Topic.TRANSACTIONS,
+    Topic.SUPPORT_CALLS,
+    Topic.SURVEY_OPTOUTS,
+    Topic.SCORED_RESPONSES,
+)
 _OPTOUT = decoder(SurveyOptout)
+_SCORED = decoder(ScoredResponse)
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ def build_decoders(programme: Programme) -> Mapping[str, Decode]:
         Topic.TRANSACTIONS: event,
         Topic.SUPPORT_CALLS: event,
         Topic.SURVEY_OPTOUTS: optout,
+        Topic.SCORED_RESPONSES: read_answer,
     }
 
 
@@ -68,17 +78,29 @@ def build_publish(producer: Producer) -> Publish:
 
 
 def build_handle(intake: Intake) -> Handle:
-    """The batch: decide in the transaction, and have the decisions acknowledged before it ends."""
+    """The batch: decide in the transaction, and have the decisions acknowledged before it ends.
+
+    Answers come first, so that decisions know them and nothing is sent that the database refuses.
+    """
     publish = build_publish(intake.producer)
 
     async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:
         values: list[Any] = [item.value for item in items]
         arrivals = [value for value in values if isinstance(value, Arrival)]
         optouts = [value for value in values if isinstance(value, SurveyOptout)]
+        answers = [value for value in values if isinstance(value, ScoredResponse)]
+        await on_answers(answers, SqlAnswers(connection))
         desk = Desk(intake.programme, intake.channels, intake.clock())
         await on_batch(arrivals, optouts, SqlLedger(connection), publish, desk)
 
     return handle
+
+
+def read_answer(record: Record) -> ScoredResponse:
+    """A scored answer, no later than when the broker stored it. Raises Refused."""
+    stored = record.timestamp_ms
+    at = datetime.fromtimestamp(stored / 1000, UTC) if stored > 0 else None
+    return read_believed(decode_record(_SCORED, record.value), at)
 
 
 def outgoing_decision(decision: SurveyDecision) -> Outgoing:

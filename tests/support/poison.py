@@ -24,6 +24,7 @@ REFUSED = "refused-by-the-database"
 PICKY = f"""
 ALTER TABLE scoring.answers ADD CHECK (id !~ '{REFUSED}');
 ALTER TABLE trigger.events ADD CHECK (id !~ '{REFUSED}');
+ALTER TABLE trigger.answers ADD CHECK (id !~ '{REFUSED}');
 ALTER TABLE trigger.suppressions ADD CHECK (reason !~ '{REFUSED}');
 ALTER TABLE alerts.counted ADD CHECK (id !~ '{REFUSED}');
 """
