@@ -79,7 +79,23 @@ async def test_room_waits_for_the_reader_and_survives_its_absence(
         reader.done = {TopicPartition(TOPIC, 0): OffsetAndMetadata(29_999, "")}
         await waiting
 
-    assert reader.stopped == 2
+    assert reader.stopped == 3  # one that failed, and one a group
+
+
+async def test_room_is_what_the_slowest_reader_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = {group: RawReader() for group in ("earshot-alerts", "earshot-trigger")}
+    for reader, done in zip(readers.values(), (29_999, 0), strict=True):
+        reader.done = {TopicPartition(TOPIC, 0): OffsetAndMetadata(done, "")}
+    monkeypatch.setattr(room, "AIOKafkaConsumer", lambda **named: readers[named["group_id"]])
+    monkeypatch.setattr(room, "_LOOK_EVERY_S", 0.001)
+    async with open_room(BROKER, wait_s=0.05) as ours:
+        assert ours is not None
+        ours.note([RECORD] * 3_000)
+        with pytest.raises(KafkaUnavailable, match="earshot-trigger"):
+            await ours.wait({TOPIC})
+        readers["earshot-trigger"].done = readers["earshot-alerts"].done
+        await asyncio.sleep(0.02)
+        await ours.wait({TOPIC})
 
 
 async def test_room_asks_nobody_while_little_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:

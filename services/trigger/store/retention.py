@@ -8,11 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _BATCH: Final = 5000
-_ENDED: Final = "status NOT IN ('scheduled', 'sending') AND published"
+_ENDED: Final = "status NOT IN ('scheduled', 'sending') AND published AND remind_at IS NULL"
 _WAITING: Final = (
     "SELECT FROM invitations i"
-    " WHERE i.customer_id = contacts.customer_id AND i.status IN ('scheduled', 'sending')"
+    " WHERE i.customer_id = contacts.customer_id"
+    " AND (i.status IN ('scheduled', 'sending') OR i.remind_at IS NOT NULL)"
 )
+_DAY_BEFORE: Final = "day < CAST(CAST(:before AS timestamptz) AS date)"
 _BY_TABLE: Final = {
     "events": ("(source, id)", "received_at < :before"),
     "decisions": ("seq", "decided_at < :before"),
@@ -22,6 +24,9 @@ _BY_TABLE: Final = {
         f"seen_at < :before AND NOT EXISTS ({_WAITING})",
     ),
     "customers": ("id", "seen_at < :before"),
+    "answers": ("id", "answered_at < :before"),
+    "answer_counts": ("(survey, dimension, value, day)", _DAY_BEFORE),
+    "ask_counts": ("(survey, dimension, value, day)", _DAY_BEFORE),
 }
 
 

@@ -1,8 +1,8 @@
 """Back-pressure for the embedded broker, which keeps 5 MiB a partition and evicts silently.
 
-Room is what a topic can take before its reader loses something: bytes beyond what the reader has
-committed, in its fullest partition, and all that was sent since the last look, for it may all have
-gone into that one. A topic that nobody has read yet has room: its records wait for nobody.
+Room is what a topic can take before a reader loses something: bytes beyond what its slowest reader
+has committed, in its fullest partition, and all that was sent since the last look, for it may all
+have gone into that one. Who has never read a topic is not waited for: no record waits for him.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ _OVERHEAD: Final = 80
 _LOOK_EVERY_S: Final = 0.1
 _BOUND_S: Final = 2.0
 
-READERS: Final[Mapping[str, str]] = {
-    Topic.TRANSACTIONS: "earshot-trigger",
-    Topic.SUPPORT_CALLS: "earshot-trigger",
-    Topic.SURVEY_OPTOUTS: "earshot-trigger",
-    Topic.SURVEY_INVITATIONS: "earshot-scoring",
-    Topic.SURVEY_RESPONSES: "earshot-scoring",
-    Topic.SCORED_RESPONSES: "earshot-alerts",
+READERS: Final[Mapping[str, Sequence[str]]] = {
+    Topic.TRANSACTIONS: ("earshot-trigger",),
+    Topic.SUPPORT_CALLS: ("earshot-trigger",),
+    Topic.SURVEY_OPTOUTS: ("earshot-trigger",),
+    Topic.SURVEY_INVITATIONS: ("earshot-scoring",),
+    Topic.SURVEY_RESPONSES: ("earshot-scoring",),
+    Topic.SCORED_RESPONSES: ("earshot-alerts", "earshot-trigger"),
 }
 
 
@@ -90,7 +90,8 @@ class Room:
             async with asyncio.timeout(self._wait_s), self._changed:
                 await self._changed.wait_for(lambda: not self._full(topics))
         except TimeoutError as error:
-            slow = ", ".join(sorted(f"{READERS[t]} ({t})" for t in self._full(topics)))
+            full = sorted(self._full(topics))
+            slow = ", ".join(f"{' or '.join(READERS[topic])} ({topic})" for topic in full)
             raise KafkaUnavailable(
                 f"the embedded broker has no room, its readers are behind: {slow}"
             ) from error
@@ -120,18 +121,24 @@ class Room:
         Raises KafkaUnavailable, or TimeoutError after 2 s.
         """
         async with asyncio.timeout(_BOUND_S):
-            return sum([sum((await self._behind(topic))[0]) for topic in READERS])
+            return sum(
+                [
+                    sum((await self._behind(topic, group))[0])
+                    for topic, groups in READERS.items()
+                    for group in groups
+                ]
+            )
 
     async def _look(self, topic: str, level: Level) -> None:
         sent, sent_bytes = level.sent, level.sent_bytes
-        behind, is_read = await self._behind(topic)
-        level.behind = max(behind) if is_read else 0
+        found = [await self._behind(topic, group) for group in READERS[topic]]
+        level.behind = max(max(behind) if is_read else 0 for behind, is_read in found)
         level.sent -= sent
         level.sent_bytes -= sent_bytes
 
-    async def _behind(self, topic: str) -> tuple[list[int], bool]:
-        """Records not taken, by partition; and whether anybody has ever taken one."""
-        reader = await self._reader(READERS[topic])
+    async def _behind(self, topic: str, group: str) -> tuple[list[int], bool]:
+        """Records not taken, by partition; and whether the group has ever taken one."""
+        reader = await self._reader(group)
         name = f"{self._broker.prefix}{topic}"
         # two things that have no public way: a topic's partitions, offsets in one request
         numbers = await reader._client._wait_on_metadata(name)  # noqa: SLF001
