@@ -1,27 +1,28 @@
-"""Who is in which variant, and what a variant's numbers say."""
+"""Who is in which variant of an experiment, and what that changes."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from scipy.stats import chi2, chi2_contingency
 
-from services.trigger.domain.comparing import (
-    Counted,
-    compare,
-    rate_of,
-    score_of,
-    sentences,
-)
+from services.trigger.domain.decisions import decide
 from services.trigger.domain.experiments import assigned, mail_texts
+from services.trigger.domain.facts import Facts
+from services.trigger.domain.invitations import Invitation
+from services.trigger.domain.letters import Letter
 from services.trigger.domain.samples import in_sample
-from shared.programme.metrics import Metric, find_metric
+from services.trigger.pages.mail import write_mail
 from shared.programme.models import Mail
 from shared.programme.texts import Texts
 from shared.programme.triggers import Experiment, Variant
+from shared.senders.email import Mail as Written
+from tests.support.trigger import CHANNELS, NOW, call_ended, mail_desk, programme
 
 CUSTOMERS = [f"c-{number}" for number in range(12_000)]
-NPS, CES = find_metric("nps", (0, 10)), find_metric("ces", (1, 7))
 TINY = 1e-4
 PINNED = ["short", "short", "long", "long", "short", "long", "short", "short"]
 
@@ -93,65 +94,61 @@ def test_a_variant_without_a_text_has_the_surveys() -> None:
     assert mail_texts(found, None) is found
 
 
-@pytest.mark.parametrize(
-    ("metric", "points", "score"),
-    [
-        (NPS, {0: 10, 6: 10, 7: 20, 9: 30, 10: 30}, 40.0),
-        (find_metric("csat", (1, 5)), {1: 25, 3: 25, 4: 25, 5: 25}, 50.0),
-        (CES, {1: 50, 7: 50}, 4.0),
-    ],
+def english(text: str) -> Texts:
+    return Texts({"en": text}, "en")
+
+
+WORDED = Experiment(
+    name="words",
+    variants={
+        "usual": Variant(),
+        "own": Variant(
+            mail=Mail(subject=english("{event.call.agent}?")), channels=("webhook", "email")
+        ),
+        "late": Variant(delay=timedelta(hours=2)),
+    },
 )
-def test_a_score_is_that_of_its_metric(
-    metric: Metric, points: Mapping[int, int], score: float
-) -> None:
-    found = score_of(Counted(points=points), metric)
-
-    assert found.n == 100
-    assert found.mean == pytest.approx(score)
-    assert found.interval is not None
-    assert found.interval[0] < score < found.interval[1]
 
 
-def test_nothing_counted_is_no_number() -> None:
-    found = rate_of(Counted(invited=7))
-
-    assert (found.n, found.mean, found.interval) == (0, None, None)
-    (compared,) = compare({"a": Counted(), "b": Counted()}, NPS)
-    assert compared.rate.interval is None
-    assert compared.score.difference is None
-    assert not compared.rate.decided
-    assert compare({"a": Counted()}, NPS) == ()
-
-
-def test_a_difference_is_that_of_the_further_variant_to_the_first() -> None:
-    better = Counted(rates={(0, 1): 300, (1, 0): 100, (1, 1): 100, (0, 0): 500}, scores={(7, 3): 9})
-
-    (compared,) = compare({"a": Counted(), "b": better}, CES)
-
-    assert (compared.first, compared.variant) == ("a", "b")
-    assert (compared.rate.pairs, compared.score.pairs) == (1000, 9)
-    assert compared.rate.difference == pytest.approx(0.2)
-    assert compared.score.difference == pytest.approx(-4)
-    assert compared.rate.decided
+def invitation_in(variant: str) -> Invitation:
+    """The invitation of a customer who is in the variant."""
+    used = programme(trigger={"experiment": WORDED})
+    name = next(one for one in CUSTOMERS if assigned(WORDED, one) == variant)
+    event = call_ended(customer={"id": name, "locale": "en-GB"})
+    (decision,) = decide(event, Facts(channels=CHANNELS, heard_at=NOW), used, later(variant))
+    assert decision.invitation is not None, decision.reason
+    return decision.invitation
 
 
-def test_what_is_compared_more_often_is_decided_later() -> None:
-    better = Counted(rates={(0, 1): 300, (1, 0): 200, (0, 0): 500})
-
-    (alone,) = compare({"a": Counted(), "b": better}, NPS)
-    beside, _ = compare({"a": Counted(), "b": better, "c": better}, NPS)
-
-    assert alone.rate.interval is not None
-    assert beside.rate.interval is not None
-    assert beside.rate.interval[0] < alone.rate.interval[0]
-    assert beside.rate.interval[1] > alone.rate.interval[1]
+def later(variant: str) -> Any:
+    return NOW + timedelta(hours=2) if variant == "late" else NOW
 
 
-def test_it_is_said_in_a_sentence() -> None:
-    brought = Counted(rates={(0, 1): 300, (1, 0): 100, (0, 0): 600}, scores={(10, 9): 50})
+def mail_of(invitation: Invitation, **changes: Any) -> Written:
+    letter = Letter(invitation, UUID(int=1), 0, email="ann@example.org")
+    return write_mail(letter, mail_desk(**changes), NOW)
 
-    rate, score = sentences(compare({"a": Counted(), "b": brought}, NPS), NPS)
 
-    assert rate.startswith("The response rate of b is higher than that of a, by 1")
-    assert rate.endswith(" points (1000 customers of each).")
-    assert score.startswith("No difference in the score is proven yet: b less a lies between -")
+def test_a_variants_channels_delay_and_texts_are_used() -> None:
+    usual, own, late = (invitation_in(variant) for variant in WORDED.variants)
+    triggers = {"trigger": {"experiment": WORDED}}
+
+    assert {(each.experiment, each.variant) for each in (usual, own, late)} == {
+        ("words", variant) for variant in WORDED.variants
+    }
+    assert (usual.channels[0], own.channels[0]) == ("email", "webhook")
+    assert late.expires_at - usual.expires_at == timedelta(hours=2)
+    assert own.words["event.call.agent"] == "a-7"
+    assert "event.call.agent" not in usual.words
+    texts = [mail_of(each, **triggers) for each in (usual, own)]
+    assert [text.subject == "a-7?" for text in texts] == [False, True]
+
+
+def test_a_variant_that_is_gone_writes_as_the_survey_does() -> None:
+    own = invitation_in("own")
+    fewer = WORDED.model_copy(update={"variants": {"usual": Variant(), "late": Variant()}})
+
+    usual = mail_of(invitation_in("usual")).subject
+
+    assert mail_of(own).subject == usual
+    assert mail_of(own, trigger={"experiment": fewer}).subject == usual
