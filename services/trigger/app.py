@@ -33,6 +33,7 @@ from services.trigger.store.retention import Keeping
 from services.trigger.store.suppressions import SuppressionStore
 from services.trigger.worker.dispatch import Dispatch
 from services.trigger.worker.due import Due
+from services.trigger.worker.reminders import Reminding
 from services.trigger.worker.retention import run_retention
 from services.trigger.worker.schedules import Schedules
 from services.trigger.worker.telling import Telling
@@ -158,6 +159,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
     due = Due(engine, publish, desk, core.wake)
     telling = Telling(Outbox(engine), producer, core.clock, dispatch.news)
     schedules = Schedules(engine, publish, desk, core.wake)
+    reminding = Reminding(engine, publish, desk, core.wake)
     keeping = Keeping(settings.dedupe, settings.trigger_retention)
 
     async def decide(stop: asyncio.Event) -> None:
@@ -167,7 +169,8 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await run_retention(engine, keeping, core.clock, stop)
 
     web = build_trigger_web(core, health, topics_check(broker, USES))
-    workers = (core.clock.run, decide, due.run, schedules.run, dispatch.run, telling.run, delete)
+    deciding = (decide, due.run, schedules.run, reminding.run)
+    workers = (core.clock.run, *deciding, dispatch.run, telling.run, delete)
     return Service("trigger", web, settings.host, settings.trigger_port, workers)
 
 

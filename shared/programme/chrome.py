@@ -9,7 +9,7 @@ import yaml
 
 FALLBACK = "en"
 # Beside {brand}: what the pages and mails fill in themselves.
-PLACES = frozenset({"brand", "low", "high", "most", "until"})
+PLACES = frozenset({"brand", "low", "high", "most", "subject", "until"})
 
 
 def chrome(language: str) -> Mapping[str, str]:

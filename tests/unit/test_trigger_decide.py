@@ -81,8 +81,8 @@ def test_each_event_has_one_reason(name: str) -> None:
 
 
 CONTRACT = """asked no-trigger rule-not-met rule-error not-sampled sampled-enough no-contact
-no-consent opted-out asked-already too-many-recently too-many-for-group too-old expired quiet-hours
-delayed settling cancelled-by-event channel-failed"""
+no-consent opted-out asked-already answered too-many-recently too-many-for-group too-old expired
+quiet-hours delayed settling cancelled-by-event channel-failed"""
 
 
 def test_every_reason_of_the_contract_can_be_asked_for() -> None:

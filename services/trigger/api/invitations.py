@@ -1,7 +1,7 @@
 """`GET /v1/invitations`: whom we asked, by which channel, and how that ended."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import RowMapping
@@ -17,6 +17,10 @@ from shared.web.pages import Cursor, Limit
 from shared.wire import as_mapping
 
 Link = Callable[[Invitation], str]
+_OWN: Final = (
+    *("send_at", "attempts", "detail", "created_at"),
+    *("basis", "experiment", "variant", "reminder_of", "reminders"),
+)
 Text = Annotated[str | None, Query(min_length=1, max_length=500)]
 
 
@@ -56,7 +60,7 @@ def build_invitations(queries: Queries, link: Link) -> APIRouter:
 
 def _shown(row: RowMapping) -> dict[str, Any]:
     plain = dict(as_mapping(read_record(row)))
-    own = {name: row[name] for name in ("send_at", "attempts", "detail", "created_at")}
+    own = {name: row[name] for name in _OWN}
     own["channels"] = list(row["channels"])
     del plain["schema"]
     return plain | own

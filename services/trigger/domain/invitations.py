@@ -26,7 +26,9 @@ class Invitation:
 
     `channels` are those still to be tried, the present one first. `words` are the event's fields
     that its mail names. `zones` are the recipient's, `basis` says why asking is allowed: "consent"
-    or "no-objection". `experiment` and `variant` name the arm that the customer is in.
+    or "no-objection". `experiment` and `variant` name the arm that the customer is in. `reminder`
+    counts the reminders of one question: 0 is the invitation itself, all others are `reminder_of`
+    it.
     """
 
     id: str
@@ -50,6 +52,13 @@ class Invitation:
     basis: str = ""
     experiment: str | None = None
     variant: str | None = None
+    reminder_of: str | None = None
+    reminder: int = 0
+
+    @property
+    def question_id(self) -> str:
+        """The id that stands in its links and comes back in its answer."""
+        return self.reminder_of or self.id
 
 
 class Outcome(StrEnum):

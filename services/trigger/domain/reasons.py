@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NO_CONSENT = "no-consent"
     OPTED_OUT = "opted-out"
     ASKED_ALREADY = "asked-already"
+    ANSWERED = "answered"
     TOO_MANY_RECENTLY = "too-many-recently"
     TOO_MANY_FOR_GROUP = "too-many-for-group"
     TOO_OLD = "too-old"
@@ -57,6 +58,7 @@ _SENTENCES = {
     Reason.NO_CONSENT: "The customer has not agreed to be asked by any channel that reaches them.",
     Reason.OPTED_OUT: "The customer has opted out of every channel that could be used.",
     Reason.ASKED_ALREADY: "The customer was already asked about this by the same survey.",
+    Reason.ANSWERED: "The customer has answered already.",
     Reason.TOO_MANY_RECENTLY: "The customer was asked too often of late.",
     Reason.TOO_MANY_FOR_GROUP: "Too many customers of this group were asked of late.",
     Reason.TOO_OLD: "The event is older than the trigger's max_age.",

@@ -69,7 +69,8 @@ class WebhookCourier:
             "timezone": letter.timezone,
         }
         about = {
-            "invitation_id": invitation.id,
+            "invitation_id": invitation.question_id,
+            "reminder": invitation.reminder,
             "survey": invitation.survey,
             "kind": invitation.kind,
             "metric": invitation.metric,

@@ -16,11 +16,16 @@ class Links:
     def survey(self, invitation: Invitation) -> str:
         """The survey's page; opening it records nothing."""
         token = self.tokens.survey(
-            invitation.id, invitation.survey, invitation.language, invitation.expires_at
+            invitation.question_id,
+            invitation.survey,
+            invitation.language,
+            invitation.expires_at,
         )
         return f"{self.base.rstrip('/')}/s/{token}"
 
     def unsubscribe(self, invitation: Invitation) -> str:
         """The page with the button, and the address of the RFC 8058 POST."""
-        token = self.tokens.unsubscribe(invitation.id, invitation.survey, invitation.language)
+        token = self.tokens.unsubscribe(
+            invitation.question_id, invitation.survey, invitation.language
+        )
         return f"{self.base.rstrip('/')}/u/{token}"

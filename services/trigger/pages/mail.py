@@ -80,11 +80,14 @@ def _words(letter: Letter, desk: Desk, survey: Survey) -> dict[str, Any]:
         return render(text.text(language), names) if text is not None else texts[usual]
 
     mail = find_texts(programme, survey, invitation)
+    subject = own(mail.subject, "mail_subject")
+    if invitation.reminder:
+        subject = render(chrome(language)["mail_reminder"], {"subject": subject})
     return {
         "texts": texts,
         "language": language,
         "brand": programme.brand,
-        "subject": own(mail.subject, "mail_subject"),
+        "subject": subject,
         "intro": own(mail.intro, "mail_intro"),
         "button": own(mail.button, "mail_button"),
         "question": render(survey.question.text(language), names),

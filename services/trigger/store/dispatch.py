@@ -16,32 +16,39 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.invitations import Status, Step
 from services.trigger.domain.letters import Letter
+from services.trigger.store.reminders import ANSWERED
 from services.trigger.store.rows import read_letter
 from services.trigger.store.suppressions import OPEN_CHANNELS, WHY_CLOSED
 from shared.columns import columns, unnested
 from shared.senders import SEND_WITHIN, lease_for
 
 LEASE: Final = lease_for(SEND_WITHIN)
-# What is due becomes `sending`, or `cancelled` where no channel is left, or `expired`; the
-# decision in the ledger follows.
+_POINTLESS: Final = f"(i.reminder_of IS NOT NULL AND {ANSWERED})"
+# What is due becomes `sending`, or `cancelled` where no channel is left or what it reminds of has
+# been answered, or `expired`; the decision in the ledger follows.
 _CLAIM: Final = text(f"""
     WITH due AS (
-        SELECT i.id, i.expires_at <= :now AS late, {OPEN_CHANNELS} AS open FROM invitations i
+        SELECT i.id, i.expires_at <= :now AS late, {_POINTLESS} AS pointless,
+            {OPEN_CHANNELS} AS open
+        FROM invitations i
         WHERE i.status = 'scheduled' AND i.channels[1] = :channel AND i.send_at <= :now
         ORDER BY i.send_at LIMIT :most FOR UPDATE OF i SKIP LOCKED
     ), taken AS (
         UPDATE invitations i SET
-            status = CASE WHEN due.late THEN 'expired' WHEN due.open = '{{}}' THEN 'cancelled'
-                          ELSE 'sending' END,
+            status = CASE WHEN due.late THEN 'expired'
+                WHEN due.pointless OR due.open = '{{}}' THEN 'cancelled' ELSE 'sending' END,
             channels = CASE WHEN due.open = '{{}}' THEN i.channels ELSE due.open END,
             attempts = CASE WHEN due.open[1] = i.channels[1] THEN i.attempts ELSE 0 END,
-            published = i.published AND NOT due.late AND due.open = i.channels,
-            revision = i.revision + CASE WHEN due.late OR due.open <> i.channels THEN 1 ELSE 0 END,
+            published = i.published
+                AND NOT (due.late OR due.pointless OR due.open <> i.channels),
+            revision = i.revision + CASE
+                WHEN due.late OR due.pointless OR due.open <> i.channels THEN 1 ELSE 0 END,
             claim = :claim, claimed_at = :now, held = true
-        FROM due WHERE i.id = due.id RETURNING i.*
+        FROM due WHERE i.id = due.id RETURNING i.*, due.pointless
     ), told AS (
         UPDATE decisions d SET decision = 'suppressed',
-            reason = CASE i.status WHEN 'expired' THEN 'expired' ELSE {WHY_CLOSED} END
+            reason = CASE WHEN i.status = 'expired' THEN 'expired'
+                WHEN i.pointless THEN 'answered' ELSE {WHY_CLOSED} END
         FROM taken i WHERE d.invitation_id = i.id AND i.status <> 'sending'
     )
     SELECT taken.*, c.email, c.phone, c.locale, c.timezone
@@ -53,7 +60,8 @@ _RETAKE: Final = text(f"""
     WITH stale AS (
         SELECT i.id, CASE
             WHEN i.held AND i.channels[1] <> ALL(CAST(:repeatable AS text[])) THEN 'scheduled'
-            WHEN i.expires_at > :now AND i.channels[1] = ANY({OPEN_CHANNELS})
+            WHEN i.expires_at > :now AND NOT {_POINTLESS}
+                AND i.channels[1] = ANY({OPEN_CHANNELS})
                 AND (i.resend_on_doubt OR i.channels[1] = ANY(CAST(:repeatable AS text[])))
                 THEN 'sending'
             ELSE 'unknown' END AS becomes
@@ -85,6 +93,7 @@ _SETTLED: Final = {
     "channels": "text",
     "attempts": "int",
     "send_at": "timestamptz",
+    "remind_at": "timestamptz",
     "detail": "text",
 }
 # Only the claim that sent may settle; one that was given up as `unknown` may still be known.
@@ -95,6 +104,7 @@ _SETTLE: Final = text(f"""
             attempts = r.attempts, detail = r.detail, held = false,
             send_at = CASE WHEN r.status = 'scheduled' THEN r.send_at ELSE i.send_at END,
             invited_at = CASE WHEN r.status IN ('sent', 'unknown') THEN r.send_at END,
+            remind_at = r.remind_at,
             published = i.published AND r.status = 'scheduled'
                 AND string_to_array(r.channels, ',') = i.channels,
             revision = i.revision + CASE WHEN r.status = 'scheduled'
@@ -122,11 +132,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What becomes of one letter after its try."""
+    """What becomes of one letter after its try, and when its customer is to be reminded."""
 
     letter: Letter
     step: Step
     detail: str | None
+    remind_at: datetime | None = None
 
 
 class DispatchStore:
@@ -159,7 +170,7 @@ class DispatchStore:
         rows = [
             (
                 *(s.letter.id, s.letter.claim, s.step.status, ",".join(s.step.channels)),
-                *(s.step.attempts, s.step.send_at, s.detail),
+                *(s.step.attempts, s.step.send_at, s.remind_at, s.detail),
             )
             for s in sorted(settlements, key=lambda s: s.letter.id)
         ]

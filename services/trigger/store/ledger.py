@@ -56,6 +56,8 @@ _INVITATION: Final = {
     "basis": "text",
     "experiment": "text",
     "variant": "text",
+    "reminder_of": "text",
+    "reminder": "smallint",
     "traceparent": "text",
     "created_at": "timestamptz",
 }
@@ -140,8 +142,9 @@ def _invitation_row(booking: Booking, now: datetime) -> tuple[Any, ...]:
     frozen = (as_json(i.segments), as_json(i.words), ",".join(i.channels), i.language)
     times = (i.send_at, i.expires_at, i.resend_on_doubt)
     arm = (",".join(i.zones), i.basis, i.experiment, i.variant)
+    again = (i.reminder_of, i.reminder)
     asked = (i.id, i.survey, i.kind, i.metric, *i.scale)
-    return (*asked, *about, *event, *frozen, *times, *arm, booking.traceparent, now)
+    return (*asked, *about, *event, *frozen, *times, *arm, *again, booking.traceparent, now)
 
 
 def _group_asks(

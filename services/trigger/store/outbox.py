@@ -38,7 +38,7 @@ _TOLD: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is to be told, and the trace each invitation belongs to."""
+    """What is to be told, and the trace each invitation belongs to; reminders are none."""
 
     invitations: Sequence[SurveyInvitation]
     decisions: Sequence[SurveyDecision]
@@ -64,8 +64,9 @@ class Outbox:
             changed: Sequence[Any] = ()
             if ended:
                 changed = (await connection.execute(_CHANGED, {"ids": ended})).mappings().all()
-            traces = [row["traceparent"] for row in rows]
-            yield News(list(map(read_record, rows)), list(map(read_decision, changed)), traces)
+            asked = [row for row in rows if row["reminder_of"] is None]
+            traces = [row["traceparent"] for row in asked]
+            yield News(list(map(read_record, asked)), list(map(read_decision, changed)), traces)
             if rows:
                 told = sorted((row["id"], row["revision"]) for row in rows)
                 await connection.execute(_TOLD, columns(_REVISIONS, told))

@@ -16,6 +16,14 @@ from services.trigger.handlers.deciding import wanted_by
 from services.trigger.store.recall import recall
 from services.trigger.tables import decisions, invitations
 
+_again = invitations.alias()
+_REMINDERS = (
+    sa.select(sa.func.count())
+    .where(_again.c.reminder_of == invitations.c.id, _again.c.status == "sent")
+    .scalar_subquery()
+)
+_INVITATIONS = sa.select(invitations, _REMINDERS.label("reminders"))
+
 
 @dataclass(frozen=True)
 class Queries:
@@ -40,9 +48,10 @@ class Queries:
         before: tuple[datetime, str] | None,
         limit: int,
     ) -> Sequence[sa.RowMapping]:
-        """Invitations, newest first, one more than `limit` where there are more."""
+        """Invitations, newest first, one more than `limit` where there are more; no reminders."""
         table = invitations.c
-        query = sa.select(invitations).order_by(table.created_at.desc(), table.id.desc())
+        query = _INVITATIONS.order_by(table.created_at.desc(), table.id.desc())
+        query = query.where(table.reminder_of.is_(None))
         query = query.where(*(table[name] == value for name, value in where.items()))
         if channel is not None:
             query = query.where(table.channels[1] == channel)
@@ -51,8 +60,8 @@ class Queries:
         return await self._rows(query.limit(limit + 1))
 
     async def invitation(self, invitation_id: str) -> sa.RowMapping | None:
-        """One invitation, or None."""
-        query = sa.select(invitations).where(invitations.c.id == invitation_id)
+        """One invitation or reminder, or None."""
+        query = _INVITATIONS.where(invitations.c.id == invitation_id)
         return next(iter(await self._rows(query)), None)
 
     async def facts(self, occasion: Occasion, desk: Desk) -> Facts:

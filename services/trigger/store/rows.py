@@ -57,6 +57,8 @@ def read_invitation(row: Row) -> Invitation:
         basis=row["basis"] or "",
         experiment=row["experiment"],
         variant=row["variant"],
+        reminder_of=row["reminder_of"],
+        reminder=row["reminder"],
     )
 
 

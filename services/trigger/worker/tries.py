@@ -13,6 +13,7 @@ import structlog
 from services.trigger.domain.hours import opens_for
 from services.trigger.domain.invitations import Outcome, next_step
 from services.trigger.domain.letters import Letter
+from services.trigger.domain.reminders import remind_at
 from services.trigger.metrics import DISPATCH_SECONDS, SEND_SECONDS, SENDS
 from services.trigger.store.dispatch import DispatchStore, Settlement
 from services.trigger.worker.waiting import WEATHER, Clock
@@ -73,7 +74,10 @@ class Tries:
         if outcome is not Outcome.QUIET:
             self._note(letter, outcome, detail, now)
             SEND_SECONDS.labels(letter.channel).observe(time.perf_counter() - started)
-        return Settlement(letter, step, detail)
+        again = None
+        if outcome is Outcome.SENT:
+            again = remind_at(letter.invitation, self.programme, now)
+        return Settlement(letter, step, detail, again)
 
     def _note(self, letter: Letter, outcome: Outcome, detail: str | None, now: datetime) -> None:
         SENDS.labels(letter.channel, outcome).inc()
