@@ -30,7 +30,8 @@ _SIDES: Final = """sides AS (
     FROM answers WHERE id > :after AND id <= :upto
 )"""
 _ASKS: Final = (
-    "SELECT survey, segments, created_at FROM invitations WHERE id > :after AND id <= :upto"
+    "SELECT survey, segments, created_at, reminder_of FROM invitations"
+    " WHERE id > :after AND id <= :upto"
 )
 
 
@@ -40,6 +41,7 @@ def _add_asks(asks: str, pairs: str) -> str:
             SELECT c.survey, c.dimension, {value_in("a.segments")} AS value,
                 (a.created_at AT TIME ZONE 'UTC')::date AS day
             FROM asks a JOIN {pairs} c ON c.survey = a.survey
+            WHERE a.reminder_of IS NULL
         )
         INSERT INTO ask_counts AS k (survey, dimension, value, day, asked)
         SELECT survey, dimension, value, day, count(*) FROM valued WHERE value IS NOT NULL
@@ -56,7 +58,9 @@ _PAST: Final = {
 
 def counting_asks(insert: TextClause) -> TextClause:
     """An INSERT INTO invitations that counts what it inserted, in the same statement."""
-    return text(_add_asks(f"{insert.text} RETURNING survey, segments, created_at", "counted"))
+    return text(
+        _add_asks(f"{insert.text} RETURNING survey, segments, created_at, reminder_of", "counted")
+    )
 
 
 async def begin_counting(engine: AsyncEngine, pairs: Sequence[Pair]) -> None:
