@@ -65,6 +65,11 @@ class Head(Written):
         return value
 
 
+def read_sources(folder: Path) -> Mapping[str, Source]:
+    """The five files by name: their values, and the line of each key."""
+    return {name: read_source(folder / name) for name in FILES}
+
+
 def load_programme(folder: Path, *, dedupe: timedelta = DEDUPE) -> Programme:
     """Read and check the five files. Raises ProgrammeError with every fault found.
 
@@ -72,7 +77,7 @@ def load_programme(folder: Path, *, dedupe: timedelta = DEDUPE) -> Programme:
     """
     if not folder.is_dir():
         raise ProgrammeError([ProgrammeFault(folder, 0, "", "is not a folder", ", ".join(FILES))])
-    sources = {name: read_source(folder / name) for name in FILES}
+    sources = read_sources(folder)
     faults = [fault for source in sources.values() for fault in source.faults]
     reading = _Reading(faults)
     head = reading.one(Head, sources["programme.yaml"])
