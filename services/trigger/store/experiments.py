@@ -48,19 +48,22 @@ WITH invited AS (
 ), scored AS MATERIALIZED (
     SELECT variant, score, row_number() OVER (PARTITION BY variant ORDER BY place) AS place
     FROM counted WHERE score BETWEEN :low AND :high
+), pairs AS (
+    SELECT 'rates' AS part, variant, answered AS own,
+        max(answered) FILTER (WHERE variant = :first) OVER (PARTITION BY place) AS first
+    FROM counted
+    UNION ALL
+    SELECT 'scores', variant, score,
+        max(score) FILTER (WHERE variant = :first) OVER (PARTITION BY place)
+    FROM scored
 )
 SELECT 'counted' AS part, variant, 0 AS first, answered AS own, count(*) AS n
     FROM counted GROUP BY variant, answered
 UNION ALL
 SELECT 'points', variant, 0, score, count(*) FROM scored GROUP BY variant, score
 UNION ALL
-SELECT 'rates', o.variant, f.answered, o.answered, count(*)
-    FROM counted o JOIN counted f USING (place)
-    WHERE f.variant = :first AND o.variant <> :first GROUP BY o.variant, f.answered, o.answered
-UNION ALL
-SELECT 'scores', o.variant, f.score, o.score, count(*)
-    FROM scored o JOIN scored f USING (place)
-    WHERE f.variant = :first AND o.variant <> :first GROUP BY o.variant, f.score, o.score
+SELECT part, variant, first, own, count(*) FROM pairs
+    WHERE variant <> :first AND first IS NOT NULL GROUP BY part, variant, first, own
 """
 
 
