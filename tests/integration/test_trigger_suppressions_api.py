@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from services.trigger.store.suppressions import SuppressionStore
 from shared.clock import utc_now
 from shared.keys import KeyFile
 from shared.web import Parts, build_web
+from tests.support.trigger import postponed
 from tests.support.trigger_api import book, call, client_of, opened_core
 
 
@@ -34,7 +34,7 @@ async def client(core: Core) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_suppression_is_kept_shown_and_lifted(
     core: Core, client: httpx.AsyncClient
 ) -> None:
-    await book(core, call(1), trigger={"delay": timedelta(hours=1)})
+    await book(core, call(1), **postponed())
     (invitation,) = (await client.get("/v1/invitations")).json()["items"]
     core.dispatch.news.clear()
 

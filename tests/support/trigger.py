@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from services.trigger.handlers import Arrival, Booking, Cancel, Desk, EventKey, 
 from services.trigger.pages.links import Links
 from services.trigger.pages.mail import Desk as MailDesk
 from shared.events import Event
+from shared.programme.asking import QuietHours
 from shared.programme.loading import load_programme
 from shared.programme.models import Programme
 from shared.senders import HandOver, SendFailed
@@ -28,6 +29,7 @@ from shared.tokens import Tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+NOON = QuietHours(time(12), time(14))  # by the clock in Berlin, where NOW is one o'clock
 CHANNELS = frozenset({"email", "webhook"})
 TOKENS = Tokens(["0123456789abcdef0123456789abcdef"])
 
@@ -45,6 +47,17 @@ def programme(*, trigger: Mapping[str, Any] | None = None, **changes: Any) -> Pr
         after_call = base.triggers["after-call"].model_copy(update=dict(trigger))
         fields["triggers"] = {**base.triggers, "after-call": after_call}
     return Programme(**{**fields, **changes})
+
+
+def postponed() -> dict[str, Any]:
+    """Changes of a programme by which a call at NOW is asked about an hour later."""
+    return asking(quiet_hours=NOON)
+
+
+def asking(**changes: Any) -> dict[str, Any]:
+    """Changes of a programme by which its survey about calls is another."""
+    surveys = shipped().surveys
+    return {"surveys": {**surveys, "post-call": surveys["post-call"].model_copy(update=changes)}}
 
 
 def call_ended(number: int = 1, *, at: datetime = NOW, **data: Any) -> Event:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,6 @@ from services.trigger.worker.dispatch import Dispatch
 from services.trigger.worker.telling import Telling
 from shared.db import open_engine
 from shared.events import SurveyDecision, SurveyInvitation, Topic
-from shared.programme.asking import QuietHours
 from shared.stream import KafkaUnavailable, Outgoing
 from shared.wire import decode_record, decoder
 from tests.support.trigger import (
@@ -29,9 +28,6 @@ from tests.support.trigger import (
     call_ended,
     programme,
 )
-
-# Quiet for the first hour of every test: 12:00 to 14:00 in Berlin, where the programme is.
-NOON = QuietHours(time(12), time(14))
 
 
 class Clock:

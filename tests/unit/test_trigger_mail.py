@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from services.trigger.domain.decisions import decide
-from services.trigger.domain.guards import Facts
+from services.trigger.domain.facts import Facts
 from services.trigger.domain.letters import Letter
 from services.trigger.pages.couriers import MailCourier, WebhookCourier
 from services.trigger.pages.dates import write_moment, zone_or

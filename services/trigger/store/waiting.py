@@ -48,7 +48,7 @@ _LOCK: Final = text("""
 """)
 _SUBJECT: Final = {"trigger": "text", "subject_id": "text"}
 _TAKE: Final = text(f"""
-    SELECT trigger, event, subject_id, heard_at, due_at, traceparent FROM waiting w
+    SELECT trigger, event::text, subject_id, heard_at, due_at, traceparent FROM waiting w
     WHERE customer_id = ANY(CAST(:ids AS text[]))
        OR customer_id IS NULL AND (trigger, subject_id) IN (
            SELECT r.trigger, r.subject_id FROM {unnested(_SUBJECT)}
