@@ -10,9 +10,10 @@ from shared.events import Topic
 from tests.support.trigger import (
     NOW,
     later,
+    postponed,
     refused,
 )
-from tests.support.trigger_rig import NOON, Rig, emptied
+from tests.support.trigger_rig import Rig, emptied
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ async def test_what_is_due_is_sent_once_and_told(rig: Rig) -> None:
 
 
 async def test_what_is_scheduled_is_told_and_waits_for_its_time(rig: Rig) -> None:
-    await rig.book(quiet_hours=NOON)
+    await rig.book(**postponed())
 
     assert await rig.tell() == [(1, "scheduled", "email")]
     assert await rig.worker().once() == 0

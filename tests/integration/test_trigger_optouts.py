@@ -16,9 +16,10 @@ from tests.support.trigger import (
     NOW,
     Recorder,
     later,
+    postponed,
     refused,
 )
-from tests.support.trigger_rig import NOON, Rig, emptied
+from tests.support.trigger_rig import Rig, emptied
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def rig(engine: AsyncEngine) -> Rig:
 
 
 async def test_a_suppression_cancels_what_is_scheduled(rig: Rig) -> None:
-    await rig.book(quiet_hours=NOON)
+    await rig.book(**postponed())
     await rig.tell()
 
     await rig.suppressions.add(Suppression("c-1", (), Ground.OPTED_OUT, NOW))

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.invitations import Status
 from services.trigger.domain.suppressions import Ground, Suppression
-from tests.support.trigger import NOW, later, refused, shipped
-from tests.support.trigger_rig import NOON, Rig, emptied
+from tests.support.trigger import NOON, NOW, asking, later, postponed, refused
+from tests.support.trigger_rig import Rig, emptied
 
 BEFORE = NOW - timedelta(hours=2)  # 11:00 in Berlin
 OVER = later(hours=1)  # 14:00
@@ -31,7 +31,7 @@ def rig(engine: AsyncEngine) -> Rig:
 async def before(rig: Rig, number: int = 1, *, at: datetime = BEFORE) -> None:
     """Decided while nobody minded; the clock shows noon afterwards."""
     rig.clock.now = at
-    await rig.book(number, quiet_hours=NOON)
+    await rig.book(number, **postponed())
     rig.clock.now = NOW
 
 
@@ -46,7 +46,7 @@ async def says_no(rig: Rig, *channels: str) -> None:
 
 
 async def test_what_is_decided_in_quiet_hours_is_sent_when_they_are_over(rig: Rig) -> None:
-    await rig.book(quiet_hours=NOON)
+    await rig.book(**postponed())
 
     assert await rig.row("status, send_at") == ("scheduled", OVER)
     assert await rig.reason() == "quiet-hours"
@@ -88,10 +88,8 @@ async def test_no_retry_and_no_further_channel_in_quiet_hours(rig: Rig) -> None:
 
 
 async def test_the_next_channel_waits_and_expires_where_it_would_come_too_late(rig: Rig) -> None:
-    short = shipped().surveys["post-call"].model_copy(update={"expires": timedelta(hours=3)})
-    surveys = {**shipped().surveys, "post-call": short}
-    rig.clock.now = BEFORE
-    await rig.book(quiet_hours=NOON, surveys=surveys)  # expires when the quiet hours are over
+    rig.clock.now = BEFORE  # expires when the quiet hours are over
+    await rig.book(**asking(quiet_hours=NOON, expires=timedelta(hours=3)))
     rig.clock.now = NOW - timedelta(hours=1, seconds=1)
 
     class Slow(type(rig.mail)):  # type: ignore[misc]
@@ -182,7 +180,7 @@ async def test_a_no_after_the_decision_closes_the_channel_at_the_claim(rig: Rig)
 async def test_when_no_channel_is_left_the_reason_says_who_closed_it(
     rig: Rig, refused_by_event: tuple[str, ...], opted_out: tuple[str, ...], reason: str
 ) -> None:
-    await rig.book(quiet_hours=NOON)
+    await rig.book(**postponed())
     await says_no(rig, *refused_by_event)
     if opted_out:
         await rig.suppressions.add(Suppression("c-1", opted_out, Ground.OPTED_OUT, NOW))

@@ -103,8 +103,8 @@ class Rig:
 
 
 TABLES = (
-    "events, occasions, customers, contacts, consents, decisions, invitations, suppressions, waiting,"
-    " cancelling, groups, group_asks, answers, answer_counts, schedules, firsts"
+    "events, occasions, customers, contacts, consents, decisions, invitations, suppressions,"
+    " waiting, cancelling, groups, group_asks, answers, answer_counts, schedules, firsts"
 )
 
 
