@@ -57,6 +57,8 @@ class Rule:
 
 def compile_rule(text: object) -> Rule:
     """Compile a rule and try it on two made-up events. Raises RuleError."""
+    if isinstance(text, bool):  # as YAML reads a bare true
+        text = str(text).lower()
     if not isinstance(text, str) or not text.strip():
         raise RuleError(
             f"{text!r} is not a rule", "a CEL expression such as event.call.talk_s >= 30"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from services.trigger.domain.plans.words import say
-from shared.programme.asking import NEVER_QUIET, Reminders
+from shared.programme.asking import NEVER_QUIET, Cap, Reminders
 from shared.programme.triggers import ALWAYS, Experiment
 
 Meaning = Callable[[Any, Any], str]  # of the old and the new value
@@ -57,11 +57,17 @@ def _agreed(old: Sequence[str], new: Sequence[str]) -> str:
     return "; ".join(said)
 
 
-def _caps(old: Sequence[Any], new: Sequence[Any]) -> str:
-    added, removed = [c for c in new if c not in old], [c for c in old if c not in new]
-    if added and removed:
-        return "asks customers more or less often than before"
-    return "asks fewer: customers are asked less often" if added else "asks more often"
+def _caps(old: Sequence[Cap], new: Sequence[Cap]) -> str:
+    before, after = ({(c.each, c.surveys, c.channels): c for c in caps} for caps in (old, new))
+    tighter = after.keys() - before.keys()
+    looser = before.keys() - after.keys()
+    for key in before.keys() & after.keys():
+        one, other = before[key], after[key]
+        tighter |= {key} if other.most < one.most or other.per > one.per else set()
+        looser |= {key} if other.most > one.most or other.per < one.per else set()
+    if bool(tighter) is bool(looser):
+        return "limits otherwise how often customers are asked"
+    return "asks customers less often" if tighter else "asks customers more often"
 
 
 def _hours(_old: object, new: object) -> str:
