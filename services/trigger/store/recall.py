@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.trigger.domain.facts import Cancelling, PastAsk, Said
 from services.trigger.domain.memory import Group, Memory
 from services.trigger.handlers import Desk, Wanted
+from services.trigger.store.margins import read_margins
 from services.trigger.store.rows import as_mapping
 from shared.columns import columns, unnested
 from shared.programme.models import Programme
@@ -74,6 +75,9 @@ async def recall(
         await connection.execute(_LOCK_GROUPS, {**columns(_GROUP, wanted.groups), "now": desk.now})
     if wanted.groups:
         await _groups(connection, wanted.groups, memory, desk)
+    if wanted.segments:
+        segments = sorted(wanted.segments)
+        memory.margins |= await read_margins(connection, segments, desk.programme, desk.now)
     return memory
 
 
