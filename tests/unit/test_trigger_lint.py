@@ -111,9 +111,10 @@ def test_a_trigger_that_asks_somebody_else_is_not_hidden(tmp_path: Path, second:
     assert not {rule for rule, _ in found_in(folder)} & {"hidden-trigger"}
 
 
-def test_a_trigger_that_asks_sooner_hides_behind_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize("later", ["delay: 1h", "settle: 1m"])
+def test_a_trigger_that_asks_sooner_hides_behind_nobody(tmp_path: Path, later: str) -> None:
     folder = copy_shipped(tmp_path)
-    change(folder, "triggers.yaml", "sample: 1.0", "delay: 1h")
+    change(folder, "triggers.yaml", "sample: 1.0", later)
     second = "{on: support_call.ended, survey: post-call, when: event.call.talk_s >= 30}"
     change(folder, "triggers.yaml", "after-delivery:", f"second: {second}\nafter-delivery:")
 
@@ -121,7 +122,11 @@ def test_a_trigger_that_asks_sooner_hides_behind_nobody(tmp_path: Path) -> None:
 
 
 ENDED = {"event.type": "support_call.ended"}
+MANY = " && ".join(f"(event.call.queue == 'a{n}' || event.call.queue == 'b{n}')" for n in range(12))
 NEVER = [
+    "event.call.talk_s > 5 && event.call.talk_s > 'a'",
+    "!(event.call.talk_s <= 5) && event.call.talk_s <= 5",
+    f"false && {MANY}",
     "false",
     "1 > 2",
     "'a' == 'b'",
@@ -160,7 +165,9 @@ MAYBE = [
     "event.call.talk_s + 1 > 3 && event.call.talk_s < 3",
     "event.customer.locale.startsWith('de') && !event.customer.locale.endsWith('CH')",
     "event.type == 'support_call.ended'",
-    " && ".join(f"(event.call.queue == 'a{n}' || event.call.queue == 'b{n}')" for n in range(12)),
+    "!(event.call.talk_s < 5) && event.call.talk_s <= 5",
+    "!(event.call.talk_s > 5) && event.call.talk_s >= 5",
+    MANY,
 ]
 
 
