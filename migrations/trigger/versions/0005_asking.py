@@ -53,10 +53,12 @@ _UP = (
         "CREATE TABLE groups (dimension text, value text, seen_at timestamptz NOT NULL,"
         " PRIMARY KEY (dimension, value))"
     ),
+    # events and decisions in one order: a later one knew what the earlier had come to
+    "CREATE SEQUENCE turns",
     # every event as it was read, without addresses: what decides again must know it
     """
     CREATE TABLE occasions (
-        seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        seq bigint PRIMARY KEY DEFAULT nextval('turns'),
         source text NOT NULL,
         event_id text NOT NULL,
         type text NOT NULL,
@@ -72,7 +74,6 @@ _UP = (
     "CREATE INDEX occasions_by_age ON occasions USING brin (heard_at)",
     # the order and the reason of the decision itself; decision and reason go on with its invitation
     "ALTER TABLE decisions ADD turn bigint, ADD decided text, ADD facts jsonb",
-    "CREATE SEQUENCE turns",
     # one answer a row, its greatest version; and running counts by day
     """
     CREATE TABLE answers (
@@ -188,9 +189,9 @@ _DOWN = (
     ),
     "ALTER TABLE contacts DROP country, DROP segments, DROP touchpoint, DROP slot",
     "DROP TABLE firsts, schedules, consents, counted, ask_counts, answer_counts, answers",
-    "DROP SEQUENCE turns",
     "ALTER TABLE decisions DROP turn, DROP decided, DROP facts",
     "DROP TABLE occasions, groups, group_asks, cancelling, waiting",
+    "DROP SEQUENCE turns",
 )
 
 

@@ -1,8 +1,8 @@
 """One event under one trigger: what is decided on, when, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.trigger.domain.experiments import assigned
 from services.trigger.domain.occasions import Occasion, invitation_id, read_occasion
@@ -49,11 +49,15 @@ class Question:
         name = assigned(experiment, customer_id)
         return name, experiment.variants[name]
 
-    def planned_at(self, programme: Programme) -> datetime:
-        """When it would be asked if everything came in time: what the order goes by."""
+    def delay(self, programme: Programme) -> timedelta:
+        """How long after the event it is asked: the variant's delay, else the trigger's."""
         variant = self.variant()
         own = variant[1].delay if variant is not None else None
-        return self.began + (programme.delay_of(self.trigger) if own is None else own)
+        return programme.delay_of(self.trigger) if own is None else own
+
+    def planned_at(self, programme: Programme) -> datetime:
+        """When it would be asked if everything came in time: what the order goes by."""
+        return self.began + self.delay(programme)
 
     def due_at(self, programme: Programme) -> datetime:
         """When it is to be decided on: after the delay, and once its subject has settled."""
@@ -66,11 +70,16 @@ class Question:
         return (*began, self.trigger.key)
 
 
-def merge(questions: Sequence[Question], programme: Programme) -> Question:
+def merge(
+    questions: Sequence[Question],
+    programme: Programme,
+    read: Callable[[Event], Occasion] | None = None,
+) -> Question:
     """The questions of one trigger about one subject as one.
 
     The earliest event that the trigger listens to stands for all; the later an event, the more its
-    data counts, part by part. The same set gives the same, in any order.
+    data counts, part by part. The same set gives the same, in any order. `read` reads the merged
+    event, if not as any event is.
     """
     in_time = sorted(questions, key=lambda q: _in_time(q.occasion.event))
     listened = [q for q in in_time if q.occasion.event.type == q.trigger.on]
@@ -87,7 +96,7 @@ def merge(questions: Sequence[Question], programme: Programme) -> Question:
         subject=event.subject,
         data=data,
     )
-    occasion = read_occasion(whole, programme.segments.paths)
+    occasion = read(whole) if read else read_occasion(whole, programme.segments.paths)
     return replace(
         first,
         occasion=replace(occasion, subject_id=first.occasion.subject_id),
