@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.trigger.domain.schedules import period_at, slot_of
-from services.trigger.store.schedules import keep_firsts
+from services.trigger.store.schedules import keep_firsts, take_schedule
 from shared.columns import columns
 from shared.db import open_engine
 from shared.events import Event
@@ -76,6 +76,22 @@ async def test_whoever_is_killed_in_the_middle_asks_nobody_twice_and_leaves_nobo
     assert {len(ids) for ids in about.values()} == {1}
 
 
+async def test_one_process_moves_a_schedule_at_a_time_and_in_parts_if_need_be(
+    town: Scheduled,
+) -> None:
+    everybody = await town.settle(30)
+    town.programme = asking(every=DAY)
+    await town.move()
+    town.now += DAY
+
+    async with town.engine.begin() as elsewhere:
+        assert await take_schedule(elsewhere, "relationship", town.now) is not None
+        assert await town.move(most=7) == 0
+
+    assert await town.move(most=7) == 30
+    assert sorted(await town.asked()) == sorted(everybody)
+
+
 async def test_ten_days_of_outage_flood_no_day(town: Scheduled) -> None:
     """2,000 in 40 days are 50 a day; at twice the pace 100, of which 4 deviations are 40."""
     everybody = await town.settle(2000)
@@ -91,7 +107,7 @@ async def test_ten_days_of_outage_flood_no_day(town: Scheduled) -> None:
     assert days[10:20] == [0] * 10
     assert all(60 <= number <= 140 for number in days[20:30])
     assert all(number <= 50 + 4 * 7 for number in (*days[:10], *days[30:]))
-    assert {d.reason for d in town.told} == {"asked"}  # nobody's event was too old by then
+    assert {d.reason for d in town.told} == {"asked"}  # and not too-old
     assert sorted(await town.asked()) == sorted(everybody)
 
 
@@ -140,9 +156,9 @@ async def test_the_first_of_a_type_is_asked_about_once_after_the_wait(town: Sche
     async with town.engine.begin() as connection:
         again = [(each, PURCHASED, midnight + DAY) for each in everybody]
         await keep_firsts(connection, again)
-        await keep_firsts(
-            connection, [*again, *((each, PURCHASED, midnight) for each in everybody)]
-        )
+        first = [(each, PURCHASED, midnight) for each in everybody]
+        await keep_firsts(connection, [*again, *first])
+        await keep_firsts(connection, again)
 
     await town.days(30)
     assert await town.asked() == []

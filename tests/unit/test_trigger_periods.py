@@ -125,6 +125,19 @@ def test_a_customer_comes_up_when_their_moment_is_in_the_interval(
     assert asked(rhythm, [begin, end], [grain / 2**40], name) == expected
 
 
+@given(rhythm=rhythms, begin=moments, slot=shares)
+@settings(max_examples=100, deadline=None)
+def test_a_customer_comes_up_in_the_microsecond_of_their_moment(
+    rhythm: Rhythm, begin: datetime, slot: float
+) -> None:
+    slot = int(slot * 2**40) / 2**40
+    period = period_at(rhythm, begin, BERLIN)
+    ((_, moment, _),) = asked(rhythm, [period.start, period.end], [slot])
+
+    assert asked(rhythm, [period.start, moment], [slot]) == []
+    assert len(asked(rhythm, [moment, moment + TICK], [slot])) == 1
+
+
 def test_an_interval_across_the_end_of_a_period_asks_for_both() -> None:
     end = period_at(Calendar.QUARTER, NOW, BERLIN).end
 
