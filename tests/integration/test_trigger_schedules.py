@@ -3,24 +3,20 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from importlib import import_module
 
 import pytest
 import sqlalchemy as sa
 
 from services.trigger.domain.schedules import period_at, slot_of
-from services.trigger.store.schedules import keep_firsts, take_schedule
+from services.trigger.store.schedules import take_schedule
 from shared.columns import columns
 from shared.db import open_engine
-from shared.events import Event
 from shared.programme.models import Cap
-from shared.programme.surveys import AfterFirst, Calendar
+from shared.programme.surveys import Calendar
 from shared.stream import KafkaUnavailable
 from tests.support.trigger import NOW, call_ended
 from tests.support.trigger_schedules import CONTACT, DAY, KEEP, Scheduled, asking
-
-PURCHASED = "transaction.purchased"
 
 
 @pytest.fixture
@@ -145,54 +141,6 @@ async def test_whoever_comes_late_waits_for_the_next_period(town: Scheduled) -> 
 
     assert 0 < len(first) < len(late)
     assert Counter(await town.asked()) == {each: 1 + (each in first) for each in late}
-
-
-async def test_the_first_of_a_type_is_asked_about_once_after_the_wait(town: Scheduled) -> None:
-    """All first bought at the same midnight, as a nightly import says: they go in parts."""
-    everybody = await town.settle(25)
-    town.programme = asking(after_first=AfterFirst(on=PURCHASED, wait=30 * DAY))
-    await town.move()
-    midnight = NOW + timedelta(hours=12)
-    async with town.engine.begin() as connection:
-        again = [(each, PURCHASED, midnight + DAY) for each in everybody]
-        await keep_firsts(connection, again)
-        first = [(each, PURCHASED, midnight) for each in everybody]
-        await keep_firsts(connection, [*again, *first])
-        await keep_firsts(connection, again)
-
-    await town.days(30)
-    assert await town.asked() == []
-    town.now += DAY
-    kills = iter([False, True])
-    town.kill = lambda: next(kills, False)
-    with pytest.raises(KafkaUnavailable):
-        await town.move(most=4)
-    await town.move(most=4)
-    await town.days(30)
-
-    assert sorted(await town.asked()) == sorted(everybody)
-    assert {d.subject_id for d in town.told} == {f"first:{PURCHASED}"}
-    times = await town.rows("SELECT DISTINCT event_time FROM decisions")
-    assert times == [(midnight + 30 * DAY,)]
-
-
-async def test_who_bought_before_the_survey_was_written_is_no_first(town: Scheduled) -> None:
-    bought = Event(
-        id="p-1", source="/shop", type=PURCHASED, time=NOW, data={"customer": {"id": "c-1"}}
-    )
-    await town.hear(bought)
-    town.programme = asking(after_first=AfterFirst(on=PURCHASED, wait=30 * DAY))
-    await town.move()
-    town.now += DAY
-    for name in ("c-1", "c-2"):
-        data = {"customer": {"id": name}}
-        await town.hear(
-            Event(id=f"p-{name}", source="/shop", type=PURCHASED, time=town.now, data=data)
-        )
-
-    await town.days(32)
-
-    assert await town.asked() == ["c-2"]
 
 
 async def test_the_slots_of_those_known_before_are_filled_in_as_we_work_them_out(

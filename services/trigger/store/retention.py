@@ -14,6 +14,7 @@ _WAITING: Final = (
     " WHERE i.customer_id = contacts.customer_id"
     " AND (i.status IN ('scheduled', 'sending') OR i.remind_at IS NOT NULL)"
 )
+_KNOWN: Final = "SELECT FROM contacts c WHERE c.customer_id = firsts.customer_id"
 _DAY_BEFORE: Final = "day < CAST(CAST(:before AS timestamptz) AS date)"
 _BY_TABLE: Final = {
     "events": ("(source, id)", "received_at < :before"),
@@ -23,6 +24,7 @@ _BY_TABLE: Final = {
         "customer_id",
         f"seen_at < :before AND NOT EXISTS ({_WAITING})",
     ),
+    "firsts": ("(customer_id, event_type)", f"at < :before AND NOT EXISTS ({_KNOWN})"),
     "customers": ("id", "seen_at < :before"),
     "answers": ("id", "answered_at < :before"),
     "answer_counts": ("(survey, dimension, value, day)", _DAY_BEFORE),
