@@ -26,6 +26,8 @@ decisions = sa.Table(
     sa.Column("invitation_id", sa.Text),
     sa.Column("decided_at", _WHEN, nullable=False),
     sa.Column("programme", sa.Text, nullable=False),
+    sa.Column("decided", sa.Text),
+    sa.Column("facts", JSONB),
 )
 
 invitations = sa.Table(

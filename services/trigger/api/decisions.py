@@ -59,7 +59,7 @@ def build_decisions(
         where = {name: value for name, value in (named | {"reason": reason}).items() if value}
         rows = await queries.decisions(where, _place(cursor), limit)
         page = page_of(rows, limit, lambda row: (row["seq"],))
-        items = [_shown(read_decision(row)) for row in page.items]
+        items = [_shown(read_decision(row), row["facts"]) for row in page.items]
         return json_response(Page(items=items, next=page.next))
 
     @router.post(
@@ -76,7 +76,7 @@ def build_decisions(
         desk = Desk(programme, channels, clock())
         facts = await queries.facts(occasion, desk)
         decided = decide(event, facts, programme, desk.now)
-        items = [_shown(survey_decision(decision, preview=True)) for decision in decided]
+        items = [_shown(survey_decision(d, preview=True), d.facts) for d in decided]
         return json_response(Page(items=items))
 
     return router
@@ -91,9 +91,11 @@ def _place(cursor: str | None) -> int | None:
     return place
 
 
-def _shown(decision: SurveyDecision) -> dict[str, Any]:
+def _shown(decision: SurveyDecision, facts: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A decision with what was known and cannot be had again; the sentence has the words of it."""
     plain = msgspec.structs.asdict(decision)
-    return {name: plain[name] for name in _SHOWN}
+    known = {name: fact for name, fact in (facts or {}).items() if name != "why"}
+    return {**{name: plain[name] for name in _SHOWN}, "facts": known}
 
 
 def _event(headers: Mapping[str, str], body: bytes) -> Event:

@@ -14,6 +14,7 @@ from services.trigger.domain.facts import Facts, PastAsk
 from services.trigger.domain.guards import BY_EVENT, why_not_ask
 from services.trigger.domain.invitations import Invitation
 from services.trigger.domain.inviting import invite
+from services.trigger.domain.kept import keep, keep_suppressed
 from services.trigger.domain.occasions import Occasion, read_occasion
 from services.trigger.domain.questions import Question
 from services.trigger.domain.reasons import Reason, Verdict
@@ -42,6 +43,11 @@ class Decision:
     decided_at: datetime
     programme: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """Why, for a person to read."""
+        return self.reason.with_words(self.facts.get("why", ""))
 
     @property
     def waits(self) -> bool:
@@ -86,7 +92,7 @@ def decide(event: Event, facts: Facts, programme: Programme, now: datetime) -> l
         decisions.append(decision)
         if decision.asking is not None:
             facts = facts.after(decision.asking, programme.group_dimensions)
-    return decisions or [nobody_listens(occasion, programme, now)]
+    return decisions or [nobody_listens(occasion, facts, programme, now)]
 
 
 def questions_of(
@@ -97,7 +103,9 @@ def questions_of(
     return [Question(occasion, trigger, heard_at, settled_from) for trigger in triggers]
 
 
-def nobody_listens(occasion: Occasion, programme: Programme, now: datetime) -> Decision:
+def nobody_listens(
+    occasion: Occasion, facts: Facts, programme: Programme, now: datetime
+) -> Decision:
     """The decision on an event that no trigger listens to."""
     return Decision(
         event=_reference(occasion.event),
@@ -113,6 +121,7 @@ def nobody_listens(occasion: Occasion, programme: Programme, now: datetime) -> D
         invitation_id=None,
         decided_at=now,
         programme=programme.digest,
+        facts=keep_suppressed(facts),
     )
 
 
@@ -151,6 +160,7 @@ def shared_by(question: Question, decision: Decision) -> list[Decision]:
             reason=Reason.ASKED_ALREADY,
             invitation=None,
             invitation_id=None,
+            facts={name: fact for name, fact in decision.facts.items() if name != "why"},
         )
     return [replace(decision, event=_reference(event)) for event in question.merged]
 
@@ -174,18 +184,8 @@ def _decision(ask: Ask, objecting: Reason | None) -> Decision:
         invitation_id=None if verdict is Verdict.SUPPRESSED else ask.question.invitation_id,
         decided_at=now,
         programme=ask.programme.digest,
-        facts=_kept(ask.facts, ask),
+        facts=keep(ask, reason),
     )
-
-
-def _kept(facts: Facts, ask: Ask) -> dict[str, Any]:
-    """What cannot be had again: opt-outs and the margin as they were."""
-    kept: dict[str, Any] = {}
-    if facts.suppressed:
-        kept["suppressed"] = sorted(facts.suppressed)
-    if ask.margin is not None:
-        kept["margin"] = [ask.margin.n, ask.margin.half_width, ask.margin.share]
-    return kept
 
 
 def _reference(event: Event) -> EventRef:

@@ -43,6 +43,10 @@ class Reason(StrEnum):
         """The reason for a person to read."""
         return _SENTENCES[self]
 
+    def with_words(self, why: str) -> str:
+        """The sentence and what is said of the one decision beside it, which may be empty."""
+        return f"{self.sentence} {why}" if why else self.sentence
+
 
 _SENTENCES = {
     Reason.ASKED: "The customer is asked at once.",

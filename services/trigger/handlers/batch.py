@@ -13,6 +13,7 @@ from services.trigger.domain.decisions import (
     why_not_by_event,
 )
 from services.trigger.domain.facts import Facts
+from services.trigger.domain.memory import Memory
 from services.trigger.domain.questions import Question
 from services.trigger.domain.records import survey_decision
 from services.trigger.domain.suppressions import Ground, Suppression
@@ -77,9 +78,11 @@ async def _decide_all(
     objections = (why_not_by_event(q, bare, desk.programme, desk.now) for q in questions)
     objecting = {place: reason for place, reason in enumerate(objections) if reason is not None}
     hopeful = [q for place, q in enumerate(questions) if place not in objecting]
-    memory = await ledger.recall(wanted_by(questions, hopeful, desk), desk)
+    customers = sorted({c for a in arrivals if (c := a.occasion.customer_id) is not None})
+    wanted = replace(wanted_by(questions, hopeful, desk), customers=customers)
+    memory = await ledger.recall(wanted, desk)
     decisions = decide_in_order(questions, objecting, memory, desk)
-    unheard = _unheard(arrivals, desk)
+    unheard = _unheard(arrivals, memory, desk)
     await _store(questions, decisions, unheard, ledger, desk)
     await publish([survey_decision(decision) for decision in (*decisions, *unheard)])
     count([*decisions, *unheard])
@@ -103,10 +106,12 @@ def _questions(arrival: Arrival, desk: Desk) -> list[Question]:
     return [replace(question, traceparent=arrival.traceparent) for question in found]
 
 
-def _unheard(arrivals: Sequence[Arrival], desk: Desk) -> list[Decision]:
+def _unheard(arrivals: Sequence[Arrival], memory: Memory, desk: Desk) -> list[Decision]:
     programme, occasions = desk.programme, [arrival.occasion for arrival in arrivals]
     unheard = [each for each in occasions if each.event.type not in programme.triggers_of]
-    return [nobody_listens(occasion, programme, desk.now) for occasion in unheard]
+    known = [Facts(desk.channels, suppressed=memory.closed(o.customer_id or "")) for o in unheard]
+    both = zip(unheard, known, strict=True)
+    return [nobody_listens(occasion, facts, programme, desk.now) for occasion, facts in both]
 
 
 def _cancels(arrival: Arrival, desk: Desk) -> list[Cancel]:

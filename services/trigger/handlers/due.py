@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from services.trigger.domain.decisions import Decision, nobody_listens
+from services.trigger.domain.facts import Facts
 from services.trigger.domain.occasions import read_occasion
 from services.trigger.domain.questions import Question
 from services.trigger.domain.ready import Pending, ready
@@ -53,5 +54,5 @@ def _question(waiting: Waiting, desk: Desk) -> Question:
 def _dropped(waiting: Waiting, desk: Desk) -> Decision:
     """The decision on what waited for a trigger that the programme no longer has."""
     occasion = read_occasion(waiting.event, desk.programme.segments.paths)
-    decision = nobody_listens(occasion, desk.programme, desk.now)
+    decision = nobody_listens(occasion, Facts(desk.channels), desk.programme, desk.now)
     return replace(decision, trigger=waiting.trigger)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.reasons import Reason
-from services.trigger.store.rows import as_mapping, read_event, read_record
+from services.trigger.store.rows import as_mapping, as_object, read_event, read_record
 from shared.columns import columns, unnested
 from shared.events import SurveyDecision, SurveyInvitation
 
@@ -74,7 +74,9 @@ class Outbox:
 
 def read_decision(row: Any) -> SurveyDecision:
     """The record of `survey-decisions` of a row of the ledger."""
-    event = read_event(row)
+    event, reason = read_event(row), Reason(row["reason"])
+    itself = row["decided"] == reason  # it has not become another with its invitation
+    why = as_object(row["facts"]).get("why", "") if itself else ""
     return SurveyDecision(
         source=event.source,
         event_id=event.id,
@@ -86,8 +88,8 @@ def read_decision(row: Any) -> SurveyDecision:
         trigger=row["trigger"] or None,
         survey=row["survey"],
         decision=row["decision"],
-        reason=row["reason"],
-        sentence=Reason(row["reason"]).sentence,
+        reason=reason,
+        sentence=reason.with_words(why),
         invitation_id=row["invitation_id"],
         decided_at=row["decided_at"],
         programme=row["programme"],

@@ -22,6 +22,13 @@ def as_mapping(value: str | dict[str, str]) -> dict[str, str]:
     return value
 
 
+def as_object(value: str | dict[str, Any] | None) -> dict[str, Any]:
+    """A jsonb column as `as_mapping`, of any values; nothing where it is null."""
+    if isinstance(value, str):
+        return msgspec.json.decode(value, type=dict[str, Any])
+    return value or {}
+
+
 def as_json(value: object) -> str:
     """A value for a jsonb column."""
     return msgspec.json.encode(value).decode()
