@@ -101,10 +101,11 @@ _UP = (
         total bigint NOT NULL DEFAULT 0,
         squares bigint NOT NULL DEFAULT 0,
         answered integer NOT NULL DEFAULT 0,
+        late bigint NOT NULL DEFAULT 0,
         PRIMARY KEY (survey, dimension, value, day)
     ) WITH (fillfactor = 80)
     """,
-    # how many were asked, by the day of the asking; `answered` above is by that day too
+    # how many were asked, by the day of the asking; `answered` and `late` above are by it too
     """
     CREATE TABLE ask_counts (
         survey text NOT NULL,

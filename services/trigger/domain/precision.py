@@ -3,13 +3,13 @@
 Asking goes on until the interval is narrow enough: the sequential rule of Chow and Robbins (1965,
 Ann. Math. Stat. 36, 457-462), on the intervals of `shared.intervals`, whose imagined answers keep
 it from stopping on a few that are alike. Who has been asked and may still answer counts with what
-is expected of him, so that late answers are not asked for twice.
+is expected of him, by how many answer and how late, so that no answer is asked for twice.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from math import sqrt
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from math import exp, sqrt
 from typing import Final
 
 from services.trigger.domain.facts import Margin
@@ -22,10 +22,10 @@ Pair = tuple[str, str]  # survey, dimension ("": the whole survey)
 Segment = tuple[str, str]  # trigger, value of its `target_by` ("": the whole survey)
 
 NEAR: Final = 0.2  # the last fifth of the answers is asked for ever more slowly
-RATE: Final = 0.2  # of those asked who answer, until it is known
-RATE_WEIGHT: Final = 20.0  # in askings
+_WEIGHT: Final = 20  # of what is usual, in answers or askings
+_AHEAD: Final = 15  # so small a part of the period: two days of a month
 _DAY: Final = timedelta(days=1)
-_LEARNT: Final = timedelta(days=30)  # at least so long response rates are looked back for
+_LEARNT: Final = timedelta(days=30)  # so long habits are looked back for
 _SPREAD: Final = {IntervalKind.NET: 100.0, IntervalKind.SHARE: 50.0, IntervalKind.MEAN: 50.0}
 _SAFE: Final = 2.0  # standard errors, a little more than the interval has
 
@@ -42,16 +42,19 @@ class Target:
     rules: Metric
 
     def since(self, now: datetime) -> date:
-        """The first of the days that lie in the period, today's included; in UTC."""
-        return (now - self.per).date() + _DAY
+        """The first of the days, in UTC, that lie in the period, and will for a while yet.
+
+        What is about to leave it is asked for anew before it has left.
+        """
+        return (now + self.per / _AHEAD - self.per).date() + _DAY
 
     def recent(self, now: datetime) -> date:
-        """The first day of which invitations may still be answered."""
+        """The first day of which invitations may still be answered, in UTC."""
         return (now - self.expires).date()
 
     def learnt(self, now: datetime) -> date:
-        """From which day on invitations tell how many answer."""
-        return self.recent(now) - max(self.per, _LEARNT)
+        """From which day on invitations tell how customers answer."""
+        return self.recent(now) - _LEARNT
 
 
 def targets_of(programme: Programme) -> Mapping[str, Target]:
@@ -77,37 +80,57 @@ def pairs_of(targets: Iterable[Target]) -> list[Pair]:
 
 
 @dataclass(frozen=True, slots=True)
+class Habit:
+    """Of those asked, the share that answers, and how late on average."""
+
+    rate: float = 0.2
+    late: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """Of so many who were asked, so many have answered."""
+    """How many were asked on each UTC day, and how many of them have answered.
 
-    asked: int = 0
+    `ended`: those of the answered whose invitations have expired since, all together so `late`.
+    """
+
+    days: Mapping[date, int]
     answered: int = 0
+    ended: int = 0
+    late: timedelta = timedelta(0)
 
-    def rate(self, usual: float = RATE) -> float:
-        """The share that answers, drawn towards the usual one while few were asked."""
-        return (self.answered + RATE_WEIGHT * usual) / (self.asked + RATE_WEIGHT)
+    def habit(self, now: datetime, usual: Habit) -> Habit:
+        """Theirs, drawn towards the usual one while little is known.
+
+        Who may still answer counts as asked as far as those like him have answered by now.
+        """
+        late = (self.late + _WEIGHT * usual.late) / (self.ended + _WEIGHT)
+        done = sum(n * (1 - _open(day, now, late)) for day, n in self.days.items())
+        return Habit((self.answered + _WEIGHT * usual.rate) / (done + _WEIGHT), late)
+
+    def waiting(self, now: datetime, habit: Habit) -> float:
+        """How many more are expected to answer."""
+        return habit.rate * sum(n * _open(day, now, habit.late) for day, n in self.days.items())
+
+
+def _open(day: date, now: datetime, late: timedelta) -> float:
+    """Of the answers to askings of a day, the share that is still to come.
+
+    As if asked evenly over the day and answered at a constant rate from then on.
+    """
+    began = datetime.combine(day, time(), now.tzinfo)
+    newest, oldest = max(now - began - _DAY, timedelta(0)) / late, (now - began) / late
+    if oldest <= newest:
+        return 1.0
+    return (exp(-newest) - exp(-oldest)) / (oldest - newest)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is known of a segment: answers of the period, expected ones, and how many answer."""
+    """What is known of a segment: the answers of the period, and how many are expected still."""
 
     tally: Tally
     waiting: float = 0.0
-    rate: float = RATE
-
-    def after_asking(self, number: int = 1) -> "Heard":
-        """The same once so many more have been asked."""
-        return replace(self, waiting=self.waiting + number * self.rate)
-
-
-def heard_of(tally: Tally, ended: Asked, recent: Asked, usual: float = RATE) -> Heard:
-    """`ended`: those asked who can answer no more, `recent`: those who still can.
-
-    Of the recent so many will answer as of the ended did.
-    """
-    rate = ended.rate(usual)
-    return Heard(tally, max(rate * recent.asked - recent.answered, 0.0), rate)
 
 
 def margin_of(heard: Heard, rules: Metric, target: float) -> Margin:
@@ -126,7 +149,8 @@ def margin_of(heard: Heard, rules: Metric, target: float) -> Margin:
         return Margin(tally.n, half_width, 0.0)
     most = (_SAFE * _SPREAD[rules.interval] / target) ** 2  # however much the answers differ
     needed = min(estimate.n * (half_width / target) ** 2, most)
-    missing = max(needed - estimate.n, 1.0) - heard.waiting
+    sure = max(heard.waiting - sqrt(heard.waiting), 0.0)  # expected ones, less a standard error
+    missing = max(needed - estimate.n, 1.0) - sure
     share = min(1.0, sqrt(max(missing, 0.0) / (NEAR * needed)))
     return Margin(tally.n, half_width if tally.n else None, share)
 

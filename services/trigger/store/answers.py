@@ -26,7 +26,7 @@ _ANSWER: Final = {
 _NAMES: Final = ", ".join(_ANSWER)
 _CHANGES: Final = ", ".join(f"{name} = excluded.{name}" for name in _ANSWER if name != "id")
 _SIDE: Final = ("survey", "klass", "score", "segments", "answered_at", "invitation_id")
-SUMS: Final = ("promoters", "passives", "detractors", "total", "squares", "answered")
+SUMS: Final = ("promoters", "passives", "detractors", "total", "squares", "answered", "late")
 
 
 def value_in(segments: str) -> str:
@@ -37,7 +37,8 @@ def value_in(segments: str) -> str:
 def add_sides(sides: str, pairs: str) -> str:
     """INSERT of what the CTE `sides` adds to the counts: columns of `answers`, and a sign.
 
-    An answer counts on its own day, and once more on that of its invitation, if that is known.
+    An answer counts on its own day, and once more, with the seconds that it took, on that of its
+    invitation, if that is known.
     Keys are sorted, so that two batches never wait for one another in a circle.
     """
     counted = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
@@ -50,11 +51,13 @@ def add_sides(sides: str, pairs: str) -> str:
                 sign * (klass = 'promoter')::int AS promoters,
                 sign * (klass = 'passive')::int AS passives,
                 sign * (klass = 'detractor')::int AS detractors,
-                sign * score AS total, sign * score * score AS squares, 0 AS answered
+                sign * score AS total, sign * score * score AS squares,
+                0 AS answered, 0 AS late
             FROM sides
             UNION ALL
             SELECT i.survey, i.segments, (i.created_at AT TIME ZONE 'UTC')::date,
-                0, 0, 0, 0, 0, s.sign
+                0, 0, 0, 0, 0, s.sign,
+                s.sign * greatest(extract(epoch FROM s.answered_at - i.created_at), 0)::bigint
             FROM sides s JOIN invitations i ON i.id = s.invitation_id
         ), valued AS (
             SELECT c.survey, c.dimension, {value_in("p.segments")} AS value, p.day, {names}

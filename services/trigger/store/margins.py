@@ -1,7 +1,7 @@
 """How sure the scores are by which triggers go: two index scans a segment and batch."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.trigger.domain.facts import Margin
 from services.trigger.domain.precision import (
     Asked,
+    Habit,
     Heard,
     Segment,
     Target,
-    heard_of,
     margin_of,
     targets_of,
 )
@@ -29,26 +29,27 @@ _KEY: Final = {
     "recent": "date",
     "learnt": "date",
 }
-_OF_KEY: Final = (
-    "x.survey = r.survey AND x.dimension = r.dimension AND x.value = r.value AND x.day >= r.learnt"
+_OF_KEY: Final = "x.survey = r.survey AND x.dimension = r.dimension AND x.value = r.value"
+_OF_PERIOD: Final = ", ".join(
+    f"coalesce(sum({name}) FILTER (WHERE x.day >= r.since), 0)::bigint AS {name}"
+    for name in ("promoters", "passives", "detractors", "total", "squares")
 )
 _COUNTS: Final = text(f"""
     SELECT r.*, a.*, b.*
     FROM {unnested(_KEY)}
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(promoters) FILTER (WHERE x.day >= r.since), 0) AS promoters,
-            coalesce(sum(passives) FILTER (WHERE x.day >= r.since), 0) AS passives,
-            coalesce(sum(detractors) FILTER (WHERE x.day >= r.since), 0) AS detractors,
-            coalesce(sum(total) FILTER (WHERE x.day >= r.since), 0)::bigint AS total,
-            coalesce(sum(squares) FILTER (WHERE x.day >= r.since), 0)::bigint AS squares,
-            coalesce(sum(answered) FILTER (WHERE x.day >= r.recent), 0) AS recent_answered,
-            coalesce(sum(answered) FILTER (WHERE x.day < r.recent), 0) AS ended_answered
-        FROM answer_counts x WHERE {_OF_KEY}
+        SELECT {_OF_PERIOD},
+            coalesce(sum(answered) FILTER (WHERE x.day >= r.learnt), 0) AS answered,
+            coalesce(sum(answered) FILTER (WHERE x.day >= r.learnt AND x.day < r.recent), 0)
+                AS ended,
+            coalesce(sum(late) FILTER (WHERE x.day >= r.learnt AND x.day < r.recent), 0)::bigint
+                AS late
+        FROM answer_counts x WHERE {_OF_KEY} AND x.day >= least(r.since, r.learnt)
     ) a
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(asked) FILTER (WHERE x.day >= r.recent), 0) AS recent_asked,
-            coalesce(sum(asked) FILTER (WHERE x.day < r.recent), 0) AS ended_asked
-        FROM ask_counts x WHERE {_OF_KEY}
+        SELECT coalesce(array_agg(x.day), '{{}}') AS days,
+            coalesce(array_agg(x.asked), '{{}}') AS asked
+        FROM ask_counts x WHERE {_OF_KEY} AND x.day >= r.learnt
     ) b
 """)  # noqa: S608
 
@@ -66,7 +67,8 @@ async def read_heard(
     unique = sorted({*keys.values(), *whole.values()})
     rows = (await connection.execute(_COUNTS, columns(_KEY, unique))).mappings()
     found = {tuple(row[name] for name in _KEY): row for row in rows}
-    return {segment: _heard(found[keys[segment]], found[whole[segment[0]]]) for segment in asked}
+    usual = {trigger: _asked(found[key]).habit(now, Habit()) for trigger, key in whole.items()}
+    return {segment: _heard(found[key], usual[segment[0]], now) for segment, key in keys.items()}
 
 
 async def read_margins(
@@ -88,7 +90,7 @@ def _key_of(segment: Segment, target: Target, now: datetime) -> tuple[Any, ...]:
     return (target.survey, dimension, value, *days)
 
 
-def _heard(row: RowMapping, whole: RowMapping) -> Heard:
+def _heard(row: RowMapping, usual: Habit, now: datetime) -> Heard:
     tally = Tally(
         promoters=row["promoters"],
         passives=row["passives"],
@@ -97,9 +99,10 @@ def _heard(row: RowMapping, whole: RowMapping) -> Heard:
         squares=row["squares"],
         distribution=None,
     )
-    recent = Asked(row["recent_asked"], row["recent_answered"])
-    return heard_of(tally, _ended(row), recent, usual=_ended(whole).rate())
+    asked = _asked(row)
+    return Heard(tally, asked.waiting(now, asked.habit(now, usual)))
 
 
-def _ended(row: RowMapping) -> Asked:
-    return Asked(row["ended_asked"], row["ended_answered"])
+def _asked(row: RowMapping) -> Asked:
+    days = dict(zip(row["days"], row["asked"], strict=True))
+    return Asked(days, row["answered"], row["ended"], timedelta(seconds=row["late"]))
