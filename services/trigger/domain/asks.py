@@ -10,7 +10,7 @@ from services.trigger.domain.hours import next_open, zones_of
 from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.questions import Question
 from shared.programme.models import Programme, Survey, Trigger
-from shared.programme.views import ENVELOPE, EventView, event_view
+from shared.programme.views import EventView
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,9 @@ class Ask:
     def trigger(self) -> Trigger:
         return self.question.trigger
 
-    @cached_property
+    @property
     def view(self) -> EventView:
-        """The event under the names that rules and mails know."""
-        event = self.occasion.event
-        return event_view({name: getattr(event, name) for name in ENVELOPE}, event.data)
+        return self.question.view
 
     @cached_property
     def survey(self) -> Survey:

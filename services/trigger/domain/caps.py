@@ -31,15 +31,18 @@ def full(cap: Cap, asking: PastAsk, history: History) -> bool:
     """
     if not cap.limits(asking.survey, asking.channel):
         return False
-    own = [_value(asking, name) for name in cap.each]
-    if None in own:
+    own = [(name, _value(asking, name)) for name in cap.each if name != CUSTOMER]
+    if any(value is None for _, value in own):
         return False  # it belongs to no group that the cap counts
     since = asking.at - cap.per
-    counted = 0
-    for past in _past(cap, asking, history):
-        if past.at > since and cap.limits(past.survey, past.channel):
-            counted += all(_value(past, n) == v for n, v in zip(cap.each, own, strict=True))
-    return counted >= cap.most
+    counted = (
+        past
+        for past in _past(cap, asking, history)
+        if past.at > since
+        and cap.limits(past.survey, past.channel)
+        and all(_value(past, name) == value for name, value in own)
+    )
+    return sum(1 for _ in counted) >= cap.most
 
 
 def _past(cap: Cap, asking: PastAsk, history: History) -> Iterable[PastAsk]:
@@ -50,7 +53,5 @@ def _past(cap: Cap, asking: PastAsk, history: History) -> Iterable[PastAsk]:
 
 
 def _value(ask: PastAsk, name: str) -> str | None:
-    if name == CUSTOMER:
-        return CUSTOMER  # the history is the customer's own
     read = _OF_ASK.get(name)
     return read(ask) if read else ask.segments.get(name)

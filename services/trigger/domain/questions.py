@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from services.trigger.domain.experiments import assigned
 from services.trigger.domain.occasions import Occasion, invitation_id, read_occasion
 from shared.events import Event
 from shared.programme.models import Programme, Trigger
 from shared.programme.triggers import Variant
+from shared.programme.views import ENVELOPE, EventView, event_view
 
 Place = tuple[datetime, datetime, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Question:
     """An occasion that a trigger listens to.
 
@@ -28,7 +30,13 @@ class Question:
     traceparent: str | None = None
     merged: Sequence[Event] = ()
 
-    @property
+    @cached_property
+    def view(self) -> EventView:
+        """The event under the names that rules and mails know; made once, for it costs most."""
+        event = self.occasion.event
+        return event_view({name: getattr(event, name) for name in ENVELOPE}, event.data)
+
+    @cached_property
     def invitation_id(self) -> str | None:
         """The id of the invitation that it may become; None where nobody is named."""
         customer_id = self.occasion.customer_id

@@ -1,10 +1,10 @@
 """What is known before decisions are made: one statement for each kind of fact."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.trigger.domain.facts import Cancelling, PastAsk, Said
@@ -33,11 +33,11 @@ _COUNTS: Final = (
     " AND coalesce(i.invited_at, i.send_at) > :since"
 )
 _PAST: Final = (
-    "i.id, i.customer_id, i.survey, i.trigger, i.channels[1] AS channel, i.segments,"
-    " coalesce(i.invited_at, i.send_at) AS at"
+    "i.id, i.survey, i.trigger, i.channels[1] AS channel, coalesce(i.invited_at, i.send_at) AS at"
 )
 _ASKS: Final = text(
-    f"SELECT {_PAST} FROM invitations i"  # noqa: S608
+    f"SELECT i.customer_id, CASE WHEN :told THEN i.segments::text END, {_PAST}"  # noqa: S608
+    " FROM invitations i"
     f" WHERE i.customer_id = ANY(CAST(:ids AS text[])) AND {_COUNTS}"
 )
 _GROUP: Final = {"dimension": "text", "value": "text"}
@@ -70,7 +70,7 @@ async def recall(
     if desk.programme.cancelled_by:
         await _cancellings(connection, wanted.subjects, memory)
     if desk.programme.caps:
-        await _asks(connection, wanted.askable, memory, _since(desk, of_group=False))
+        await _asks(connection, wanted.askable, memory, desk)
     if wanted.groups and hold:
         await connection.execute(_LOCK_GROUPS, {**columns(_GROUP, wanted.groups), "now": desk.now})
     if wanted.groups:
@@ -117,11 +117,14 @@ async def _cancellings(
 
 
 async def _asks(
-    connection: AsyncConnection, customers: Sequence[str], memory: Memory, since: datetime
+    connection: AsyncConnection, customers: Sequence[str], memory: Memory, desk: Desk
 ) -> None:
-    values = {"ids": customers, "since": since}
-    for row in (await connection.execute(_ASKS, values)).mappings():
-        memory.asks[row["customer_id"]].append(_past(row))
+    programme, since = desk.programme, _since(desk, of_group=False)
+    told = any(cap.dimensions for cap in programme.caps if not cap.of_group)
+    values = {"ids": customers, "since": since, "told": told}
+    for customer_id, written, *past in await connection.execute(_ASKS, values):
+        segments = as_mapping(written) if written is not None else {}
+        memory.asks[customer_id].append(_past(past, segments))
 
 
 async def _groups(
@@ -129,16 +132,12 @@ async def _groups(
 ) -> None:
     since = _since(desk, of_group=True)
     values = {**columns(_GROUP, groups), "since": since, "slack": since - _SLACK}
-    for row in (await connection.execute(_GROUP_ASKS, values)).mappings():
-        memory.groups[row["dimension"], row["value"]].append(_past(row))
+    own = {group: {group[0]: group[1]} for group in groups}
+    for dimension, value, *past in await connection.execute(_GROUP_ASKS, values):
+        group = (dimension, value)
+        memory.groups[group].append(_past(past, own[group]))
 
 
-def _past(row: RowMapping) -> PastAsk:
-    return PastAsk(
-        invitation_id=row["id"],
-        survey=row["survey"],
-        trigger=row["trigger"],
-        channel=row["channel"],
-        segments=as_mapping(row["segments"]),
-        at=row["at"],
-    )
+def _past(row: Sequence[Any], segments: Mapping[str, str]) -> PastAsk:
+    invitation_id, survey, trigger, channel, at = row
+    return PastAsk(invitation_id, survey, trigger, channel, segments, at)

@@ -1,0 +1,125 @@
+"""What the benchmark of decisions is fed: a programme with every rule on, and made-up events."""
+
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from services.trigger.domain.occasions import read_occasion
+from services.trigger.handlers import Arrival
+from shared.events import Event, Topic
+from shared.programme.asking import Cap, QuietHours
+from shared.programme.loading import load_programme
+from shared.programme.models import Programme
+from shared.programme.rules import compile_rule
+from shared.programme.triggers import Experiment, Variant
+from shared.stream import Outgoing
+
+CHANNELS = frozenset({"email", "webhook"})
+SHIPPED = Path(__file__).resolve().parents[1] / "programme"
+CUSTOMER = "event.customer.locale.startsWith('de') && 'region' in event.segments"
+TYPES = ("support_call.ended", "transaction.delivered", "transaction.refunded")
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Seoul", None)
+MONTH, DAY = timedelta(days=30), timedelta(days=1)
+CAPS = (
+    Cap(most=4, per=MONTH),
+    Cap(most=3, per=MONTH, each=("customer", "survey")),
+    Cap(most=3, per=MONTH, each=("customer", "channel")),
+    Cap(most=5_000, per=DAY, each=("agent",)),
+)
+CHANGES: dict[str, dict[str, Any]] = {
+    "after-call": {
+        "when": compile_rule(f"event.call.talk_s >= 30 && {CUSTOMER}"),
+        "sample": 0.95,
+        "target_margin": 1.0,
+        "target_by": "region",
+    },
+    "after-delivery": {
+        "when": compile_rule(f"event.transaction.amount > 90.0 && {CUSTOMER}"),
+        "delay": timedelta(seconds=2),
+        "experiment": Experiment(
+            name="later",
+            variants={"usual": Variant(), "later": Variant(delay=timedelta(seconds=3))},
+        ),
+    },
+    "after-refund": {
+        "when": compile_rule(f"event.transaction.amount > 90.0 && {CUSTOMER}"),
+        "settle": timedelta(seconds=1),
+        "delay": timedelta(0),
+    },
+}
+
+
+def strict_programme() -> Programme:
+    """The shipped programme with every rule on."""
+    base = load_programme(SHIPPED)
+    triggers = {
+        key: trigger.model_copy(update=CHANGES[key]) for key, trigger in base.triggers.items()
+    }
+    surveys = {key: s.model_copy(update={"quiet_hours": None}) for key, s in base.surveys.items()}
+    quiet = QuietHours(time(3), time(3, 1))
+    fields = {name: getattr(base, name) for name in Programme.model_fields}
+    said = {"caps": CAPS, "quiet_hours": quiet, "triggers": triggers, "surveys": surveys}
+    return Programme(**{**fields, **said})
+
+
+def made_up(events: int, customers: int) -> list[Outgoing]:
+    """Calls, deliveries and refunds as records of Kafka; one in ten matches its rule."""
+    luck, now = Random(7), datetime.now(UTC)
+    header = ("content-type", b"application/cloudevents+json")
+    found = []
+    for number in range(events):
+        event = _event(number, luck, f"c-{luck.randrange(customers)}", now)
+        body = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
+        value = msgspec.json.encode({**body, "time": event.time, "data": event.data})
+        calls = event.type == TYPES[0]
+        topic = Topic.SUPPORT_CALLS if calls else Topic.TRANSACTIONS
+        found.append(Outgoing(topic, event.id.encode(), value, (header,)))
+    return found
+
+
+def _event(number: int, luck: Random, customer_id: str, now: datetime) -> Event:
+    kind, matches = luck.choice(TYPES), luck.random() < 0.1
+    data = _data(customer_id, luck)
+    if kind == TYPES[0]:
+        agent = f"a-{luck.randrange(200)}"
+        talk_s = 120 if matches else 5
+        data["call"] = {"id": f"call-{number}", "queue": "q", "agent": agent, "talk_s": talk_s}
+    else:
+        amount = 99.5 if matches else 20.0
+        data["transaction"] = {"id": f"o-{number}", "amount": amount, "currency": "EUR"}
+    return Event(id=f"evt-{number}", source="/bench", type=kind, time=now, data=data)
+
+
+def _data(customer_id: str, luck: Random) -> dict[str, Any]:
+    return {
+        "customer": {
+            "id": customer_id,
+            "email": f"{customer_id}@bench.example",
+            "locale": "de-DE",
+            "timezone": luck.choice(ZONES),
+            "consent": {"email": True},
+        },
+        "touchpoint": "bench",
+        "segments": {"region": luck.choice(("EU", "US", "KR")), "product": "shoes"},
+    }
+
+
+def past(round_: int, customers: int, now: datetime) -> list[Arrival]:
+    """A call of each of these customers; three rounds of them are what caps then see."""
+    return [_call(f"past-{round_}-{number}", number, now) for number in range(customers)]
+
+
+def welcome(customers: int, now: datetime) -> list[Arrival]:
+    """One more call of each."""
+    return [_call(f"new-{number}", number, now) for number in range(customers)]
+
+
+def _call(name: str, number: int, now: datetime) -> Arrival:
+    data = _data(f"known-{number}", Random(number))
+    data["call"] = {"id": name, "queue": "q", "agent": f"a-{number % 500}", "talk_s": 120}
+    event = Event(id=name, source="/past", type=TYPES[0], time=now, data=data)
+    paths = {"region": None, "product": None, "agent": "call.agent", "touchpoint": "touchpoint"}
+    return Arrival(read_occasion(event, paths))
