@@ -1,6 +1,5 @@
 """Rules: what is refused at load, what matches, what fails."""
 
-import asyncio
 import time
 from datetime import UTC, datetime
 
@@ -127,7 +126,7 @@ BOMBS = {
     "a loop in a map": "[1,2].all(a, {'x': [1].all(b, true)}['x'])",
     "texts that double": f"['a']{'.map(s, s + s)' * 24}.exists(s, s == 'b')",
     "lists that double": f"[[1]]{'.map(s, s + s)' * 24}.exists(s, size(s) == 1)",
-    "loops over loops": f"{HUNDREDS}{'.filter(a, a > 0)' * 28}.exists(a, a == -1)",
+    "loops over loops": f"[1, 2, 3]{'.filter(a, a > 0)' * 28}.exists(a, a == -1)",
     "loops beside loops": " || ".join([f"{HUNDREDS[:160]}].exists(a, a < 0)"] * 9),
     "parentheses": "(" * 900 + "true" + ")" * 900,
     "sums": f"size({'+'.join(['event.id'] * 180)}) > 0",
@@ -136,27 +135,15 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
-async def test_a_bomb_is_refused_within_a_tick_of_the_event_loop(bomb: str) -> None:
-    async def longest_pause() -> float:
-        loop, pauses = asyncio.get_running_loop(), []
-
-        async def tick() -> None:
-            while True:
-                began = loop.time()
-                await asyncio.sleep(0.002)
-                pauses.append(loop.time() - began)
-
-        ticking = asyncio.create_task(tick())
-        await asyncio.sleep(0.004)
+def test_a_bomb_is_refused_within_a_tick_of_the_event_loop(bomb: str) -> None:
+    def refuse() -> float:
+        began = time.thread_time()  # what others do on this machine is not the rule's fault
         with pytest.raises(RuleError) as caught:
             compile_rule(bomb)
         assert caught.value.column
-        await asyncio.sleep(0.004)
-        ticking.cancel()
-        return max(pauses)
+        return time.thread_time() - began
 
-    # The shortest of a few: the machine has other things to do.
-    assert min([await longest_pause() for _ in range(5)]) < 0.012
+    assert min(refuse() for _ in range(5)) < 0.010
 
 
 def test_whatever_is_accepted_is_decided_quickly_on_an_event_that_is_full() -> None:
@@ -165,11 +152,11 @@ def test_whatever_is_accepted_is_decided_quickly_on_an_event_that_is_full() -> N
     def decide(entries: int) -> float:
         segments = {f"s-{n}": "x" for n in range(entries)}
         view = event_view({"time": NOW}, {"segments": segments})
-        began = time.perf_counter()
+        began = time.thread_time()
         assert rule.matches(view)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
-    assert min(decide(MOST_ENTRIES) for _ in range(5)) < 0.05
+    assert min(decide(MOST_ENTRIES) for _ in range(5)) < 0.030
     with pytest.raises(RuleFailed, match="more than 500 entries"):
         decide(MOST_ENTRIES + 1)
 
