@@ -16,7 +16,7 @@ class AnswerBook(Protocol):
 
 
 async def on_answers(answers: Sequence[ScoredResponse], book: AnswerBook) -> None:
-    """Keep the newest of each answer; one that belongs to no survey is passed over."""
-    found = [answer for answer in newest(answers) if answer.survey]
+    """Keep the newest of each answer; what belongs to no survey is passed over."""
+    found = newest(answer for answer in answers if answer.survey)
     if found:
         await book.keep(found)

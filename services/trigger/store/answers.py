@@ -61,7 +61,7 @@ def add_sides(sides: str, pairs: str) -> str:
             FROM sides s JOIN invitations i ON i.id = s.invitation_id
         ), valued AS (
             SELECT c.survey, c.dimension, {value_in("p.segments")} AS value, p.day, {names}
-            FROM parts p JOIN {pairs} c ON c.survey = p.survey
+            FROM parts p JOIN {pairs} ON c.survey = p.survey
         )
         INSERT INTO answer_counts AS k (survey, dimension, value, day, {names})
         SELECT survey, dimension, value, day, {counted}
@@ -88,7 +88,7 @@ _KEEP: Final = text(
             UNION ALL
             SELECT {_WAS}, -1 FROM changed WHERE was_survey IS NOT NULL
         )""",  # noqa: S608
-        "counted",
+        "counted c",
     )
 )
 

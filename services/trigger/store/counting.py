@@ -40,7 +40,7 @@ def _add_asks(asks: str, pairs: str) -> str:
         WITH asks AS ({asks}), valued AS (
             SELECT c.survey, c.dimension, {value_in("a.segments")} AS value,
                 (a.created_at AT TIME ZONE 'UTC')::date AS day
-            FROM asks a JOIN {pairs} c ON c.survey = a.survey
+            FROM asks a JOIN {pairs} ON c.survey = a.survey
             WHERE a.reminder_of IS NULL
         )
         INSERT INTO ask_counts AS k (survey, dimension, value, day, asked)
@@ -59,7 +59,7 @@ _PAST: Final = {
 def counting_asks(insert: TextClause) -> TextClause:
     """An INSERT INTO invitations that counts what it inserted, in the same statement."""
     return text(
-        _add_asks(f"{insert.text} RETURNING survey, segments, created_at, reminder_of", "counted")
+        _add_asks(f"{insert.text} RETURNING survey, segments, created_at, reminder_of", "counted c")
     )
 
 
