@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.consumer import build_publish
 from services.trigger.domain.suppressions import Ground, Suppression
-from services.trigger.handlers import Desk
+from services.trigger.handlers import Booking, Desk
 from services.trigger.pages.links import Links
+from services.trigger.store.ledger import SqlLedger
 from services.trigger.store.queries import Queries
 from services.trigger.store.retention import Keeping, delete_old
 from services.trigger.worker.reminders import Reminding
@@ -215,14 +217,33 @@ async def test_reminders_count_against_the_caps(rig: Rig) -> None:
 
 
 async def test_reminders_count_for_their_group(rig: Rig) -> None:
-    caps = (Cap(most=2, per=timedelta(days=1), each=("agent",)),)
+    caps = (Cap(most=3, per=timedelta(days=1), each=("agent",)),)
     for number in (1, 2):
         await rig.book(number, **reminding() | {"caps": caps})
     await rig.worker().once()
 
     await at(rig, later(hours=2))
 
-    assert [reason for _, _, reason in decided(rig)] == ["too-many-for-group"] * 2
+    assert [reason for _, _, reason in decided(rig)] == ["asked", "too-many-for-group"]
+
+
+async def test_what_is_decided_at_the_same_moment_counts_too(rig: Rig) -> None:
+    changes = reminding() | {"caps": (Cap(most=2, per=timedelta(days=30)),)}
+    await rig.book(**changes)
+    await rig.worker().once()
+    asked = rig.mail.letters[0].invitation
+    rig.clock.now = later(hours=2)
+
+    async with rig.engine.begin() as connection:
+        ledger = SqlLedger(connection)
+        await ledger.lock(["c-1"], rig.clock())
+        deciding = asyncio.create_task(remind(rig))
+        await asyncio.sleep(0.1)
+        other = replace(asked, id="i-other", send_at=rig.clock())
+        await ledger.book([Booking(other, None)], Desk(rig.programme, CHANNELS, rig.clock()))
+    await deciding
+
+    assert [reason for _, _, reason in decided(rig)] == ["too-many-recently"]
 
 
 async def test_a_reminder_waits_until_quiet_hours_are_over(rig: Rig) -> None:
