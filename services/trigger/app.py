@@ -19,6 +19,7 @@ from services.trigger.consumer import (
     build_handle,
     build_publish,
 )
+from services.trigger.domain.precision import pairs_of, targets_of
 from services.trigger.handlers import Desk
 from services.trigger.metrics import REGISTRY, STREAM
 from services.trigger.pages.couriers import MailCourier, WebhookCourier
@@ -31,6 +32,7 @@ from services.trigger.store.outbox import Outbox
 from services.trigger.store.queries import Queries
 from services.trigger.store.retention import Keeping
 from services.trigger.store.suppressions import SuppressionStore
+from services.trigger.worker.counting import run_counting
 from services.trigger.worker.dispatch import Dispatch
 from services.trigger.worker.due import Due
 from services.trigger.worker.reminders import Reminding
@@ -168,9 +170,12 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
     async def delete(stop: asyncio.Event) -> None:
         await run_retention(engine, keeping, core.clock, stop)
 
+    async def count(stop: asyncio.Event) -> None:
+        await run_counting(engine, pairs_of(targets_of(core.programme).values()), stop)
+
     web = build_trigger_web(core, health, topics_check(broker, USES))
     deciding = (decide, due.run, schedules.run, reminding.run)
-    workers = (core.clock.run, *deciding, dispatch.run, telling.run, delete)
+    workers = (core.clock.run, count, *deciding, dispatch.run, telling.run, delete)
     return Service("trigger", web, settings.host, settings.trigger_port, workers)
 
 

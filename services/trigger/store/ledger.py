@@ -14,6 +14,7 @@ from services.trigger.domain.memory import Memory
 from services.trigger.domain.questions import Question
 from services.trigger.domain.suppressions import Suppression
 from services.trigger.handlers import Arrival, Booking, Cancel, Desk, EventKey, Waiting, Wanted
+from services.trigger.store.counting import counting_asks
 from services.trigger.store.decisions import conclude_decisions, record_decisions
 from services.trigger.store.keeping import keep_cancels, keep_events
 from services.trigger.store.recall import recall
@@ -61,16 +62,18 @@ _INVITATION: Final = {
     "traceparent": "text",
     "created_at": "timestamptz",
 }
-_BOOK: Final = insert_all(
-    "invitations",
-    _INVITATION,
-    {
-        "segments": "r.segments::jsonb",
-        "words": "r.words::jsonb",
-        "channels": "string_to_array(r.channels, ',')",
-        "zones": "string_to_array(r.zones, ',')",
-    },
-    "ON CONFLICT (id) DO NOTHING",
+_BOOK: Final = counting_asks(
+    insert_all(
+        "invitations",
+        _INVITATION,
+        {
+            "segments": "r.segments::jsonb",
+            "words": "r.words::jsonb",
+            "channels": "string_to_array(r.channels, ',')",
+            "zones": "string_to_array(r.zones, ',')",
+        },
+        "ON CONFLICT (id) DO NOTHING",
+    )
 )
 _GROUP_ASK: Final = {
     "dimension": "text",
