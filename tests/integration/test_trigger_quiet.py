@@ -1,4 +1,4 @@
-"""Nothing is sent in quiet hours, nor by a channel that was refused, on real PostgreSQL."""
+"""Nothing is sent in quiet hours, on real PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.trigger.domain.invitations import Status
 from tests.support.trigger import NOON, NOW, asking, later, postponed, refused
 from tests.support.trigger_rig import Rig, emptied
 
@@ -32,16 +31,6 @@ async def before(rig: Rig, number: int = 1, *, at: datetime = BEFORE) -> None:
     rig.clock.now = at
     await rig.book(number, **postponed())
     rig.clock.now = NOW
-
-
-async def says_no(rig: Rig, *channels: str) -> None:
-    statement = sa.text(
-        "INSERT INTO consents VALUES ('c-1', :channel, false, :now, '/shop', 'evt-9')"
-        " ON CONFLICT (customer_id, channel) DO UPDATE SET said = false, at = excluded.at"
-    )
-    async with rig.engine.begin() as connection:
-        for channel in channels:
-            await connection.execute(statement, {"channel": channel, "now": NOW})
 
 
 async def test_what_is_decided_in_quiet_hours_is_sent_when_they_are_over(rig: Rig) -> None:
@@ -156,42 +145,6 @@ async def test_an_outage_that_lasts_past_the_expiry_sends_nothing(rig: Rig) -> N
     assert await rig.row() == ("expired",)
     assert await rig.reason() == "expired"
     assert (rig.mail.ids, rig.hook.ids) == ([], [])
-
-
-async def test_a_no_after_the_decision_closes_the_channel_at_the_claim(rig: Rig) -> None:
-    await rig.book()
-    await says_no(rig, "email")
-
-    await rig.worker().once()
-
-    assert (rig.mail.ids, len(rig.hook.ids)) == ([], 1)
-    assert await rig.tell() == [(3, "sent", "webhook")]
-
-
-@pytest.mark.parametrize(
-    ("refused_by_event", "opted_out", "reason"),
-    [
-        (("email", "webhook"), (), "no-consent"),
-        (("email",), ("webhook",), "opted-out"),
-        ((), ("email", "webhook"), "opted-out"),
-    ],
-)
-async def test_when_no_channel_is_left_the_reason_says_who_closed_it(
-    rig: Rig, refused_by_event: tuple[str, ...], opted_out: tuple[str, ...], reason: str
-) -> None:
-    await rig.book(**postponed())
-    await says_no(rig, *refused_by_event)
-    async with rig.engine.begin() as connection:  # the claim must find it itself
-        row = sa.text("INSERT INTO suppressions VALUES ('c-1', :channel, 'operator', 'ann', :now)")
-        for channel in opted_out:
-            await connection.execute(row, {"channel": channel, "now": NOW})
-    rig.clock.now = OVER
-
-    await rig.worker().once()
-
-    assert (rig.mail.ids, rig.hook.ids) == ([], [])
-    assert await rig.row() == (Status.CANCELLED,)
-    assert await rig.reason() == reason
 
 
 async def test_many_workers_over_the_edge_of_quiet_hours_send_each_once(rig: Rig) -> None:
