@@ -1,67 +1,35 @@
 """Scored answers in trigger's tables: counts are those of a recount, whatever came and when."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from random import Random
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.trigger.domain.precision import Heard, Pair, margin_of
-from services.trigger.handlers.answers import on_answers
-from services.trigger.store.answers import SUMS, SqlAnswers
-from services.trigger.store.counting import begin_counting, counting_asks
-from services.trigger.store.margins import read_heard, read_margins
+from services.trigger.store.counting import begin_counting
 from services.trigger.store.retention import Keeping, delete_old
-from shared.db import open_engine
 from shared.events import ScoredResponse
-from shared.programme.metrics import METRICS
-from shared.tally import Tally
-from tests.support.trigger import NOW, later, programme
-
-TABLES = ("answers", "answer_counts", "ask_counts", "counted", "invitations")
-PAIRS = [("nps", ""), ("nps", "region"), ("post-call", ""), ("post-call", "region")]
-CLASSES = ("promoter", "passive", "detractor")
-DAY = timedelta(days=1)
-BOOK = counting_asks(
-    sa.text("""
-        INSERT INTO invitations (id, survey, segments, created_at, kind, metric, scale_low,
-            scale_high, trigger, customer_id, subject_id, source, event_id, event_type, event_time,
-            words, channels, language, send_at, expires_at, resend_on_doubt)
-        SELECT id, 'post-call', CAST(:segments AS jsonb), CAST(:at AS timestamptz), '', '', 1, 5,
-            't', 'c', id, '', '', '', now(), '{}', '{email}', 'en', now(), now(), false
-        FROM unnest(CAST(:ids AS text[])) AS id ON CONFLICT (id) DO NOTHING
-    """)
+from tests.support.answered import (
+    CLASSES,
+    DAY,
+    PAIRS,
+    answer,
+    ask,
+    counts,
+    hear,
+    recount,
+    uncounted,
 )
+from tests.support.trigger import NOW, later
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(database_url, schema="trigger") as engine:
-        async with engine.begin() as connection:
-            await connection.execute(sa.text(f"TRUNCATE {', '.join(TABLES)}"))
+    async with uncounted(database_url) as engine:
         yield engine
-
-
-def answer(number: int, version: int = 0, **changed: Any) -> ScoredResponse:
-    usual: dict[str, Any] = {
-        "id": f"r-{number}",
-        "version": f"{version:03}",
-        "survey": "post-call",
-        "metric": "csat",
-        "scale": (1, 5),
-        "score": 5,
-        "klass": "promoter",
-        "segments": {"region": "EU"},
-        "answered_at": NOW,
-        "received_at": NOW,
-        "scored_at": NOW,
-    }
-    return ScoredResponse(**(usual | changed))
 
 
 def history(luck: Random) -> list[ScoredResponse]:
@@ -88,52 +56,6 @@ def in_batches(answers: Iterable[ScoredResponse], luck: Random) -> list[list[Sco
     luck.shuffle(told)
     cuts = sorted(luck.sample(range(len(told)), 4))
     return [told[begin:end] for begin, end in zip([0, *cuts], [*cuts, None], strict=True)]
-
-
-async def hear(engine: AsyncEngine, *answers: ScoredResponse) -> None:
-    async with engine.begin() as connection:
-        await on_answers(answers, SqlAnswers(connection))
-
-
-async def ask(engine: AsyncEngine, ids: Sequence[str], region: str, at: Any = NOW) -> None:
-    async with engine.begin() as connection:
-        segments = f'{{"region": "{region}"}}'
-        await connection.execute(BOOK, {"ids": ids, "segments": segments, "at": at})
-
-
-async def counts(engine: AsyncEngine) -> dict[tuple[Any, ...], tuple[int, ...]]:
-    """What is counted; what has come to nothing is as if it had never been."""
-    query = f"SELECT survey, dimension, value, day, {', '.join(SUMS)} FROM answer_counts"
-    async with engine.connect() as connection:
-        rows = (await connection.execute(sa.text(query))).all()
-    return {tuple(row[:4]): tuple(row[4:]) for row in rows if any(row[4:])}
-
-
-async def recount(
-    engine: AsyncEngine, pairs: Sequence[Pair]
-) -> dict[tuple[Any, ...], tuple[int, ...]]:
-    """The same from the answers that are stored, in plain Python."""
-    async with engine.connect() as connection:
-        answers = (await connection.execute(sa.text("SELECT * FROM answers"))).mappings().all()
-        asked = (await connection.execute(sa.text("SELECT * FROM invitations"))).mappings().all()
-    invitations = {row["id"]: row for row in asked}
-    found: dict[tuple[Any, ...], Counter[str]] = {}
-
-    def add(row: Any, day: Any, part: dict[str, int]) -> None:
-        for survey, dimension in pairs:
-            value = row["segments"].get(dimension) if dimension else ""
-            if survey == row["survey"] and (value or not dimension):
-                found.setdefault((survey, dimension, value, day), Counter()).update(part)
-
-    for row in answers:
-        score = row["score"]
-        part = {f"{row['klass']}s": 1, "total": score, "squares": score * score}
-        add(row, row["answered_at"].date(), part)
-        if (invitation := invitations.get(row["invitation_id"])) is not None:
-            late = max(row["answered_at"] - invitation["created_at"], timedelta(0))
-            part = {"answered": 1, "late": int(late.total_seconds())}
-            add(invitation, invitation["created_at"].date(), part)
-    return {key: tuple(sums[name] for name in SUMS) for key, sums in found.items()}
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -194,39 +116,6 @@ async def test_a_target_that_is_new_finds_the_past_counted(engine: AsyncEngine) 
         ("post-call", "region", "EU", NOW.date(), 1),
         ("post-call", "region", "US", (NOW - 40 * DAY).date(), 1),
     ]
-
-
-async def test_a_margin_stands_on_the_answers_of_the_period_and_on_those_to_come(
-    engine: AsyncEngine,
-) -> None:
-    trigger = {"target_margin": 5.0, "target_by": "region", "target_per": timedelta(days=30)}
-    sampled = programme(trigger=trigger)
-    await begin_counting(engine, PAIRS)
-    await ask(engine, [f"i-{n}" for n in range(400)], "EU", later(days=-20))
-    await ask(engine, [f"j-{n}" for n in range(100)], "EU", later(hours=-12))
-    heard = [
-        answer(n, score=5 if n % 2 else 1, klass=CLASSES[n % 2 * -1], invitation_id=f"i-{n}",
-               answered_at=later(days=-20, hours=2))
-        for n in range(200)
-    ]  # fmt: skip
-    await hear(engine, *heard, answer(999, answered_at=later(days=-31)))
-    wanted = [("after-call", "EU"), ("after-call", ""), ("after-call", "US"), ("other", "EU")]
-
-    async with engine.connect() as connection:
-        found = await read_heard(connection, wanted, sampled, NOW)
-        margins = await read_margins(connection, wanted, sampled, NOW)
-        nothing = await read_margins(connection, wanted, programme(), NOW)
-
-    assert nothing == {}
-    assert set(found) == set(wanted[:3])
-    tally = Tally(100, 0, 100, 600, 2_600, distribution=None)
-    assert found["after-call", "EU"].tally == found["after-call", ""].tally == tally
-    assert found["after-call", "US"] == Heard(Tally(distribution=None))
-    # half of them answer, within hours: few of those asked this morning are to come
-    assert 0 < found["after-call", "EU"].waiting < 0.5 * 100 * 0.6
-    assert margins == {key: margin_of(one, METRICS[1], 5.0) for key, one in found.items()}
-    assert margins["after-call", "US"].share == 1
-    assert margins["after-call", "EU"].n == 200
 
 
 async def test_what_is_old_goes_with_its_counts(engine: AsyncEngine) -> None:
