@@ -1,0 +1,39 @@
+"""Wires trigger: one consumer, the workers that decide, send and tell, and the API."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from services.trigger.app.core import Core, open_core
+from services.trigger.app.web import build_trigger_web
+from services.trigger.app.workers import build_workers
+from services.trigger.consumer import TOPICS
+from services.trigger.metrics import STREAM
+from services.trigger.settings import TriggerSettings
+from shared.broker import find_broker, topics_check
+from shared.events import Topic
+from shared.process import Service
+from shared.stream import Health
+from shared.stream.kafka import open_producer, open_room, open_source
+
+__all__ = ["Core", "build_trigger_web", "open_core", "open_service"]
+
+ROOM_S: Final = 25.0
+USES: Final = (*TOPICS, Topic.SURVEY_DECISIONS, Topic.SURVEY_INVITATIONS, Topic.DEAD_LETTERS)
+
+
+@asynccontextmanager
+async def open_service(settings: TriggerSettings) -> AsyncIterator[Service]:
+    """Trigger, ready to be served; closes what it opened."""
+    async with AsyncExitStack() as stack:
+        core = await open_core(settings, stack)
+        broker = await find_broker(settings)
+        room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
+        producer = await stack.enter_async_context(open_producer(broker, room=room))
+        source = await stack.enter_async_context(
+            open_source(broker, TOPICS, core.engine, STREAM, group="earshot-trigger")
+        )
+        health = Health()
+        web = build_trigger_web(core, health, topics_check(broker, USES))
+        workers = build_workers(core, producer, source, health)
+        yield Service("trigger", web, settings.host, settings.trigger_port, workers)
