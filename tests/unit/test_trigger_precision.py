@@ -88,6 +88,9 @@ def test_the_more_answers_are_to_come_the_fewer_are_asked(
     ]
 
     assert shares == sorted(shares, reverse=True)
+    enough = margin_of(Heard(tally, 1_000_000), rules, TARGET)
+    assert enough.share == 0
+    assert enough.half_width == margin_of(Heard(tally), rules, TARGET).half_width
 
 
 @pytest.mark.parametrize("rules", METRICS)
