@@ -1,0 +1,177 @@
+"""What waits to be decided, and when that was or would have been."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from typing import Final
+
+from services.trigger.domain.backtest.entries import Entry, Record
+from services.trigger.domain.kept import wait_of
+from services.trigger.domain.questions import Question
+from services.trigger.domain.ready import Key, Pending
+from services.trigger.domain.reasons import Reason
+from shared.programme.models import Programme
+
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+THE_END: Final = 2**63
+Subject = tuple[str, str]
+
+
+@dataclass
+class Waiter:
+    """One event under one trigger that waits.
+
+    Where it waited for the same in the ledger it is `bound`: decided when it was decided there,
+    late or not at all until today. Else it is decided when it is due.
+    """
+
+    entry: Entry
+    question: Question
+    reason: Reason
+    due_at: datetime
+    bound: bool
+
+    @property
+    def pending(self) -> Pending:
+        return Pending(self.question, self.due_at)
+
+    @property
+    def record(self) -> Record | None:
+        return self.entry.records.get(self.question.trigger.key)
+
+    def record_of(self, clock: datetime) -> Record | None:
+        """Its record, if it was decided by this clock in the ledger too."""
+        record = self.record
+        return record if self.bound and record and record.decided_at == clock else None
+
+    @property
+    def subject(self) -> Subject:
+        return (self.question.trigger.key, self.question.occasion.subject_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What is looked at together, and the clock by which."""
+
+    keys: Collection[Key]
+    clock: datetime
+
+
+class Agenda:
+    """What waits, by customer and by subject, as the table `waiting` has it."""
+
+    def __init__(self, programme: Programme) -> None:
+        self._programme = programme
+        self.waiting: dict[Key, Waiter] = {}
+        self._of_customer: defaultdict[str, set[Key]] = defaultdict(set)
+        self._of_subject: defaultdict[Subject, set[Key]] = defaultdict(set)
+        self._turns: list[tuple[int, datetime, Key]] = []
+        self._dues: list[tuple[datetime, Key]] = []
+
+    def wait(self, found: Sequence[tuple[Entry, Question, Reason]]) -> None:
+        """Keep questions until they are due; those of a subject that settles put it off."""
+        later: dict[Subject, datetime] = {}
+        for entry, question, reason in found:
+            waiter = self._waiter(entry, question, reason)
+            self._keep(waiter)
+            if question.trigger.settle:
+                due = question.due_at(self._programme)
+                later[waiter.subject] = max(due, later.get(waiter.subject, due))
+        for subject, due in later.items():
+            for key in self._of_subject[subject]:
+                other = self.waiting[key]
+                if not other.bound and other.due_at < due:
+                    other.due_at = due
+                    heappush(self._dues, (due, key))
+
+    def wait_on(self, waiters: Sequence[Waiter], due: datetime) -> None:
+        """These are not to be decided yet, whatever was done in the ledger."""
+        for waiter in waiters:
+            waiter.bound, waiter.due_at = False, due
+            heappush(self._dues, (due, waiter.pending.key))
+
+    def forget(self, waiter: Waiter) -> None:
+        """It waits no more."""
+        key = waiter.pending.key
+        del self.waiting[key]
+        self._of_subject[waiter.subject].discard(key)
+        if not self._of_subject[waiter.subject]:
+            del self._of_subject[waiter.subject]
+        customer_id = waiter.question.occasion.customer_id
+        if customer_id is not None:
+            self._of_customer[customer_id].discard(key)
+            if not self._of_customer[customer_id]:
+                del self._of_customer[customer_id]
+
+    def next_round(self, place: int, clock: datetime) -> Round | None:
+        """What comes next before a place in the order of the ledger and a moment of the clock."""
+        own = self._next_due(clock)
+        turn = self._next_turn(place)
+        if turn is not None and (own is None or turn <= own):
+            return Round(self._pop_turns(turn), turn)
+        return None if own is None else Round(self._pop_dues(own), own)
+
+    def beside(self, keys: Collection[Key]) -> list[Waiter]:
+        """These and what else is to be looked at: all of their customers and their subjects."""
+        waiters = [self.waiting[key] for key in keys]
+        customers = {w.question.occasion.customer_id for w in waiters} - {None}
+        found = {key for c in customers for key in self._of_customer.get(c or "", ())}
+        nobodys = {w.subject for w in waiters if w.question.occasion.customer_id is None}
+        about = nobodys | {self.waiting[key].subject for key in found}
+        for subject in about:
+            others = self._of_subject.get(subject, ())
+            found |= {k for k in others if self.waiting[k].question.occasion.customer_id is None}
+        return [self.waiting[key] for key in sorted(found)]
+
+    def _waiter(self, entry: Entry, question: Question, reason: Reason) -> Waiter:
+        record, due = entry.records.get(question.trigger.key), question.due_at(self._programme)
+        wait = wait_of(question.delay(self._programme), question.trigger.settle)
+        if record is None or record.kept.waited != wait:
+            return Waiter(entry, question, reason, due, bound=False)
+        still = record.reason in {Reason.DELAYED, Reason.SETTLING}
+        return Waiter(entry, question, reason, NEVER if still else record.decided_at, bound=True)
+
+    def _keep(self, waiter: Waiter) -> None:
+        key, record = waiter.pending.key, waiter.record
+        self.waiting[key] = waiter
+        self._of_subject[waiter.subject].add(key)
+        customer_id = waiter.question.occasion.customer_id
+        if customer_id is not None:
+            self._of_customer[customer_id].add(key)
+        if not waiter.bound:
+            heappush(self._dues, (waiter.due_at, key))
+        elif waiter.due_at is not NEVER and record is not None:
+            heappush(self._turns, (record.turn, waiter.due_at, key))
+
+    def _next_turn(self, place: int) -> datetime | None:
+        while self._turns and self._turns[0][2] not in self.waiting:
+            heappop(self._turns)
+        return self._turns[0][1] if self._turns and self._turns[0][0] < place else None
+
+    def _next_due(self, clock: datetime) -> datetime | None:
+        while self._dues and not self._is_due(*self._dues[0]):
+            heappop(self._dues)
+        return self._dues[0][0] if self._dues and self._dues[0][0] <= clock else None
+
+    def _is_due(self, due: datetime, key: Key) -> bool:
+        waiter = self.waiting.get(key)
+        return waiter is not None and not waiter.bound and waiter.due_at == due
+
+    def _pop_turns(self, clock: datetime) -> set[Key]:
+        return set(_popped(self._turns, clock)) & self.waiting.keys()
+
+    def _pop_dues(self, clock: datetime) -> set[Key]:
+        keys = set()
+        while self._dues and self._dues[0][0] == clock:
+            due, key = heappop(self._dues)
+            if self._is_due(due, key):
+                keys.add(key)
+        return keys
+
+
+def _popped(turns: list[tuple[int, datetime, Key]], clock: datetime) -> Iterator[Key]:
+    """All of one round: they were decided by one clock, and their turns follow each other."""
+    while turns and turns[0][1] == clock:
+        yield heappop(turns)[2]
