@@ -55,11 +55,15 @@ _CANCELLING: Final = {
 _NOTE: Final = insert_all("cancelling", _CANCELLING, {}, "ON CONFLICT DO NOTHING")
 _CANCEL: Final = {"trigger": "text", **_CANCELLING}
 _TAKE_BACK: Final = text(f"""
-    WITH gone AS (
+    WITH hit AS (
+        SELECT i.id FROM invitations i
+        JOIN {unnested(_CANCEL)} ON i.subject_id = r.subject_id AND i.trigger = r.trigger
+        WHERE i.status = 'scheduled' AND r.customer_id IN ('', i.customer_id)
+          AND i.event_time <= r.event_time
+        ORDER BY i.id FOR UPDATE OF i
+    ), gone AS (
         UPDATE invitations i SET status = 'cancelled', revision = i.revision + 1, published = false
-        FROM {unnested(_CANCEL)}
-        WHERE i.status = 'scheduled' AND i.subject_id = r.subject_id AND i.trigger = r.trigger
-          AND r.customer_id IN ('', i.customer_id) AND i.event_time <= r.event_time
+        WHERE i.id IN (SELECT id FROM hit)
         RETURNING i.id
     )
     UPDATE decisions d SET decision = 'suppressed', reason = 'cancelled-by-event'

@@ -27,14 +27,14 @@ _CANCELLING: Final = text(
     "SELECT subject_id, customer_id, event_type, event_time FROM cancelling"
     " WHERE subject_id = ANY(CAST(:ids AS text[]))"
 )
-# What counts as asked, and when: it has left or shall leave, or nobody knows.
-_COUNTS: Final = (
-    "i.status IN ('scheduled', 'sending', 'sent', 'unknown')"
-    " AND coalesce(i.invited_at, i.send_at) > :since"
+# What counts as asked, and when: it has left, or nobody knows, or it leaves now at the earliest.
+_AT: Final = (
+    "CASE WHEN i.status IN ('scheduled', 'sending')"
+    " THEN greatest(i.send_at, CAST(:now AS timestamptz))"
+    " ELSE coalesce(i.invited_at, i.send_at) END"
 )
-_PAST: Final = (
-    "i.id, i.survey, i.trigger, i.channels[1] AS channel, coalesce(i.invited_at, i.send_at) AS at"
-)
+_COUNTS: Final = f"i.status IN ('scheduled', 'sending', 'sent', 'unknown') AND {_AT} > :since"
+_PAST: Final = f"i.id, i.survey, i.trigger, i.channels[1] AS channel, {_AT} AS at"
 _ASKS: Final = text(
     f"SELECT i.customer_id, CASE WHEN :told THEN i.segments::text END, {_PAST}"  # noqa: S608
     " FROM invitations i"
@@ -121,7 +121,7 @@ async def _asks(
 ) -> None:
     programme, since = desk.programme, _since(desk, of_group=False)
     told = any(cap.dimensions for cap in programme.caps if not cap.of_group)
-    values = {"ids": customers, "since": since, "told": told}
+    values = {"ids": customers, "since": since, "now": desk.now, "told": told}
     for customer_id, written, *past in await connection.execute(_ASKS, values):
         segments = as_mapping(written) if written is not None else {}
         memory.asks[customer_id].append(_past(past, segments))
@@ -131,9 +131,11 @@ async def _groups(
     connection: AsyncConnection, groups: Sequence[Group], memory: Memory, desk: Desk
 ) -> None:
     since = _since(desk, of_group=True)
-    values = {**columns(_GROUP, groups), "since": since, "slack": since - _SLACK}
+    times = {"since": since, "slack": since - _SLACK, "now": desk.now}
     own = {group: {group[0]: group[1]} for group in groups}
-    for dimension, value, *past in await connection.execute(_GROUP_ASKS, values):
+    for dimension, value, *past in await connection.execute(
+        _GROUP_ASKS, {**columns(_GROUP, groups), **times}
+    ):
         group = (dimension, value)
         memory.groups[group].append(_past(past, own[group]))
 
