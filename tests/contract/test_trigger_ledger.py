@@ -20,12 +20,11 @@ from shared.programme.asking import Cap
 from tests.support.trigger import (
     CHANNELS,
     NOW,
-    MemoryLedger,
     arrival,
     call_ended,
-    past_ask,
     programme,
 )
+from tests.support.trigger_memory import MemoryLedger, past_ask
 
 PER_AGENT = Cap(most=5, per=timedelta(days=1), each=("agent",))
 OFTEN = Cap(most=5, per=timedelta(days=7))

@@ -1,23 +1,15 @@
-"""Events, programmes and a ledger in memory for trigger's tests."""
+"""Events, programmes and a courier for trigger's tests."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.trigger.domain.decisions import Decision
-from services.trigger.domain.facts import Cancelling, PastAsk, Said
-from services.trigger.domain.invitations import Invitation
 from services.trigger.domain.letters import Letter
-from services.trigger.domain.memory import Memory
-from services.trigger.domain.occasions import Occasion, read_occasion
-from services.trigger.domain.questions import Question
-from services.trigger.domain.suppressions import Suppression
-from services.trigger.handlers import Arrival, Booking, Cancel, Desk, EventKey, Waiting, Wanted
+from services.trigger.domain.occasions import read_occasion
+from services.trigger.handlers import Arrival
 from services.trigger.pages.links import Links
 from services.trigger.pages.mail import Desk as MailDesk
 from shared.events import Event
@@ -88,103 +80,6 @@ def arrival(event: Event, traceparent: str | None = None) -> Arrival:
 def mail_desk(**changes: Any) -> MailDesk:
     links = Links("http://127.0.0.1:8001", TOKENS)
     return MailDesk(programme(**changes), links, "feedback@shop.example")
-
-
-class MemoryLedger:
-    """`handlers.Ledger` in dictionaries; passes the contract tests of the real one."""
-
-    def __init__(self) -> None:
-        self.events: set[EventKey] = set()
-        self.invitations: dict[str, Invitation] = {}
-        self.cancelled: set[str] = set()
-        self.decisions: dict[tuple[str, str, str], Decision] = {}
-        self.closed: dict[str, set[str]] = defaultdict(set)
-        self.said: dict[str, dict[str, Said]] = defaultdict(dict)
-        self.cancelling: dict[tuple[str, str], list[Cancelling]] = defaultdict(list)
-        self.waiting: dict[tuple[str, str, str], Waiting] = {}
-        self.locked: list[str] = []
-
-    async def lock(self, customers: Sequence[str], now: datetime) -> None:
-        assert list(customers) == sorted(set(customers))
-        self.locked += customers
-
-    async def remember(self, arrivals: Sequence[Arrival], desk: Desk) -> AbstractSet[EventKey]:
-        fresh = {arrival.key for arrival in arrivals} - self.events
-        self.events |= fresh
-        for arrival in arrivals:
-            if arrival.key in fresh:
-                self._hear(arrival.occasion)
-        return fresh
-
-    def _hear(self, occasion: Occasion) -> None:
-        customer, at = occasion.customer, occasion.event.time
-        for channel, yes in (customer.consent if customer else {}).items():
-            known = self.said[customer.id if customer else ""]
-            before = known.get(channel)
-            if before is None or (at, not yes) > (before.at, not before.yes):
-                known[channel] = Said(yes, at)
-
-    async def cancel(self, cancels: Sequence[Cancel]) -> None:
-        for cancel in cancels:
-            about = self.cancelling[cancel.subject_id, cancel.customer_id]
-            about.append(Cancelling(cancel.event_type, cancel.at))
-
-    async def recall(self, wanted: Wanted, desk: Desk) -> Memory:
-        memory = Memory(channels=desk.channels, asked=set(self.invitations))
-        for owner in wanted.customers:
-            memory.suppressed[owner] |= self.closed.get(owner, set())
-            memory.consents[owner] |= self.said.get(owner, {})
-        for key, found in self.cancelling.items():
-            memory.cancelling[key] += found
-        for invitation in self.invitations.values():
-            ask = past_ask(invitation)
-            memory.asks[invitation.customer_id].append(ask)
-            for dimension in desk.programme.group_dimensions & set(ask.segments):
-                memory.groups[dimension, ask.segments[dimension]].append(ask)
-        return memory
-
-    async def book(self, bookings: Sequence[Booking], desk: Desk) -> None:
-        for booking in bookings:
-            self.invitations.setdefault(booking.invitation.id, booking.invitation)
-
-    async def record(self, decisions: Sequence[Decision]) -> None:
-        for decision in decisions:
-            self.decisions.setdefault(_key(decision), decision)
-
-    async def conclude(self, decisions: Sequence[Decision]) -> None:
-        self.decisions |= {_key(decision): decision for decision in decisions}
-
-    async def wait(self, questions: Sequence[Question], programme: Programme) -> None:
-        for q in questions:
-            event, subject_id = q.occasion.event, q.occasion.subject_id
-            due_at = q.due_at(programme)
-            waiting = Waiting(q.trigger.key, event, subject_id, q.heard_at, due_at, q.traceparent)
-            self.waiting[waiting.key] = waiting
-
-    async def take_due(self, most: int, now: datetime) -> Sequence[Waiting]:
-        return list(self.waiting.values())
-
-    async def forget(self, waiting: Sequence[Waiting]) -> None:
-        for each in waiting:
-            del self.waiting[each.key]
-
-    async def customers_of(self, invitations: Sequence[str]) -> Mapping[str, str]:
-        known = self.invitations
-        return {i: known[i].customer_id for i in invitations if i in known}
-
-    async def suppress(self, suppressions: Sequence[Suppression]) -> None:
-        for suppression in suppressions:
-            self.closed[suppression.customer_id] |= set(suppression.rows)
-
-
-def past_ask(invitation: Invitation) -> PastAsk:
-    """An invitation, as the caps count it."""
-    i = invitation
-    return PastAsk(i.id, i.survey, i.trigger, i.channels[0], i.segments, i.send_at)
-
-
-def _key(decision: Decision) -> tuple[str, str, str]:
-    return (decision.event.id, decision.event.source, decision.trigger or "")
 
 
 class Recorder:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from services.trigger.handlers import Desk, on_batch
 from shared.events import Event, SurveyDecision, SurveyOptout
-from tests.support.trigger import CHANNELS, NOW, MemoryLedger, arrival, call_ended, programme
+from tests.support.trigger import CHANNELS, NOW, arrival, call_ended, programme
+from tests.support.trigger_memory import MemoryLedger
 
 DESK = Desk(programme(), CHANNELS, NOW)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from services.trigger.domain.experiments import assigned
@@ -12,7 +12,8 @@ from shared.programme.models import Programme, Trigger
 from shared.programme.triggers import Variant
 from shared.programme.views import ENVELOPE, EventView, event_view
 
-Place = tuple[datetime, datetime, str, str, str]
+Place = tuple[timedelta, datetime, str, str, str]
+_YEAR_1 = datetime(1, 1, 1, tzinfo=UTC)  # any time is that far from it, and a delay further
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Question:
         return programme.delay_of(self.trigger) if own is None else own
 
     def planned_at(self, programme: Programme) -> datetime:
-        """When it would be asked if everything came in time: what the order goes by."""
+        """When it would be asked if nothing else were in the way."""
         return self.began + self.delay(programme)
 
     def due_at(self, programme: Programme) -> datetime:
@@ -72,10 +73,13 @@ class Question:
         return max(self.planned_at(programme), self.settled_from + self.trigger.settle)
 
     def place(self, programme: Programme) -> Place:
-        """Where it stands in the order of decisions: the same whatever the order of arrival."""
+        """Where it stands in the order of decisions: the same whatever the order of arrival.
+
+        So it goes by the event's own time, also where the emitter's clock is ahead.
+        """
         event = self.occasion.event
-        began = (self.planned_at(programme), event.time, event.source, event.id)
-        return (*began, self.trigger.key)
+        planned = event.time - _YEAR_1 + self.delay(programme)
+        return (planned, event.time, event.source, event.id, self.trigger.key)
 
 
 def merge(
@@ -94,7 +98,7 @@ def merge(
     first = (listened or in_time)[0]
     data: dict[str, object] = {}
     for question in in_time:
-        data = _over(data, question.occasion.event.data)
+        data = _over(data, _said_by(question.occasion))
     event = first.occasion.event
     whole = Event(
         id=event.id,
@@ -111,6 +115,12 @@ def merge(
         settled_from=max(q.settled_from for q in questions),
         merged=[q.occasion.event for q in in_time if q is not first],
     )
+
+
+def _said_by(occasion: Occasion) -> dict[str, object]:
+    """The event's data; a customer who cannot be told from it counts for nothing."""
+    data = occasion.event.data
+    return data if occasion.customer is not None else {**data, "customer": None}
 
 
 def _in_time(event: Event) -> tuple[datetime, str, str]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.trigger.domain.occasions import Occasion
@@ -29,10 +29,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """A question to be decided and all that wait for it: several where they have settled."""
+    """A question to be decided and all that wait for it: several where they have settled.
+
+    `due_at`: when all of it is due, and all of the same customer's that stands before it.
+    """
 
     question: Question
     members: Sequence[Pending]
+    due_at: datetime
 
     @property
     def whose(self) -> str:
@@ -46,18 +50,26 @@ def ready(
     now: datetime,
     read: Callable[[Event], Occasion] | None = None,
 ) -> Iterator[Matter]:
-    """What is due, in the order of `Question.place`.
+    """What of `in_turn` is due."""
+    return (matter for matter in in_turn(pending, programme, read) if matter.due_at <= now)
+
+
+def in_turn(
+    pending: Iterable[Pending],
+    programme: Programme,
+    read: Callable[[Event], Occasion] | None = None,
+) -> Iterator[Matter]:
+    """All that waits, in the order of `Question.place`.
 
     A customer's questions keep it: one that is due waits for an earlier one that is not, so that
     the order of arrival changes nothing. `read` reads what was merged, if not as any event is.
     """
     found = _matters(pending, programme, read)
-    held: set[str] = set()
+    latest: dict[str, datetime] = {}
     for matter in sorted(found, key=lambda matter: matter.question.place(programme)):
-        if max(member.due_at for member in matter.members) > now:
-            held.add(matter.whose)
-        elif matter.whose not in held:
-            yield matter
+        before = latest.get(matter.whose, matter.due_at)
+        latest[matter.whose] = max(before, matter.due_at)
+        yield replace(matter, due_at=latest[matter.whose])
 
 
 def _matters(
@@ -70,11 +82,17 @@ def _matters(
         if question.trigger.settle:
             subjects[question.trigger.key, question.occasion.subject_id].append(each)
         else:
-            yield Matter(question, [each])
+            yield _matter(question, [each], programme)
     for found in subjects.values():
         for together in _by_customer(found):
             questions = [each.question for each in together]
-            yield Matter(merge(questions, programme, read), together)
+            yield _matter(merge(questions, programme, read), together, programme)
+
+
+def _matter(question: Question, members: Sequence[Pending], programme: Programme) -> Matter:
+    """What is merged may be due later than any of its parts: now it is known whose it is."""
+    due_at = max(question.due_at(programme), *(member.due_at for member in members))
+    return Matter(question, members, due_at)
 
 
 def _by_customer(found: Sequence[Pending]) -> Iterator[Sequence[Pending]]:

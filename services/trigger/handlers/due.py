@@ -1,12 +1,26 @@
-"""What happens when questions that waited are due: they are decided, in their order."""
+"""What happens when questions that waited are due: they are decided, in their order.
 
+Guaranteed: whatever comes before any of a customer's questions is decided may come in any order,
+and any number of times: the same is asked. For that they are decided in the order of the times of
+their events, each with its delay added (`Question.place`); what has still to settle holds what
+stands after it, and the events of one subject are merged in the order of their times.
+
+Not guaranteed: a decision stands. What comes after its delay is over, or has none, is decided with
+its batch, in the same order, before all that waits; so an event that comes after another of its
+customer's was decided may find the cap full, though its time is the earlier one, and what it says
+or cancels only stops what has not left. When something is asked does depend on when the events
+came, by as much as the longest `settle`; so does what a cap counts whose period ends in that time,
+and of different customers who is the last to fit under the cap of their group.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 
 from services.trigger.domain.decisions import Decision, nobody_listens
 from services.trigger.domain.facts import Facts
 from services.trigger.domain.occasions import read_occasion
 from services.trigger.domain.questions import Question
-from services.trigger.domain.ready import Pending, ready
+from services.trigger.domain.ready import Pending, in_turn
 from services.trigger.domain.records import survey_decision
 from services.trigger.handlers.deciding import (
     bookings_of,
@@ -19,28 +33,39 @@ from services.trigger.handlers.ledger import Desk, Ledger, Publish, Waiting
 
 
 async def on_due(most: int, ledger: Ledger, publish: Publish, desk: Desk) -> int:
-    """Decide what is due of at most so many customers; how many events that were."""
+    """Decide what is due of at most so many customers; how many events were due.
+
+    What is due and has to wait for something else is due again with that.
+    """
     waiting = await ledger.take_due(most, desk.now)
     triggers = {trigger.key for t in desk.programme.triggers_of.values() for trigger in t}
     orphans = [each for each in waiting if each.trigger not in triggers]
     pending = [Pending(_question(w, desk), w.due_at) for w in waiting if w.trigger in triggers]
-    matters = list(ready(pending, desk.programme, desk.now))
-    chosen = {member.key for matter in matters for member in matter.members}
-    taken = [*orphans, *(each for each in waiting if each.key in chosen)]
-    if not taken:
-        return 0
-    questions = [matter.question for matter in matters]
+    matters = list(in_turn(pending, desk.programme))
+    until = {member.key: m.due_at for m in matters for member in m.members if m.due_at > desk.now}
+    later = [replace(w, due_at=until[w.key]) for w in waiting if w.key in until]
+    await ledger.postpone(later)
+    await ledger.forget([each for each in waiting if each.key not in until])
+    ready = [matter.question for matter in matters if matter.due_at <= desk.now]
+    if ready or orphans:
+        await _decide(ready, [_dropped(each, desk) for each in orphans], ledger, publish, desk)
+    return sum(each.due_at <= desk.now for each in waiting)
+
+
+async def _decide(
+    questions: Sequence[Question],
+    dropped: Sequence[Decision],
+    ledger: Ledger,
+    publish: Publish,
+    desk: Desk,
+) -> None:
     memory = await ledger.recall(wanted_by(questions, questions, desk), desk)
     decisions = decide_in_order(questions, {}, memory, desk)
-    told = [*with_merged(questions, decisions), *(_dropped(each, desk) for each in orphans)]
-    await ledger.forget(taken)
-    both = zip(questions, decisions, strict=True)
-    await ledger.wait([q for q, decision in both if decision.waits], desk.programme)
+    told = [*with_merged(questions, decisions), *dropped]
     await ledger.book(bookings_of(questions, decisions), desk)
     await ledger.conclude(told)
     await publish([survey_decision(decision) for decision in told])
     count(told)
-    return len(taken)
 
 
 def _question(waiting: Waiting, desk: Desk) -> Question:

@@ -138,6 +138,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def postpone(self, waiting: Sequence[Waiting]) -> None:
+        """These are due when they say, and no earlier."""
+        ...
+
     async def forget(self, waiting: Sequence[Waiting]) -> None:
         """These wait no more."""
         ...

@@ -20,7 +20,7 @@ from services.trigger.store.keeping import keep_cancels, keep_events
 from services.trigger.store.recall import recall
 from services.trigger.store.rows import as_json
 from services.trigger.store.suppressions import store_suppressions
-from services.trigger.store.waiting import forget_waiting, store_waiting, take_due
+from services.trigger.store.waiting import forget_waiting, postpone, store_waiting, take_due
 from shared.columns import columns, insert_all
 from shared.programme.models import Programme
 
@@ -124,6 +124,9 @@ class SqlLedger:
 
     async def take_due(self, most: int, now: datetime) -> Sequence[Waiting]:
         return await take_due(self._connection, most, now)
+
+    async def postpone(self, waiting: Sequence[Waiting]) -> None:
+        await postpone(self._connection, waiting)
 
     async def forget(self, waiting: Sequence[Waiting]) -> None:
         await forget_waiting(self._connection, waiting)

@@ -32,21 +32,21 @@ _WAIT: Final = insert_all(
     {"event": "r.event::jsonb"},
     "ON CONFLICT (trigger, source, event_id) DO UPDATE SET due_at = excluded.due_at",
 )
-# Another event of a subject that settles puts all of them off; who reads them asks the latest.
-_PUT_OFF: Final = text(f"""
-    UPDATE waiting w SET due_at = r.due_at
-    FROM {unnested({"trigger": "text", "subject_id": "text", "due_at": "timestamptz"})}
-    WHERE w.trigger = r.trigger AND w.subject_id = r.subject_id AND w.due_at < r.due_at
-""")  # noqa: S608
 _DUE: Final = text("""
     SELECT customer_id, trigger, subject_id FROM waiting
     WHERE due_at <= :now ORDER BY due_at LIMIT :most
 """)
+_SUBJECT: Final = {"trigger": "text", "subject_id": "text"}
+_SHARED: Final = text(f"""
+    SELECT DISTINCT w.customer_id FROM waiting w
+    JOIN {unnested(_SUBJECT)} ON w.trigger = r.trigger AND w.subject_id = r.subject_id
+    WHERE w.customer_id IS NOT NULL
+""")  # noqa: S608
 _LOCK: Final = text("""
     SELECT id FROM customers WHERE id = ANY(CAST(:ids AS text[]))
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
-_SUBJECT: Final = {"trigger": "text", "subject_id": "text"}
+# What names nobody goes with the customers of its subject, and waits for those that others hold.
 _TAKE: Final = text(f"""
     SELECT trigger, event::text, subject_id, heard_at, due_at, traceparent FROM waiting w
     WHERE customer_id = ANY(CAST(:ids AS text[]))
@@ -55,6 +55,9 @@ _TAKE: Final = text(f"""
            UNION ALL
            SELECT o.trigger, o.subject_id FROM waiting o
            WHERE o.customer_id = ANY(CAST(:ids AS text[])))
+       AND NOT EXISTS (
+           SELECT FROM waiting o WHERE o.trigger = w.trigger AND o.subject_id = w.subject_id
+           AND o.customer_id <> ALL(CAST(:ids AS text[])))
     ORDER BY source, event_id, trigger FOR UPDATE OF w SKIP LOCKED
 """)  # noqa: S608
 _KEY: Final = {"trigger": "text", "source": "text", "event_id": "text"}
@@ -62,6 +65,11 @@ _FORGET: Final = text(
     f"DELETE FROM waiting w USING {unnested(_KEY)} WHERE w.trigger = r.trigger"  # noqa: S608
     " AND w.source = r.source AND w.event_id = r.event_id"
 )
+_POSTPONED: Final = {**_KEY, "due_at": "timestamptz"}
+_POSTPONE: Final = text(f"""
+    UPDATE waiting w SET due_at = r.due_at FROM {unnested(_POSTPONED)}
+    WHERE w.trigger = r.trigger AND w.source = r.source AND w.event_id = r.event_id
+""")  # noqa: S608
 
 
 async def store_waiting(
@@ -72,16 +80,6 @@ async def store_waiting(
         return
     rows = sorted(_row(question, programme) for question in questions)
     await connection.execute(_WAIT, columns(_ROW, rows))
-    later: dict[tuple[str, str], datetime] = {}
-    for question in questions:
-        if question.trigger.settle:
-            key = (question.trigger.key, question.occasion.subject_id)
-            due = question.due_at(programme)
-            later[key] = max(due, later.get(key, due))
-    if later:
-        put_off = {**_SUBJECT, "due_at": "timestamptz"}
-        parts = [(*key, later[key]) for key in sorted(later)]
-        await connection.execute(_PUT_OFF, columns(put_off, parts))
 
 
 async def take_due(connection: AsyncConnection, most: int, now: datetime) -> Sequence[Waiting]:
@@ -89,9 +87,11 @@ async def take_due(connection: AsyncConnection, most: int, now: datetime) -> Seq
     due = (await connection.execute(_DUE, {"now": now, "most": most})).all()
     if not due:
         return ()
-    ids = sorted({row.customer_id for row in due if row.customer_id is not None})
-    held = list((await connection.execute(_LOCK, {"ids": ids})).scalars())
     nobodys = sorted({(row.trigger, row.subject_id) for row in due if row.customer_id is None})
+    ids = {row.customer_id for row in due if row.customer_id is not None}
+    if nobodys:
+        ids |= set((await connection.execute(_SHARED, columns(_SUBJECT, nobodys))).scalars())
+    held = list((await connection.execute(_LOCK, {"ids": sorted(ids)})).scalars())
     values = {"ids": held, **columns(_SUBJECT, nobodys)}
     rows = (await connection.execute(_TAKE, values)).mappings().all()
     return [
@@ -105,6 +105,13 @@ async def take_due(connection: AsyncConnection, most: int, now: datetime) -> Seq
         )
         for row in rows
     ]
+
+
+async def postpone(connection: AsyncConnection, waiting: Sequence[Waiting]) -> None:
+    """These are due when they say."""
+    if waiting:
+        rows = sorted((*each.key, each.due_at) for each in waiting)
+        await connection.execute(_POSTPONE, columns(_POSTPONED, rows))
 
 
 async def forget_waiting(connection: AsyncConnection, waiting: Sequence[Waiting]) -> None:
