@@ -86,4 +86,5 @@ def _run(module: str, environment: Mapping[str, str], log_path: str) -> None:
     os.dup2(said, 2)
     os.environ.clear()
     os.environ.update(environment)
+    del sys.argv[1:]  # they are pytest's
     runpy.run_module(module, run_name="__main__", alter_sys=True)
