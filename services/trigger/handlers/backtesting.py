@@ -1,6 +1,6 @@
 """A backtest: what the ledger kept of the last days, decided again by a programme."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,8 @@ from services.trigger.domain.backtest import (
     Known,
     Prepared,
     Replay,
+    Row,
+    rows_of,
 )
 from shared.programme.models import Programme
 
@@ -32,8 +34,24 @@ class Window:
     cancelled_since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Ledgered:
+    """Of the decisions since a moment: how many each programme made, and which is the newest.
+
+    `lost`: those on events that were not kept, which cannot be made again.
+    """
+
+    by_programme: Mapping[str, int]
+    newest: str | None
+    lost: int
+
+
 class Past(Protocol):
     """What the ledger has kept. All of it is read as it was at one moment."""
+
+    async def ledgered(self, since: datetime) -> Ledgered:
+        """What the ledger has since a moment."""
+        ...
 
     async def before(self, window: Window, programme: Programme) -> Before:
         """Askings and cancelling events from before the window."""
@@ -60,6 +78,50 @@ def window_of(programme: Programme, since: datetime, now: datetime) -> Window:
     age = max((trigger.max_age for trigger in triggers), default=timedelta(0))
     cap = max((cap.per for cap in programme.caps), default=timedelta(0))
     return Window(since, now, start, start - cap, start - age - _SKEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A changed programme beside today's. `today` is None where it is not the ledger's newest.
+
+    Then the ledger stands beside the changed one as it is.
+    """
+
+    changed: Effect
+    today: Effect | None
+    ledgered: Ledgered
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        today = self.changed.recorded if self.today is None else self.today.counts
+        return rows_of(today, self.changed.counts)
+
+    @property
+    def checked(self) -> Effect:
+        """The run that can be held against the ledger: today's, if there is one."""
+        return self.today or self.changed
+
+
+async def compare(
+    past: Past,
+    programmes: tuple[Programme | None, Programme],
+    channels: AbstractSet[str],
+    since: datetime,
+    now: datetime,
+) -> Comparison:
+    """Decide again by a changed programme, the second, and by today's where it is known.
+
+    What the changed one would need a fact for that was not kept is left out of both; where only
+    today's does, it stands as the ledger has it.
+    """
+    today, changed = programmes
+    ledgered = await past.ledgered(since)
+    effect = await decide_again(past, changed, channels, Effect(changed, since), now)
+    if today is None or today.digest == changed.digest:
+        return Comparison(effect, None, ledgered)
+    beside = Effect(today, since, skipped=effect.missing, standing=True)
+    await decide_again(past, today, channels, beside, now)
+    return Comparison(effect, beside, ledgered)
 
 
 async def decide_again(

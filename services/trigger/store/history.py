@@ -23,7 +23,7 @@ from services.trigger.domain.backtest import (
 from services.trigger.domain.facts import PastAsk, Said
 from services.trigger.domain.kept import read_kept
 from services.trigger.domain.reasons import Reason
-from services.trigger.handlers.backtesting import Window
+from services.trigger.handlers.backtesting import Ledgered, Window
 from services.trigger.store.rows import as_mapping
 from shared.columns import columns, unnested
 from shared.events import Event
@@ -83,6 +83,15 @@ _REFUSALS: Final = text(
     " WHERE customer_id = ANY(CAST(:ids AS text[]))"
 )
 _NEAR: Final = 5000
+# Reminders follow no event, and are not decided again.
+_LEDGERED: Final = text("""
+    SELECT d.programme, count(*) AS decisions, max(d.decided_at) AS until,
+        count(*) FILTER (WHERE o.seq IS NULL) AS lost
+    FROM decisions d
+    LEFT JOIN occasions o ON o.source = d.source AND o.event_id = d.event_id
+    WHERE d.decided_at >= :since AND d.event_type <> 'reminder'
+    GROUP BY d.programme ORDER BY until DESC
+""")
 _COUNTED: Final = frozenset({"scheduled", "sending", "sent", "unknown"})
 _CANCELLED: Final = Reason.CANCELLED_BY_EVENT
 
@@ -92,6 +101,14 @@ class History:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    async def ledgered(self, since: datetime) -> Ledgered:
+        rows = (await self._connection.execute(_LEDGERED, {"since": since})).all()
+        return Ledgered(
+            by_programme={row.programme: row.decisions for row in rows},
+            newest=rows[0].programme if rows else None,
+            lost=sum(row.lost for row in rows),
+        )
 
     async def before(self, window: Window, programme: Programme) -> Before:
         times = {"asked_since": window.asked_since, "start": window.start, "now": window.now}

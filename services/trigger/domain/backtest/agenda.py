@@ -47,6 +47,10 @@ class Waiter:
         return record if self.bound and record and record.decided_at == clock else None
 
     @property
+    def customer_id(self) -> str | None:
+        return self.question.occasion.customer_id
+
+    @property
     def subject(self) -> Subject:
         return (self.question.trigger.key, self.question.occasion.subject_id)
 
@@ -70,27 +74,25 @@ class Agenda:
         self._turns: list[tuple[int, datetime, Key]] = []
         self._dues: list[tuple[datetime, Key]] = []
 
-    def wait(self, found: Sequence[tuple[Entry, Question, Reason]]) -> None:
-        """Keep questions until they are due; those of a subject that settles put it off."""
-        later: dict[Subject, datetime] = {}
-        for entry, question, reason in found:
-            waiter = self._waiter(entry, question, reason)
-            self._keep(waiter)
-            if question.trigger.settle:
-                due = question.due_at(self._programme)
-                later[waiter.subject] = max(due, later.get(waiter.subject, due))
-        for subject, due in later.items():
-            for key in self._of_subject[subject]:
-                other = self.waiting[key]
-                if not other.bound and other.due_at < due:
-                    other.due_at = due
-                    heappush(self._dues, (due, key))
+    def wait(self, entry: Entry, question: Question, reason: Reason) -> None:
+        """Keep a question until it is due."""
+        waiter = self._waiter(entry, question, reason)
+        key, record = waiter.pending.key, waiter.record
+        self.waiting[key] = waiter
+        self._of_subject[waiter.subject].add(key)
+        if customer_id := waiter.customer_id:
+            self._of_customer[customer_id].add(key)
+        if not waiter.bound:
+            heappush(self._dues, (waiter.due_at, key))
+        elif waiter.due_at is not NEVER and record is not None:
+            heappush(self._turns, (record.turn, waiter.due_at, key))
 
-    def wait_on(self, waiters: Sequence[Waiter], due: datetime) -> None:
-        """These are not to be decided yet, whatever was done in the ledger."""
+    def postpone(self, waiters: Sequence[Waiter], due: datetime) -> None:
+        """These are due then and no earlier, whatever was done in the ledger."""
         for waiter in waiters:
-            waiter.bound, waiter.due_at = False, due
-            heappush(self._dues, (due, waiter.pending.key))
+            if waiter.due_at != due:
+                waiter.bound, waiter.due_at = False, due
+                heappush(self._dues, (due, waiter.pending.key))
 
     def forget(self, waiter: Waiter) -> None:
         """It waits no more."""
@@ -99,8 +101,7 @@ class Agenda:
         self._of_subject[waiter.subject].discard(key)
         if not self._of_subject[waiter.subject]:
             del self._of_subject[waiter.subject]
-        customer_id = waiter.question.occasion.customer_id
-        if customer_id is not None:
+        if customer_id := waiter.customer_id:
             self._of_customer[customer_id].discard(key)
             if not self._of_customer[customer_id]:
                 del self._of_customer[customer_id]
@@ -116,13 +117,13 @@ class Agenda:
     def beside(self, keys: Collection[Key]) -> list[Waiter]:
         """These and what else is to be looked at: all of their customers and their subjects."""
         waiters = [self.waiting[key] for key in keys]
-        customers = {w.question.occasion.customer_id for w in waiters} - {None}
-        found = {key for c in customers for key in self._of_customer.get(c or "", ())}
-        nobodys = {w.subject for w in waiters if w.question.occasion.customer_id is None}
-        about = nobodys | {self.waiting[key].subject for key in found}
-        for subject in about:
-            others = self._of_subject.get(subject, ())
-            found |= {k for k in others if self.waiting[k].question.occasion.customer_id is None}
+        nobodys = {waiter.subject for waiter in waiters if waiter.customer_id is None}
+        shared = [self.waiting[key] for about in nobodys for key in self._of_subject[about]]
+        customers = {each.customer_id for each in (*waiters, *shared)} - {None}
+        found = {key for customer_id in customers for key in self._of_customer[customer_id or ""]}
+        for about in nobodys | {self.waiting[key].subject for key in found}:
+            others = self._of_subject[about]
+            found |= {key for key in others if self.waiting[key].customer_id is None}
         return [self.waiting[key] for key in sorted(found)]
 
     def _waiter(self, entry: Entry, question: Question, reason: Reason) -> Waiter:
@@ -132,18 +133,6 @@ class Agenda:
             return Waiter(entry, question, reason, due, bound=False)
         still = record.reason in {Reason.DELAYED, Reason.SETTLING}
         return Waiter(entry, question, reason, NEVER if still else record.decided_at, bound=True)
-
-    def _keep(self, waiter: Waiter) -> None:
-        key, record = waiter.pending.key, waiter.record
-        self.waiting[key] = waiter
-        self._of_subject[waiter.subject].add(key)
-        customer_id = waiter.question.occasion.customer_id
-        if customer_id is not None:
-            self._of_customer[customer_id].add(key)
-        if not waiter.bound:
-            heappush(self._dues, (waiter.due_at, key))
-        elif waiter.due_at is not NEVER and record is not None:
-            heappush(self._turns, (record.turn, waiter.due_at, key))
 
     def _next_turn(self, place: int) -> datetime | None:
         while self._turns and self._turns[0][2] not in self.waiting:

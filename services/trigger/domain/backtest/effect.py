@@ -33,10 +33,13 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How many decisions of a trigger on the events of a day had a reason: today's, and changed."""
+    """How many decisions of a trigger on the events of a day had a reason: today's, and changed.
+
+    `day` is None where all are counted together.
+    """
 
     trigger: str
-    day: date
+    day: date | None
     reason: Reason
     today: int
     changed: int
@@ -105,13 +108,12 @@ class Effect:
             self.recorded[self._cell(outcome, record.became)] += 1
         if reason is not None:
             self.counts[self._cell(outcome, reason)] += 1
-            if (
-                outcome.missing is None
-                and record is not None
-                and record.programme == self.programme.digest
-            ):
+            if record is not None and outcome.missing is None and self._own(record):
                 self.compared += 1
                 self._compare(outcome, record, record.reason, reason)
+
+    def _own(self, record: Record) -> bool:
+        return record.programme == self.programme.digest
 
     def _correct(self, outcome: Outcome, before: Reason) -> None:
         record, reason = outcome.record, outcome.reason
@@ -123,7 +125,7 @@ class Effect:
             self._compare(outcome, record, record.became, reason)
 
     def _compare(self, outcome: Outcome, record: Record, was: Reason, reason: Reason) -> None:
-        if was == reason or record.programme != self.programme.digest:
+        if was == reason or not self._own(record):
             return
         self.slipped += 1
         if len(self.slips) < _SHOWN:

@@ -16,7 +16,7 @@ from services.trigger.domain.decisions import Decision, decide_question, questio
 from services.trigger.domain.memory import Memory
 from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.questions import Question
-from services.trigger.domain.ready import Matter, ready
+from services.trigger.domain.ready import in_turn
 from services.trigger.domain.reasons import Reason
 from shared.events import Event
 from shared.programme.models import Programme
@@ -83,15 +83,14 @@ class Replay:
                 yield Outcome(asking.entry, asking.ask.trigger, asking.reason)
 
     def _decide_all(self, prepared: Prepared) -> Iterator[Outcome]:
-        clock, waits = prepared.batch.clock, []
+        clock = prepared.batch.clock
         for entry, question in prepared.questions:
             self._seen.channels(entry.record_of_then(question.trigger.key))
             decision, missing = self._decide(entry, question, clock)
             if missing is None and decision.waits:
-                waits.append((entry, question, decision.reason))
+                self._agenda.wait(entry, question, decision.reason)
             else:
                 yield outcome_of(entry, decision, missing)
-        self._agenda.wait(waits)
 
     def _rounds(self, place: int, clock: datetime) -> Iterator[Outcome]:
         while (found := self._agenda.next_round(place, clock)) is not None:
@@ -102,25 +101,25 @@ class Replay:
     def _round(self, found: Round) -> Iterator[Outcome]:
         beside = {waiter.pending.key: waiter for waiter in self._agenda.beside(found.keys)}
         pending = [waiter.pending for waiter in beside.values()]
-        matters = list(ready(pending, self._programme, found.clock, self._read))
-        for matter in matters:
-            records = (beside[member.key].record_of(found.clock) for member in matter.members)
-            for record in filter(None, records):
-                self._seen.record(matter.question, record)
-        for matter in matters:
+        ready = []
+        for matter in in_turn(pending, self._programme, self._read):
             waiters = [beside[member.key] for member in matter.members]
-            yield from self._conclude(matter, waiters, found.clock)
+            if matter.due_at > found.clock:
+                self._agenda.postpone(waiters, matter.due_at)
+                continue
+            ready.append((matter.question, waiters))
+            for record in filter(None, (waiter.record_of(found.clock) for waiter in waiters)):
+                self._seen.record(matter.question, record)
+        for question, waiters in ready:
+            yield from self._conclude(question, waiters, found.clock)
 
     def _conclude(
-        self, matter: Matter, waiters: Sequence[Waiter], clock: datetime
+        self, question: Question, waiters: Sequence[Waiter], clock: datetime
     ) -> Iterator[Outcome]:
-        question, by_event = matter.question, {_key(w.entry.event): w for w in waiters}
+        by_event = {_key(waiter.entry.event): waiter for waiter in waiters}
         first = by_event[_key(question.occasion.event)]
         self._seen.channels(first.record_of(clock))
         decision, missing = self._decide(first.entry, question, clock)
-        if missing is None and decision.waits:
-            self._agenda.wait_on(waiters, question.due_at(self._programme))
-            return
         for waiter in waiters:
             self._agenda.forget(waiter)
         yield outcome_of(first.entry, decision, missing)
