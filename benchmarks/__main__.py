@@ -11,6 +11,7 @@ from pathlib import Path
 PROGRAMS = {
     "ingest": "acknowledged answers per second, beside a bare echo and an awaited send",
     "scoring": "answers per second exactly once into PostgreSQL, beside fetch and decode",
+    "deciding": "events per second through trigger's decisions, beside fetch and decode",
     "precision": "invitations that it takes to know every segment, beside a flat sample",
     "latency": "event to dispatch, answer to score, on the whole system",
 }

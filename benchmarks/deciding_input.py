@@ -67,11 +67,12 @@ def strict_programme() -> Programme:
 
 def made_up(events: int, customers: int) -> list[Outgoing]:
     """Calls, deliveries and refunds as records of Kafka; one in ten matches its rule."""
-    luck, now = Random(7), datetime.now(UTC)
+    # emitters whose clocks are ahead: delays then count from when an event is heard of
+    luck, now = Random(7), datetime.now(UTC) + timedelta(minutes=2)
     header = ("content-type", b"application/cloudevents+json")
     found = []
     for number in range(events):
-        event = _event(number, luck, f"c-{luck.randrange(customers)}", now)
+        event = _event(number, luck, customers, now)
         body = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
         value = msgspec.json.encode({**body, "time": event.time, "data": event.data})
         calls = event.type == TYPES[0]
@@ -80,16 +81,18 @@ def made_up(events: int, customers: int) -> list[Outgoing]:
     return found
 
 
-def _event(number: int, luck: Random, customer_id: str, now: datetime) -> Event:
+def _event(number: int, luck: Random, customers: int, now: datetime) -> Event:
     kind, matches = luck.choice(TYPES), luck.random() < 0.1
-    data = _data(customer_id, luck)
+    # a refund is of an order before it
+    matter = number if kind != TYPES[2] else max(0, number - luck.randrange(3_000))
+    data = _data(f"c-{matter * 7_919 % customers}", luck)
     if kind == TYPES[0]:
         agent = f"a-{luck.randrange(200)}"
         talk_s = 120 if matches else 5
         data["call"] = {"id": f"call-{number}", "queue": "q", "agent": agent, "talk_s": talk_s}
     else:
         amount = 99.5 if matches else 20.0
-        data["transaction"] = {"id": f"o-{number}", "amount": amount, "currency": "EUR"}
+        data["transaction"] = {"id": f"o-{matter}", "amount": amount, "currency": "EUR"}
     return Event(id=f"evt-{number}", source="/bench", type=kind, time=now, data=data)
 
 

@@ -21,12 +21,12 @@ _UP = (
         due_at timestamptz NOT NULL,
         heard_at timestamptz NOT NULL,
         traceparent text,
-        PRIMARY KEY (trigger, source, event_id)
+        PRIMARY KEY (event_id, source, trigger)
     )
     """,
     "CREATE INDEX waiting_due ON waiting (due_at)",
     "CREATE INDEX waiting_of_customer ON waiting (customer_id)",
-    "CREATE INDEX waiting_of_subject ON waiting (subject_id)",
+    "CREATE INDEX waiting_of_subject ON waiting (subject_id, trigger)",
     # events that make a question about their subject pointless
     """
     CREATE TABLE cancelling (
