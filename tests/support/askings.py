@@ -21,11 +21,11 @@ from tests.support.fleet import Fleet
 from tests.support.load import write_programme
 
 _TRIGGERS = """
-after-delivery: {on: transaction.delivered, survey: post-delivery, channels: [webhook], delay: 0s}
-after-completion: {on: transaction.completed, survey: post-delivery, channels: [webhook], delay: 0s}
+after-delivery: {on: transaction.delivered, survey: post-delivery, channels: [webhook], delay: 0s, cancel_on: []}
+after-completion: {on: transaction.completed, survey: post-delivery, channels: [webhook], delay: 0s, cancel_on: []}
 after-refund: {on: transaction.refunded, survey: effort, channels: [webhook], delay: 0s}
 after-call: {on: support_call.ended, survey: post-call, channels: [email], delay: 0s}
-"""
+"""  # noqa: E501 - as an operator writes it
 _CONTENT = ("content-type", b"application/cloudevents+json")
 _INVITATION = msgspec.json.Decoder(SurveyInvitation)
 SECRET = "whsec_" + "c2VjcmV0" * 4

@@ -6,6 +6,7 @@ scoring's counts say per id whether it was lost or counted twice.
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from shared.events import Answers, SurveyResponse, Topic
 from shared.stream import Broker, Outgoing
 from shared.stream.kafka import open_producer
 from shared.wire import encode
-from tests.support.system import ROOT
+from tests.support.folders import SHIPPED, without
 
 PROBES = 9_000
 POINTS = 11
@@ -28,10 +29,9 @@ SPREAD_S = 50 * 3600
 
 
 def write_programme(folder: Path, dimensions: Sequence[str] = ("probe", "queue")) -> Path:
-    """The default programme, counted by other dimensions."""
-    folder.mkdir()
-    for path in (ROOT / "programme").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    """The default programme, counted by other dimensions, at any hour and without limits."""
+    shutil.copytree(SHIPPED, folder)
+    without(folder, "quiet_hours", "caps")
     lines = ["dimensions:", *(f"  {name}: {{}}" for name in dimensions), "pairs: []", ""]
     (folder / "segments.yaml").write_text("\n".join(lines))
     return folder
