@@ -1,0 +1,53 @@
+"""Trigger's handlers with the clock in hand: what comes when, and what is asked in the end."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from services.trigger.domain.invitations import Invitation
+from services.trigger.domain.occasions import read_occasion
+from services.trigger.handlers import Arrival, Desk, on_batch, on_due
+from shared.events import Event, SurveyDecision
+from shared.programme.models import Programme
+from tests.support.trigger import CHANNELS
+from tests.support.trigger_memory import MemoryLedger
+
+MANY = 500
+PROMPT = timedelta(0)
+
+
+async def _untold(decisions: Sequence[SurveyDecision]) -> None: ...
+
+
+class Life:
+    """A ledger in memory, and a worker that looks when something is due or in steps."""
+
+    def __init__(self, programme: Programme, step: timedelta = PROMPT) -> None:
+        self.ledger = MemoryLedger()
+        self._programme = programme
+        self._step = step
+
+    def arrivals(self, events: Iterable[Event]) -> list[Arrival]:
+        paths = self._programme.segments.paths
+        return [Arrival(read_occasion(event, paths)) for event in events]
+
+    async def hear(self, at: datetime, events: Sequence[Event]) -> None:
+        """A batch; what is due before it has been decided."""
+        await self.pass_until(at)
+        desk = Desk(self._programme, CHANNELS, at)
+        await on_batch(self.arrivals(events), [], self.ledger, _untold, desk)
+
+    async def pass_until(self, end: datetime) -> None:
+        """The worker decides all that is due before then."""
+        while (now := self._next_look()) is not None and now < end:
+            due = await on_due(MANY, self.ledger, _untold, Desk(self._programme, CHANNELS, now))
+            assert due, "what is due can always be decided, or is put off"
+
+    def _next_look(self) -> datetime | None:
+        due = min((each.due_at for each in self.ledger.waiting.values()), default=None)
+        return None if due is None else due + self._step
+
+    @property
+    def asked(self) -> list[Invitation]:
+        """The invitations that nothing took back, by id."""
+        found = sorted(self.ledger.invitations.items())
+        return [each for key, each in found if key not in self.ledger.cancelled]
