@@ -1,5 +1,6 @@
 """What the guards judge: one question, the facts, the moment, and what follows from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -9,6 +10,7 @@ from services.trigger.domain.facts import Facts, Margin, PastAsk
 from services.trigger.domain.hours import next_open, zones_of
 from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.questions import Question
+from shared.programme.asking import Cap
 from shared.programme.models import Programme, Survey, Trigger
 from shared.programme.views import EventView
 
@@ -102,19 +104,33 @@ class Ask:
     @cached_property
     def uncapped(self) -> tuple[str, ...]:
         """Those of the open by which the customer has not been asked too often."""
-        return self._below(self.open, of_group=False)
+        return tuple(c for c in self.open if c not in self.capped)
 
     @cached_property
     def free(self) -> tuple[str, ...]:
         """Those by which no group is asked too often either: the invitation's, in order."""
-        return self._below(self.uncapped, of_group=True)
+        return tuple(c for c in self.uncapped if c not in self.capped_for_group)
 
-    def _below(self, channels: tuple[str, ...], *, of_group: bool) -> tuple[str, ...]:
+    @cached_property
+    def capped(self) -> Mapping[str, Cap]:
+        """The first cap on the customer that is full, by channel, of the open."""
+        return self._full(self.open, of_group=False)
+
+    @cached_property
+    def capped_for_group(self) -> Mapping[str, Cap]:
+        """The first cap on a group that is full, by channel, of the uncapped."""
+        return self._full(self.uncapped, of_group=True)
+
+    def _full(self, channels: tuple[str, ...], *, of_group: bool) -> Mapping[str, Cap]:
         caps = [cap for cap in self.programme.caps if cap.of_group == of_group]
         history = History(self.facts.asks, self.facts.groups)
-        return tuple(
-            c for c in channels if not any(full(cap, self.asking(c), history) for cap in caps)
-        )
+        found = {}
+        for channel in channels if caps else ():
+            asking = self.asking(channel)
+            hit = next((cap for cap in caps if full(cap, asking, history)), None)
+            if hit is not None:
+                found[channel] = hit
+        return found
 
     def asking(self, channel: str) -> PastAsk:
         """It, as the caps would count it."""

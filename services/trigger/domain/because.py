@@ -1,11 +1,10 @@
 """What a person wants to know beside the reason: which cap, until when, how sure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from services.trigger.domain.asks import Ask
-from services.trigger.domain.caps import History, full
 from services.trigger.domain.reasons import Reason
 from shared.durations import format_duration
 from shared.programme.asking import CUSTOMER, Cap
@@ -81,22 +80,14 @@ def _cancelled(ask: Ask) -> str:
 
 
 def _capped(ask: Ask) -> str:
-    (cap, channel) = next(_full(ask, ask.open, of_group=False))
+    channel, cap = next(iter(ask.capped.items()))
     return f"The cap for {channel}: {_words(cap)}."
 
 
 def _capped_group(ask: Ask) -> str:
-    (cap, channel) = next(_full(ask, ask.uncapped, of_group=True))
+    channel, cap = next(iter(ask.capped_for_group.items()))
     (name,) = cap.dimensions
     return f"The cap for {channel} and {name} {ask.occasion.segments[name]}: {_words(cap)}."
-
-
-def _full(ask: Ask, channels: tuple[str, ...], *, of_group: bool) -> Iterator[tuple[Cap, str]]:
-    history = History(ask.facts.asks, ask.facts.groups)
-    for channel in channels:
-        for cap in ask.programme.caps:
-            if cap.of_group == of_group and full(cap, ask.asking(channel), history):
-                yield cap, channel
 
 
 def _words(cap: Cap) -> str:

@@ -4,14 +4,14 @@
 own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from services.trigger.domain.asks import Ask
 from services.trigger.domain.facts import Facts, PastAsk
-from services.trigger.domain.guards import BY_EVENT, why_not_ask
+from services.trigger.domain.guards import BY_EVENT, GUARDS, Guard, why_not_ask
 from services.trigger.domain.invitations import Invitation
 from services.trigger.domain.inviting import invite
 from services.trigger.domain.kept import keep, keep_suppressed
@@ -132,13 +132,15 @@ def decide_question(
     now: datetime,
     *,
     objecting: Reason | None = None,
+    guards: Sequence[Guard] = GUARDS,
 ) -> Decision:
     """`decide` for one trigger, on an event that has been read already.
 
-    `objecting` is what `why_not_by_event` found, to be believed.
+    `objecting` is what `why_not_by_event` found, to be believed; where that was asked and found
+    nothing, `BY_FACTS` are the guards that are left.
     """
     ask = Ask(question, facts, now, programme)
-    return _decision(ask, objecting or why_not_ask(ask))
+    return _decision(ask, objecting or why_not_ask(ask, guards))
 
 
 def why_not_by_event(

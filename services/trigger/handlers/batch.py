@@ -81,7 +81,7 @@ async def _decide_all(
     customers = sorted({c for a in arrivals if (c := a.occasion.customer_id) is not None})
     wanted = replace(wanted_by(questions, hopeful, desk), customers=customers)
     memory = await ledger.recall(wanted, desk)
-    decisions = decide_in_order(questions, objecting, memory, desk)
+    decisions = decide_in_order(questions, memory, desk, objecting)
     unheard = _unheard(arrivals, memory, desk)
     await _store(questions, decisions, unheard, ledger, desk)
     await publish([survey_decision(decision) for decision in (*decisions, *unheard)])

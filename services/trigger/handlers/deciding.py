@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from services.trigger.domain.decisions import Decision, decide_question, shared_by
+from services.trigger.domain.guards import BY_FACTS, GUARDS
 from services.trigger.domain.memory import Memory, segment_of
 from services.trigger.domain.questions import Question
 from services.trigger.domain.reasons import Reason
@@ -27,9 +28,16 @@ def wanted_by(questions: Sequence[Question], hopeful: Sequence[Question], desk: 
 
 
 def decide_in_order(
-    questions: Sequence[Question], objecting: Mapping[int, Reason], memory: Memory, desk: Desk
+    questions: Sequence[Question],
+    memory: Memory,
+    desk: Desk,
+    objecting: Mapping[int, Reason] | None = None,
 ) -> list[Decision]:
-    """The decisions, in the order of the questions; `objecting` by the place of the question."""
+    """The decisions, in the order of the questions.
+
+    `objecting`: what the events alone were found to object to, by the place of the question.
+    """
+    guards = GUARDS if objecting is None else BY_FACTS
     decisions = []
     for place, question in enumerate(questions):
         decision = decide_question(
@@ -37,7 +45,8 @@ def decide_in_order(
             memory.facts(question),
             desk.programme,
             desk.now,
-            objecting=objecting.get(place),
+            objecting=objecting.get(place) if objecting else None,
+            guards=guards,
         )
         memory.note(decision, desk.programme)
         decisions.append(decision)

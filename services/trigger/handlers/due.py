@@ -60,7 +60,7 @@ async def _decide(
     desk: Desk,
 ) -> None:
     memory = await ledger.recall(wanted_by(questions, questions, desk), desk)
-    decisions = decide_in_order(questions, {}, memory, desk)
+    decisions = decide_in_order(questions, memory, desk)
     told = [*with_merged(questions, decisions), *dropped]
     await ledger.book(bookings_of(questions, decisions), desk)
     await ledger.conclude(told)
