@@ -1,18 +1,58 @@
 """Trigger's handlers with the clock in hand: what comes when, and what is asked in the end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.trigger.domain.invitations import Invitation
 from services.trigger.domain.occasions import read_occasion
 from services.trigger.handlers import Arrival, Desk, on_batch, on_due
 from shared.events import Event, SurveyDecision
-from shared.programme.models import Programme
-from tests.support.trigger import CHANNELS
+from shared.programme.asking import Cap
+from shared.programme.models import Programme, Trigger
+from tests.support.trigger import CHANNELS, programme
 from tests.support.trigger_memory import MemoryLedger
 
+MINUTE = timedelta(minutes=1)
 MANY = 500
+AT_ONCE: dict[str, Any] = {
+    "on": "support_call.ended",
+    "when": "event.call.talk_s >= 60",
+    "survey": "post-call",
+}
+LATER: dict[str, Any] = {
+    "on": "support_call.ended",
+    "when": "event.call.queue != 'vip'",
+    "survey": "post-call",
+    "delay": "9m",
+    "cancel_on": ["support_call.reopened"],
+}
+DELIVERED: dict[str, Any] = {
+    "on": "transaction.delivered",
+    "survey": "post-delivery",
+    "delay": "12m",
+    "cancel_on": ["transaction.refunded"],
+}
+SETTLED: dict[str, Any] = {
+    "on": "transaction.shipped",
+    "when": "event.transaction.amount >= 50 && event.segments['region'] == 'EU'",
+    "survey": "effort",
+    "delay": "2m",
+    "settle": "10m",
+    "cancel_on": ["transaction.refunded"],
+}
+ALL = {"at_once": AT_ONCE, "later": LATER, "delivered": DELIVERED, "settled": SETTLED}
 PROMPT = timedelta(0)
+
+
+def asking(*caps: Cap, **triggers: Mapping[str, Any]) -> Programme:
+    """A programme of these triggers and caps, by mail and only with a yes."""
+    found = {
+        key: Trigger(key=key, **{"delay": "0s", "cancel_on": [], "channels": ["email"], **written})
+        for key, written in triggers.items()
+    }
+    needed = ("email",)
+    return programme(triggers=found, caps=caps, quiet_hours=None, consent_required=needed)
 
 
 async def _untold(decisions: Sequence[SurveyDecision]) -> None: ...

@@ -13,34 +13,11 @@ from hypothesis import strategies as st
 
 from shared.events import Event
 from shared.programme.asking import Cap
-from shared.programme.models import Programme, Trigger
-from tests.support.trigger import NOW, programme
-from tests.support.trigger_life import Life
+from shared.programme.models import Programme
+from tests.support.trigger import NOW
+from tests.support.trigger_life import ALL, DELIVERED, LATER, MINUTE, SETTLED, Life, asking
 
-MINUTE = timedelta(minutes=1)
 LAST = 4  # the minute of the last batch; nothing that waits is due before
-AT_ONCE = {"on": "support_call.ended", "when": "event.call.talk_s >= 60", "survey": "post-call"}
-LATER = {
-    "on": "support_call.ended",
-    "when": "event.call.queue != 'vip'",
-    "survey": "post-call",
-    "delay": "9m",
-    "cancel_on": ["support_call.reopened"],
-}
-DELIVERED = {
-    "on": "transaction.delivered",
-    "survey": "post-delivery",
-    "delay": "12m",
-    "cancel_on": ["transaction.refunded"],
-}
-SETTLED = {
-    "on": "transaction.shipped",
-    "when": "event.transaction.amount >= 50 && event.segments['region'] == 'EU'",
-    "survey": "effort",
-    "delay": "2m",
-    "settle": "10m",
-    "cancel_on": ["transaction.refunded"],
-}
 PEOPLE: tuple[dict[str, Any], ...] = (
     {"id": "c-1", "email": "ann@example.org"},
     {"id": "c-2", "email": "bob@example.org"},
@@ -48,22 +25,12 @@ PEOPLE: tuple[dict[str, Any], ...] = (
 )
 
 
-def asking(*caps: Cap, **triggers: dict[str, Any]) -> Programme:
-    found = {
-        key: Trigger(key=key, **{"delay": "0s", "cancel_on": [], "channels": ["email"], **written})
-        for key, written in triggers.items()
-    }
-    needed = ("email",)
-    return programme(triggers=found, caps=caps, quiet_hours=None, consent_required=needed)
-
-
-ALL = {"at_once": AT_ONCE, "later": LATER, "delivered": DELIVERED, "settled": SETTLED}
 ONCE_A_WEEK = Cap(most=1, per=timedelta(days=7))
 TWICE_A_WEEK = Cap(most=2, per=timedelta(days=7))
 CALLS_APART = Cap(
     most=1, per=timedelta(days=2), each=("customer", "survey"), surveys=("post-call",)
 )
-PER_REGION = Cap(most=2, per=timedelta(days=1), each=("region",))
+PER_REGION = Cap(most=1, per=timedelta(days=1), each=("region",))
 PROGRAMMES = [
     asking(ONCE_A_WEEK, **ALL),
     asking(TWICE_A_WEEK, CALLS_APART, **ALL),
@@ -86,32 +53,38 @@ def _late(event: Event) -> bool:
     return event.type == "support_call.ended" or (event.type == "transaction.delivered" and overdue)
 
 
+def _any(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+YES, NO = {"email": True}, {"email": False}
+THINGS = st.fixed_dictionaries({"id": _any("o-1", "o-2"), "amount": _any(None, 10, 90, 90)})
+CALLS = st.fixed_dictionaries(
+    {"id": _any("k-1", "k-2"), "queue": _any("vip", "billing"), "talk_s": _any(10, 90, 90)}
+)
+SEGMENTS = _any({"region": "EU"}, {"region": "EU"}, {"region": "US"}, {})
+MINUTES = _any(-30, -5, -3, -3, 0, 0, 1, 3, 4, 40)
+
+
 @st.composite
 def events(draw: st.DrawFn) -> Event:
     """About few subjects at few moments, so that they meet; emitters' clocks may be ahead."""
-    whose = draw(st.integers(0, 2))
-    number = draw(st.integers(0, 99))
-    kinds = ["delivered", "shipped", "shipped", "shipped", "refunded"]
-    kind = draw(st.sampled_from([*kinds, "ended", "reopened"]))
-    thing = f"{whose}-{draw(st.integers(0, 1))}"
-    named = draw(st.integers(0, 5)) > 0
-    said = draw(st.sampled_from([{}, {"email": True}, {"email": True}, {"email": False}]))
-    data: dict[str, Any] = {"customer": {**PEOPLE[whose], "consent": said}} if named else {}
-    data["segments"] = draw(st.sampled_from([{}, {"region": "EU"}, {"region": "US"}]))
+    whose = draw(_any(0, 0, 0, 1, 2))
+    named = {**PEOPLE[whose], "consent": draw(_any(YES, YES, YES, NO, {}))}
+    data = {"customer": draw(_any(named, named, named, None, {"email": "nowhere"}))}
+    data["segments"] = draw(SEGMENTS)
+    kinds = ("delivered", "shipped", "shipped", "refunded", "ended", "ended", "reopened")
+    kind = draw(_any(*kinds))
+    part, family, strategy = ("transaction", "transaction", THINGS)
     if kind in {"ended", "reopened"}:
-        queue, talk = draw(st.sampled_from(["vip", "billing"])), draw(st.sampled_from([10, 90]))
-        data["call"] = {"id": f"call-{thing}", "queue": queue, "talk_s": talk}
-        family = "support_call"
-    else:
-        amount = draw(st.sampled_from([None, 10, 90]))
-        data["transaction"] = {"id": f"order-{thing}", "amount": amount}
-        family = "transaction"
-    minute = draw(st.sampled_from([-30, -5, -3, -3, 0, 1, 3, 4, 40]))
+        part, family, strategy = ("call", "support_call", CALLS)
+    thing = draw(strategy)
+    data[part] = {**thing, "id": f"{thing['id']}-{whose}"}
     return Event(
-        id=f"evt-{number}",
+        id=f"evt-{draw(st.integers(0, 99))}",
         source="/shop",
         type=f"{family}.{kind}",
-        time=NOW + minute * MINUTE,
+        time=NOW + draw(MINUTES) * MINUTE,
         data=data,
     )
 
@@ -119,7 +92,7 @@ def events(draw: st.DrawFn) -> Event:
 @st.composite
 def hearings(draw: st.DrawFn) -> Heard:
     """Distinct events, each in some minute until the last, and copies."""
-    found = draw(st.lists(events(), min_size=1, max_size=9, unique_by=lambda e: e.id))
+    found = draw(st.lists(events(), min_size=2, max_size=9, unique_by=lambda e: e.id))
     batches: list[list[Event]] = [[] for _ in range(LAST + 1)]
     for event in draw(st.permutations(found)):
         first = LAST if _late(event) else 0
