@@ -57,7 +57,7 @@ _TAKE: Final = text(f"""
            WHERE o.customer_id = ANY(CAST(:ids AS text[])))
        AND NOT EXISTS (
            SELECT FROM waiting o WHERE o.trigger = w.trigger AND o.subject_id = w.subject_id
-           AND o.customer_id <> ALL(CAST(:ids AS text[])))
+           AND o.customer_id IS NOT NULL AND o.customer_id <> ALL(CAST(:ids AS text[])))
     ORDER BY source, event_id, trigger FOR UPDATE OF w SKIP LOCKED
 """)  # noqa: S608
 _KEY: Final = {"trigger": "text", "source": "text", "event_id": "text"}
