@@ -77,3 +77,13 @@ DELETED = Counter(
     ["table"],
     registry=REGISTRY,
 )
+DUE_BEHIND = Gauge(
+    "earshot_trigger_due_behind_seconds",
+    "For how long the oldest question that is due has waited to be decided.",
+    registry=REGISTRY,
+)
+DUE_PUT_OFF = Counter(
+    "earshot_trigger_due_put_off",
+    "Events that waited, could not be decided for a fault of ours, and wait an hour more.",
+    registry=REGISTRY,
+)

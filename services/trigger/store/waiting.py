@@ -36,6 +36,17 @@ _DUE: Final = text("""
     SELECT customer_id, trigger, subject_id FROM waiting
     WHERE due_at <= :now ORDER BY due_at LIMIT :most
 """)
+_BEHIND: Final = text("""
+    SELECT coalesce(extract(epoch FROM greatest(:now - min(due_at), interval '0')), 0)::float
+    FROM waiting
+""")
+_PUT_OFF: Final = text("""
+    WITH first AS (SELECT * FROM waiting WHERE due_at <= :now ORDER BY due_at LIMIT 1)
+    UPDATE waiting w SET due_at = :until FROM first f
+    WHERE w.customer_id = f.customer_id
+       OR w.trigger = f.trigger AND w.subject_id = f.subject_id
+    RETURNING w.source || ' ' || w.event_id
+""")
 _SUBJECT: Final = {"trigger": "text", "subject_id": "text"}
 _SHARED: Final = text(f"""
     SELECT DISTINCT w.customer_id FROM waiting w
@@ -119,6 +130,16 @@ async def forget_waiting(connection: AsyncConnection, waiting: Sequence[Waiting]
     if waiting:
         keys = sorted(each.key for each in waiting)
         await connection.execute(_FORGET, columns(_KEY, keys))
+
+
+async def put_off_first(connection: AsyncConnection, now: datetime, until: datetime) -> list[str]:
+    """What is due first, and all of its customer's, is due then; source and id of each event."""
+    return list((await connection.execute(_PUT_OFF, {"now": now, "until": until})).scalars())
+
+
+async def behind_s(connection: AsyncConnection, now: datetime) -> float:
+    """For how many seconds the oldest that is due has been due; 0 where nothing is."""
+    return float(await connection.scalar(_BEHIND, {"now": now}) or 0)
 
 
 def _row(question: Question, programme: Programme) -> tuple[Any, ...]:

@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.handlers import Desk, Publish, on_due
+from services.trigger.metrics import DUE_BEHIND, DUE_PUT_OFF
 from services.trigger.store.ledger import SqlLedger
+from services.trigger.store.waiting import behind_s, put_off_first
 from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, first_of
 from shared.failpoints import Point, hit
+from shared.stream.verdict import judge
 
 _log = structlog.get_logger()
 _MOST: Final = 500
+_PUT_OFF: Final = timedelta(hours=1)
 
 
 @dataclass
@@ -41,10 +46,48 @@ class Due:
                 await first_of((stop,), (), LOOK_AGAIN_S)
 
     async def once(self) -> int:
-        """Decide what is due now, of at most 500 customers; how many events that were."""
+        """Decide what is due now, at most 500 events and what goes with them; how many.
+
+        A customer whose questions cannot be decided for a fault of ours waits an hour, and keeps
+        nobody else waiting.
+        """
+        try:
+            return await self._decide(_MOST)
+        except Exception as error:
+            if judge(error).passes:
+                raise
+            _log.warning("what is due is decided one by one", error=type(error).__name__)
+            return await self._one_by_one()
+
+    async def _decide(self, most: int) -> int:
         async with self.engine.begin() as connection:
-            number = await on_due(_MOST, SqlLedger(connection), self.publish, self.desk())
+            desk = self.desk()
+            number = await on_due(most, SqlLedger(connection), self.publish, desk)
+            behind = await behind_s(connection, desk.now)
+        DUE_BEHIND.set(behind)
         if number:
             hit(Point.DUE_COMMITTED)
             self.decided()
         return number
+
+    async def _one_by_one(self) -> int:
+        decided = 0
+        for _ in range(_MOST):
+            try:
+                number = await self._decide(1)
+            except Exception as error:
+                if judge(error).passes:
+                    raise
+                await self._put_off()
+                continue
+            if not number:
+                break
+            decided += number
+        return decided
+
+    async def _put_off(self) -> None:
+        now = self.desk().now
+        async with self.engine.begin() as connection:
+            keys = await put_off_first(connection, now, now + _PUT_OFF)
+        DUE_PUT_OFF.inc(len(keys))
+        _log.exception("what waits cannot be decided and is put off by an hour", events=keys[:5])
