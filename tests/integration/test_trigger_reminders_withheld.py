@@ -165,3 +165,19 @@ async def test_a_refund_makes_a_reminder_pointless(rig: Rig) -> None:
     await at(rig, later(hours=2))
 
     assert decided(rig) == [("reminder", "suppressed", "cancelled-by-event")]
+
+
+async def test_a_reminder_waits_while_it_is_not_known_who_has_answered(rig: Rig) -> None:
+    await rig.book(**reminding())
+    worker = rig.worker()
+    worker.reminds = lambda: False
+    await worker.once()
+    rig.clock.now = later(hours=2)
+    await remind(rig)
+    await worker.once()
+    assert [letter.invitation.reminder for letter in rig.mail.letters] == [0]
+
+    worker.reminds = lambda: True
+    await worker.once()
+
+    assert [letter.invitation.reminder for letter in rig.mail.letters] == [0, 1]

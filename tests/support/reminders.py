@@ -1,5 +1,6 @@
 """Programmes that remind, and what became of the reminders."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,12 +26,17 @@ def reminding(most: int = 1, hours: float = 2, **survey: Any) -> dict[str, Any]:
     return {"caps": (), **asking(reminders=reminders, **survey)}
 
 
+async def everything_heard(_: asyncio.Event) -> bool:
+    return True
+
+
 async def remind(rig: Rig) -> int:
     worker = Reminding(
         rig.engine,
         build_publish(rig.topics),
         lambda: Desk(rig.programme, CHANNELS, rig.clock()),
         lambda: None,
+        everything_heard,
     )
     return await worker.once()
 

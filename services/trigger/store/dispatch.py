@@ -32,6 +32,7 @@ _CLAIM: Final = text(f"""
             {OPEN_CHANNELS} AS open
         FROM invitations i
         WHERE i.status = 'scheduled' AND i.channels[1] = :channel AND i.send_at <= :now
+          AND (CAST(:reminders AS boolean) OR i.reminder_of IS NULL)
         ORDER BY i.send_at LIMIT :most FOR UPDATE OF i SKIP LOCKED
     ), taken AS (
         UPDATE invitations i SET
@@ -150,9 +151,12 @@ class DispatchStore:
         self._repeatable = sorted(repeatable)
         self._lease = lease
 
-    async def claim(self, channel: str, most: int, now: datetime) -> Claimed:
+    async def claim(
+        self, channel: str, most: int, now: datetime, *, reminders: bool = True
+    ) -> Claimed:
         """Take what is due by a channel, at most so many; committed when this returns."""
-        return await self._take(_CLAIM, {"channel": channel, "most": most, "now": now})
+        values = {"channel": channel, "most": most, "now": now, "reminders": reminders}
+        return await self._take(_CLAIM, values)
 
     async def retake(self, most: int, now: datetime) -> Claimed:
         """Take what its sender had for longer than the lease."""

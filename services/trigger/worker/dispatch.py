@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, get_args
@@ -31,7 +31,8 @@ class Dispatch:
     """The worker that sends. `due` wakes it; it wakes `news` when a state is to be told.
 
     One try takes at most `within`, which is less than the store's lease. Letters are claimed by
-    channel, no more than its courier carries: one that is slow or away delays no other.
+    channel, no more than its courier carries: one that is slow or away delays no other. Reminders
+    wait until `reminds` says that the answers are known.
     """
 
     store: DispatchStore
@@ -42,6 +43,7 @@ class Dispatch:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     concurrency: int = 64
     within: timedelta = SEND_WITHIN
+    reminds: Callable[[], bool] = lambda: True
     _tries: Tries = field(init=False)
     _channels: list[str] = field(init=False)
     _flying: dict[asyncio.Task[Settlement], str] = field(default_factory=dict, init=False)
@@ -98,7 +100,8 @@ class Dispatch:
         free, began = self._free(channel), time.monotonic()
         if free <= 0:
             return 0
-        return self._take(await self.store.claim(channel, free, self.clock()), began)
+        now, reminds = self.clock(), self.reminds()
+        return self._take(await self.store.claim(channel, free, now, reminders=reminds), began)
 
     def _free(self, channel: str) -> int:
         courier, flying = self.couriers.get(channel), Counter(self._flying.values())

@@ -1,7 +1,7 @@
 """Reminders are decided when they are due."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,19 +23,21 @@ _LOOK_EVERY_S: Final = 5.0
 class Reminding:
     """The worker that decides reminders; any number may run.
 
-    `desk` gives what to decide with now. `decided` is called after each commit.
+    `desk` gives what to decide with now. `decided` is called after each commit. `heard` returns
+    once all answers are known that were given before, as after a time in which nobody listened.
     """
 
     engine: AsyncEngine
     publish: Publish
     desk: Callable[[], Desk]
     decided: Callable[[], None]
+    heard: Callable[[asyncio.Event], Awaitable[bool]]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Decide until `stop` is set."""
         while not stop.is_set():
             try:
-                number = await self.once()
+                number = await self.once() if await self.heard(stop) else 0
             except WEATHER as error:
                 _log.warning("reminders wait", error=type(error).__name__)
                 number = 0
