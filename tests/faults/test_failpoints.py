@@ -10,7 +10,14 @@ import pytest
 
 from shared.failpoints import VARIABLE, Point
 from tests.faults.conftest import Say
-from tests.support import crash_alerts, crash_doors, crash_letters, crash_streams
+from tests.support import (
+    crash_alerts,
+    crash_doors,
+    crash_letters,
+    crash_reminders,
+    crash_streams,
+    crash_waiting,
+)
 from tests.support.ground import Ground
 from tests.support.system import ROOT
 from tests.support.trials import Trial, running, trials_of
@@ -25,6 +32,9 @@ TRIALS = [
     *trials_of("letters-by-webhook", crash_letters.by_webhook, crash_letters.STEPS),
     *trials_of("letters-by-smtp", crash_letters.by_smtp, crash_letters.STEPS[:3]),
     *trials_of("letters-by-file", crash_letters.by_file, crash_letters.STEPS[:3]),
+    *trials_of("due", crash_waiting.due, crash_waiting.DUE),
+    *trials_of("schedules", crash_waiting.schedules, crash_waiting.SCHEDULE),
+    *trials_of("reminders", crash_reminders.reminders, crash_reminders.STEPS),
     *trials_of("judge", crash_alerts.judge, crash_alerts.STEPS),
     *trials_of("answers", crash_doors.answers, (*crash_doors.STEPS, Point.ACKNOWLEDGED)),
     *trials_of("batches", crash_doors.batches, crash_doors.STEPS),
