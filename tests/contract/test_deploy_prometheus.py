@@ -6,6 +6,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from services.trigger.metrics import REGISTRY as TRIGGER
 from shared.stream.metrics import StreamMetrics
 from tests.support.tools import ROOT, run_tool, system_tool
 
@@ -43,12 +44,13 @@ def test_a_rule_is_seen_to_fire(rule: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_a_rule_names_series_that_a_consumer_shows(rule: dict[str, str]) -> None:
+def test_a_rule_names_series_that_are_shown(rule: dict[str, str]) -> None:
     registry = CollectorRegistry()
     StreamMetrics(registry)
     shown = {
         family.name + ("_total" if family.type == "counter" else "")
-        for family in registry.collect()
+        for each in (registry, TRIGGER)
+        for family in each.collect()
     }
 
     assert set(re.findall(r"earshot_\w+", rule["expr"])) <= shown
