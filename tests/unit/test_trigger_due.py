@@ -81,6 +81,15 @@ def _about(event: Event) -> str:
     return str(part["id"])
 
 
+@pytest.mark.parametrize("kind", ["ended", "delivered"])
+async def test_of_a_group_no_more_are_asked_at_once_than_its_cap_has_room(kind: str) -> None:
+    per_region = Cap(most=2, per=timedelta(days=1), each=("region",))
+    people = [{"id": f"c-{n}", "email": "a@b.example", "consent": {"email": True}} for n in "123"]
+    heard = [(0, said(kind, f"x-{n}", -n, customer=who)) for n, who in enumerate(people)]
+
+    assert await subjects(heard, per_region) == ["x-1", "x-2"]
+
+
 async def test_what_settles_holds_what_stands_after_it() -> None:
     """Else it would be the later one that is asked, because the earlier one's parts came late."""
     parts = [(0, said("shipped", "o-1", -3)), (7, said("shipped", "o-1", -2))]
@@ -108,12 +117,13 @@ async def test_a_part_that_names_nobody_belongs_to_the_customer_of_its_subject(
 ) -> None:
     whose = {"customer": {"email": "guest@example.org", "consent": {"email": True}}}
     bare = said("shipped", "o-1", -2, transaction={"id": "o-1", "amount": 10}, **whose)
-    part = nobody("shipped", "o-1", minute, customer=who)
+    part = nobody("shipped", "o-1", minute, customer=who, segments={"product": "shoes"})
     heard = [(0, bare), (1, part)]
 
     found = await asked(heard, settled={**SETTLED, "when": "event.segments['region'] == 'EU'"})
 
     assert [i.customer_id[:6] for i in found] == ["guest:"]
+    assert [i.segments for i in found] == [{"region": "EU", "product": "shoes"}]
 
 
 async def test_what_no_longer_has_a_trigger_is_dropped_with_its_reason() -> None:
