@@ -38,7 +38,7 @@ async def hand_over(rig: Rig) -> None:
     """A sender claims, says that it hands over, and is heard of no more."""
     store = rig.worker().store
     (letter,) = (await store.claim("email", 10, NOW)).letters
-    assert await store.hand_over(letter)
+    assert await store.hand_over([letter]) == {letter.id}
 
 
 async def test_a_crash_before_the_claim_is_committed_leaves_it_to_another(rig: Rig) -> None:

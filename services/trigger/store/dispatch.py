@@ -83,10 +83,11 @@ _RETAKE: Final = text(f"""
     SELECT taken.*, c.email, c.phone, c.locale, c.timezone
     FROM taken LEFT JOIN contacts c USING (customer_id)
 """)  # noqa: S608
-_HAND_OVER: Final = text("""
-    UPDATE invitations SET held = false
-    WHERE id = :id AND claim = :claim AND status = 'sending'
-""")
+_CLAIMED: Final = {"id": "text", "claim": "uuid"}
+_HAND_OVER: Final = text(f"""
+    UPDATE invitations i SET held = false FROM {unnested(_CLAIMED)}
+    WHERE i.id = r.id AND i.claim = r.claim AND i.status = 'sending' RETURNING i.id
+""")  # noqa: S608
 _SETTLED: Final = {
     "id": "text",
     "claim": "uuid",
@@ -163,11 +164,12 @@ class DispatchStore:
         values = {"most": most, "now": now, "before": now - self._lease}
         return await self._take(_RETAKE, values | {"repeatable": self._repeatable})
 
-    async def hand_over(self, letter: Letter) -> bool:
-        """Note that a letter may have gone out from now on; False where it is no longer ours."""
-        values = {"id": letter.id, "claim": letter.claim}
+    async def hand_over(self, letters: Sequence[Letter]) -> AbstractSet[str]:
+        """Note that letters may have gone out from now on; the ids of those that are still ours."""
+        rows = sorted((letter.id, letter.claim) for letter in letters)
         async with self._engine.begin() as connection:
-            return (await connection.execute(_HAND_OVER, values)).rowcount == 1
+            ours = await connection.execute(_HAND_OVER, columns(_CLAIMED, rows))
+            return set(ours.scalars())
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Status]:
         """Store what became of the letters that are still ours; their new states."""

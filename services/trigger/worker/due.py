@@ -13,12 +13,13 @@ from services.trigger.handlers import Desk, Publish, on_due
 from services.trigger.metrics import DUE_BEHIND, DUE_PUT_OFF
 from services.trigger.store.ledger import SqlLedger
 from services.trigger.store.waiting import behind_s, put_off_first
-from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, first_of
+from services.trigger.worker.waiting import WEATHER, first_of
 from shared.failpoints import Point, hit
 from shared.stream.verdict import judge
 
 _log = structlog.get_logger()
 _MOST: Final = 500
+_LOOK_S: Final = 0.1  # what is due in a longer time would hold its customers, and us, for long
 _PUT_OFF: Final = timedelta(hours=1)
 
 
@@ -43,7 +44,7 @@ class Due:
                 _log.warning("what is due waits", error=type(error).__name__)
                 number = 0
             if number < _MOST:
-                await first_of((stop,), (), LOOK_AGAIN_S)
+                await first_of((stop,), (), _LOOK_S)
 
     async def once(self) -> int:
         """Decide what is due now, at most 500 events and what goes with them; how many.

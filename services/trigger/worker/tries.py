@@ -16,6 +16,7 @@ from services.trigger.domain.letters import Letter
 from services.trigger.domain.reminders import remind_at
 from services.trigger.metrics import DISPATCH_SECONDS, SEND_SECONDS, SENDS
 from services.trigger.store.dispatch import DispatchStore, Settlement
+from services.trigger.worker.handing import HandingOver
 from services.trigger.worker.waiting import WEATHER, Clock
 from shared.programme.models import Programme
 from shared.senders import HandOver, SendFailed, SendInDoubt
@@ -61,6 +62,10 @@ class Tries:
     programme: Programme
     within: timedelta
     faults: dict[str, str] = field(default_factory=dict, init=False)
+    _handing: HandingOver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._handing = HandingOver(self.store)
 
     async def make(self, letter: Letter, until: float) -> Settlement:
         """Try to send a letter until then; what becomes of it."""
@@ -122,7 +127,7 @@ class Tries:
         async def hand_over() -> None:
             self._refuse_in_quiet_hours(letter)
             try:
-                ours = await self.store.hand_over(letter)
+                ours = await self._handing.note(letter)
             except WEATHER as error:
                 raise SendFailed("the database was away", permanent=False) from error
             if not ours:
