@@ -21,6 +21,7 @@ CHANNELS = frozenset({"email", "webhook"})
 SHIPPED = Path(__file__).resolve().parents[1] / "programme"
 CUSTOMER = "event.customer.locale.startsWith('de') && 'region' in event.segments"
 TYPES = ("support_call.ended", "transaction.delivered", "transaction.refunded")
+_HEADER = ("content-type", b"application/cloudevents+json")
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Seoul", None)
 MONTH, DAY = timedelta(days=30), timedelta(days=1)
 CAPS = (
@@ -69,16 +70,16 @@ def made_up(events: int, customers: int) -> list[Outgoing]:
     """Calls, deliveries and refunds as records of Kafka; one in ten matches its rule."""
     # emitters whose clocks are ahead: delays then count from when an event is heard of
     luck, now = Random(7), datetime.now(UTC) + timedelta(minutes=2)
-    header = ("content-type", b"application/cloudevents+json")
-    found = []
-    for number in range(events):
-        event = _event(number, luck, customers, now)
-        body = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
-        value = msgspec.json.encode({**body, "time": event.time, "data": event.data})
-        calls = event.type == TYPES[0]
-        topic = Topic.SUPPORT_CALLS if calls else Topic.TRANSACTIONS
-        found.append(Outgoing(topic, event.id.encode(), value, (header,)))
-    return found
+    return [record_of(number, luck, customers, now) for number in range(events)]
+
+
+def record_of(number: int, luck: Random, customers: int, now: datetime) -> Outgoing:
+    """One of these events; a third of them are calls."""
+    event = _event(number, luck, customers, now)
+    body = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
+    value = msgspec.json.encode({**body, "time": event.time, "data": event.data})
+    topic = Topic.SUPPORT_CALLS if event.type == TYPES[0] else Topic.TRANSACTIONS
+    return Outgoing(topic, event.id.encode(), value, (_HEADER,))
 
 
 def _event(number: int, luck: Random, customers: int, now: datetime) -> Event:

@@ -1,10 +1,20 @@
 """Letters that are handed over: noted in their rows, many in one transaction."""
 
 import asyncio
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from services.trigger.domain.letters import Letter
-from services.trigger.store.dispatch import DispatchStore
+
+
+class Rows(Protocol):
+    """Where letters stand."""
+
+    async def hand_over(self, letters: Sequence[Letter]) -> AbstractSet[str]:
+        """Note that they may have gone out; the ids of those that are still ours. Committed."""
+        ...
 
 
 @dataclass
@@ -15,7 +25,7 @@ class HandingOver:
     for a disk of its own, and all of them would take the consumer's connections.
     """
 
-    store: DispatchStore
+    rows: Rows
     _next: list[tuple[Letter, asyncio.Future[bool]]] = field(default_factory=list, init=False)
     _noting: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -34,7 +44,7 @@ class HandingOver:
         while self._next:
             together, self._next = self._next, []
             try:
-                ours = await self.store.hand_over([letter for letter, _ in together])
+                ours = await self.rows.hand_over([letter for letter, _ in together])
             except Exception as error:  # noqa: BLE001 - each of those who wait is told
                 for _, noted in together:
                     if not noted.done():
