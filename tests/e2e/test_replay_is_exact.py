@@ -5,15 +5,14 @@ import os
 import random
 import signal
 import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from shared.embedded.system import running
 from tests.support.recount import Counts, recount, rows
-from tests.support.system import ROOT, System, open_system
+from tests.support.replays import finished, play, programme_for
+from tests.support.system import System, open_system
 
 pytestmark = [pytest.mark.real_data, pytest.mark.system, pytest.mark.timeout(400)]
 
@@ -25,32 +24,13 @@ SETS = {
 }
 
 
-def programme_for(folder: Path, dimensions: Sequence[str]) -> Path:
-    folder.mkdir()
-    for path in (ROOT / "programme").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    lines = ["dimensions:", *(f"  {name}: {{}}" for name in dimensions), "pairs: []", ""]
-    (folder / "segments.yaml").write_text("\n".join(lines))
-    return folder
-
-
 def replay(system: System, data: Path, name: str) -> subprocess.Popen[bytes]:
     dimensions, events = SETS[name]
     arguments = ["--dimensions", ",".join(dimensions)]
     arguments += ["--responses", str(data / name / "responses.csv.gz")]
     if events:
         arguments += ["--events", str(data / name / "events.csv.gz")]
-    with (system.var / "replay.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "services", "replay", *arguments],
-            cwd=ROOT, env=system.environment, stdout=log, stderr=log,
-        )  # fmt: skip
-
-
-async def finished(process: subprocess.Popen[bytes]) -> int:
-    while process.poll() is None:
-        await asyncio.sleep(0.05)
-    return process.returncode
+    return play(system, *arguments)
 
 
 async def scored(system: System, metric: str, by: str) -> dict[tuple[str, ...], Counts]:
