@@ -45,7 +45,8 @@ _LETTER: Final = """
     i.id, i.customer_id, i.survey, i.trigger, i.segments::text AS segments,
     i.channels[1] AS channel, i.status, i.send_at, i.invited_at, i.claimed_at,
     CASE WHEN i.status = 'cancelled' THEN (
-        SELECT max(s.at) FROM suppressions s WHERE s.customer_id = i.customer_id
+        SELECT min(s.at) FROM suppressions s
+        WHERE s.customer_id = i.customer_id AND s.at BETWEEN i.created_at AND i.send_at
     ) END AS closed_at
 """
 _KEY: Final = {"source": "text", "event_id": "text"}

@@ -115,15 +115,19 @@ class Agenda:
         return None if own is None else Round(self._pop_dues(own), own)
 
     def beside(self, keys: Collection[Key]) -> list[Waiter]:
-        """These and what else is to be looked at: all of their customers and their subjects."""
+        """These and what else is to be looked at: all of their customers.
+
+        What names nobody goes with all the customers of its subject, or waits for them.
+        """
         waiters = [self.waiting[key] for key in keys]
         nobodys = {waiter.subject for waiter in waiters if waiter.customer_id is None}
         shared = [self.waiting[key] for about in nobodys for key in self._of_subject[about]]
         customers = {each.customer_id for each in (*waiters, *shared)} - {None}
         found = {key for customer_id in customers for key in self._of_customer[customer_id or ""]}
         for about in nobodys | {self.waiting[key].subject for key in found}:
-            others = self._of_subject[about]
-            found |= {key for key in others if self.waiting[key].customer_id is None}
+            others = {key: self.waiting[key].customer_id for key in self._of_subject[about]}
+            if set(others.values()) - {None} <= customers:
+                found |= {key for key, customer_id in others.items() if customer_id is None}
         return [self.waiting[key] for key in sorted(found)]
 
     def _waiter(self, entry: Entry, question: Question, reason: Reason) -> Waiter:

@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from services.trigger.domain.backtest.entries import Refusal
+from services.trigger.domain.backtest.entries import Fate, Refusal
+from services.trigger.domain.facts import PastAsk
+from services.trigger.domain.suppressions import EVERY_CHANNEL
 
 _NONE: frozenset[str] = frozenset()
 
@@ -32,3 +34,15 @@ class Closings:
         since, found = seen if seen is not None else (None, _NONE)
         new = {name for name, at in closed if at <= clock and (since is None or at > since)}
         return found | new if new else found
+
+    def take_out(
+        self, customer_id: str, ask: PastAsk, channels: Sequence[str], now: datetime
+    ) -> Fate | None:
+        """What becomes of an asking by these channels that is closed before it leaves."""
+        coming = sorted((at, name) for name, at in self._closed.get(customer_id, ()))
+        left, fate = list(channels), None
+        for at, name in coming:
+            if now < at <= ask.at and left:
+                left = [c for c in left if name not in (EVERY_CHANNEL, c)]
+                fate = Fate(at, ask.at if left else None, left[0] if left else ask.channel)
+        return fate

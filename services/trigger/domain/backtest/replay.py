@@ -148,19 +148,26 @@ class Replay:
     def _follow(
         self, entry: Entry, question: Question, decision: Decision, clock: datetime
     ) -> None:
-        if decision.asking is None:
+        ask, invitation = decision.asking, decision.invitation
+        if ask is None or invitation is None:
             return
-        record, occasion = entry.records.get(question.trigger.key), question.occasion
+        record = entry.records.get(question.trigger.key)
+        if record is not None and (record.decided_at, record.reason) == (clock, decision.reason):
+            fate, taken_back = record.fate, record.taken_back
+        else:
+            owner, channels = invitation.customer_id, invitation.channels
+            fate = self._seen.closings.take_out(owner, ask, channels, clock)
+            taken_back = False
         asking = Asking(
-            customer_id=occasion.customer_id or "",
-            ask=decision.asking,
-            subject_id=occasion.subject_id,
-            event_time=occasion.event.time,
+            customer_id=invitation.customer_id,
+            ask=ask,
+            subject_id=invitation.subject_id,
+            event_time=invitation.event.time,
             entry=entry,
             reason=decision.reason,
-            taken_back=record is not None and record.taken_back,
+            taken_back=taken_back,
         )
-        self._askings.follow(asking, record.fate if record else None, clock)
+        self._askings.follow(asking, fate, clock)
 
     def _take_back(self, occasion: Occasion, clock: datetime) -> Iterator[Outcome]:
         event, whose = occasion.event, occasion.customer_id or ""
