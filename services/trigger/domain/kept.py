@@ -39,9 +39,10 @@ class KeptMargin(msgspec.Struct, frozen=True):
 class Kept(msgspec.Struct, frozen=True):
     """What was known when a decision was made.
 
-    `channels`: those of the deployment. `consent`: the customer's last words by channel, and when.
-    `waited`: the delay and the settling in seconds for which it waited or waits; None where the
-    event was decided on as it came.
+    `channels`: those of the deployment; `by`: the one by which it was to be asked, for another may
+    have been tried since. `consent`: the customer's last words by channel, and when. `waited`: the
+    delay and the settling in seconds for which it waited or waits; None where the event was decided
+    on as it came.
     """
 
     suppressed: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class Kept(msgspec.Struct, frozen=True):
     consent: dict[str, tuple[bool, datetime]] = {}
     margin: KeptMargin | None = None
     waited: Wait | None = None
+    by: str = ""
     why: str = ""
 
     @property
@@ -81,6 +83,8 @@ def keep(ask: Ask, reason: Reason) -> dict[str, Any]:
         kept["margin"] = _margin(ask.margin, ask.trigger)
     if reason in {Reason.DELAYED, Reason.SETTLING} or ask.now > ask.question.heard_at:
         kept["waited"] = wait_of(ask.question.delay(ask.programme), ask.trigger.settle)
+    if reason in {Reason.ASKED, Reason.QUIET_HOURS}:
+        kept["by"] = ask.free[0]
     if why := because(ask, reason):
         kept["why"] = why
     return kept

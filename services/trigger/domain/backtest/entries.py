@@ -40,6 +40,10 @@ class Record:
     fate: Fate | None = None
     taken_back: bool = False
 
+    def asked_as(self, ask: PastAsk, reason: Reason, clock: datetime) -> bool:
+        """Whether the ledger has the same asking: then it is known what became of it."""
+        return (reason, ask.channel, clock) == (self.reason, self.kept.by, self.decided_at)
+
     @property
     def became(self) -> Reason:
         """The reason by which it is counted."""

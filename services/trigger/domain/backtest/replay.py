@@ -152,7 +152,7 @@ class Replay:
         if ask is None or invitation is None:
             return
         record = entry.records.get(question.trigger.key)
-        if record is not None and (record.decided_at, record.reason) == (clock, decision.reason):
+        if record is not None and record.asked_as(ask, decision.reason, clock):
             fate, taken_back = record.fate, record.taken_back
         else:
             owner, channels = invitation.customer_id, invitation.channels
