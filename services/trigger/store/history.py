@@ -117,7 +117,9 @@ class History:
         types = sorted(programme.cancelled_by)
         values = {"since": window.cancelled_since, "start": window.start, "types": types}
         rows = (await self._connection.execute(_CANCELLING, values)).mappings().all()
-        return Before([_given(row) for row in letters], [_event(row) for row in rows])
+        gone = [row["taken_back"] and row["send_at"] <= window.start for row in letters]
+        given = [_given(row) for row, none in zip(letters, gone, strict=True) if not none]
+        return Before(given, [_event(row) for row in rows])
 
     async def pages(self, window: Window) -> AsyncIterator[Sequence[Batch]]:
         times = {"start": window.start, "now": window.now}
@@ -220,7 +222,7 @@ def _ask(row: RowMapping) -> PastAsk:
         trigger=row["trigger"],
         channel=row["channel"],
         segments=as_mapping(row["segments"]),
-        at=row["invited_at"] or row["send_at"],
+        at=row["send_at"],
     )
 
 

@@ -33,11 +33,12 @@ class Replay:
         self._memory = Memory(channels)
         self._read = partial(read_kept, dimensions=programme.segments.paths)
         self._agenda = Agenda(programme)
-        self._askings = Askings(self._memory, programme, before.given)
         self._seen = Seen(self._memory, programme)
         self._unkept = Unkept(programme)
         for event in before.cancelling:
             self._seen.cancelling(self._read(event))
+        given = [each for each in before.given if not self._seen.was_cancelled(each)]
+        self._askings = Askings(self._memory, programme, given)
 
     def prepare(self, batch: Batch) -> Prepared:
         """Read a batch, so that what was known before of those in it can be looked up."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from services.trigger.domain.backtest.closings import Closings
-from services.trigger.domain.backtest.entries import Entry, Known, Record
+from services.trigger.domain.backtest.entries import Entry, Given, Known, Record
 from services.trigger.domain.facts import Cancelling, Said
 from services.trigger.domain.memory import Memory, segment_of
 from services.trigger.domain.occasions import Occasion
@@ -42,6 +42,15 @@ class Seen:
         """An event that may make questions about its subject pointless."""
         event, about = occasion.event, (occasion.subject_id, occasion.customer_id or "")
         self._memory.cancelling[about].append(Cancelling(event.type, event.time))
+
+    def was_cancelled(self, given: Given) -> bool:
+        """Whether what was given had been taken back before the first event."""
+        hits = (
+            hit.at >= given.event_time
+            for whose in (given.customer_id, "")
+            for hit in self._memory.cancelling.get((given.subject_id, whose), ())
+        )
+        return given.taken_back and any(hits)
 
     def begin(self) -> None:
         """Others are decided on now: what was looked up for the last no longer holds."""
