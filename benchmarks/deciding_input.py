@@ -73,17 +73,19 @@ def made_up(events: int, customers: int) -> list[Outgoing]:
     return [record_of(number, luck, customers, now) for number in range(events)]
 
 
-def record_of(number: int, luck: Random, customers: int, now: datetime) -> Outgoing:
-    """One of these events; a third of them are calls."""
-    event = _event(number, luck, customers, now)
+def record_of(
+    number: int, luck: Random, customers: int, now: datetime, share: float = 0.1
+) -> Outgoing:
+    """One of these events, of which such a share matches its rule; a third of them are calls."""
+    event = _event(number, luck, customers, now, share)
     body = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
     value = msgspec.json.encode({**body, "time": event.time, "data": event.data})
     topic = Topic.SUPPORT_CALLS if event.type == TYPES[0] else Topic.TRANSACTIONS
     return Outgoing(topic, event.id.encode(), value, (_HEADER,))
 
 
-def _event(number: int, luck: Random, customers: int, now: datetime) -> Event:
-    kind, matches = luck.choice(TYPES), luck.random() < 0.1
+def _event(number: int, luck: Random, customers: int, now: datetime, share: float) -> Event:
+    kind, matches = luck.choice(TYPES), luck.random() < share
     # a refund is of an order before it
     matter = number if kind != TYPES[2] else max(0, number - luck.randrange(3_000))
     data = _data(f"c-{matter * 7_919 % customers}", luck)

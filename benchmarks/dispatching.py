@@ -5,11 +5,10 @@
 One process is trigger as it is deployed, without its web: every worker, real PostgreSQL (the
 embedded one, fsync on) and a real Kafka, for the embedded broker serves one small batch a partition
 and fetch; its courier takes each letter as a mail server would, which knows no repeats, and notes
-the time. Another process writes events at an even pace, one in ten of which matches a rule; all
-rules are on. Two runs:
+the time. Another process writes events at an even pace; all rules are on. Two runs:
 
-idle    ten events a second
-loaded  1,500 events a second: half of what one process is to decide
+idle    ten events a second, all of which match
+loaded  1,500 events a second, one in ten: half of what one process is to decide
 
 instant   letters of calls, for which nothing is waited
 waited    letters of deliveries, from when their delay was over
@@ -82,19 +81,28 @@ class Courier:
             self.late_s["waited"].append(late - DELAYS[invitation.variant].total_seconds())
 
 
-def emit(broker: Broker, rate: int, seconds: float) -> None:
+@dataclass(frozen=True)
+class Pace:
+    """How many events a second, for how long, and the share of them that matches a rule."""
+
+    rate: int
+    seconds: float
+    share: float
+
+
+def emit(broker: Broker, pace: Pace) -> None:
     """Write events at an even pace; a process of its own."""
-    uvloop.run(_emit(broker, rate, seconds))
+    uvloop.run(_emit(broker, pace))
 
 
-async def _emit(broker: Broker, rate: int, seconds: float) -> None:
-    luck, first, under_way = Random(rate), rate * 1_000_000, set[asyncio.Task[None]]()
+async def _emit(broker: Broker, pace: Pace) -> None:
+    luck, first, under_way = Random(7), pace.rate * 1_000_000, set[asyncio.Task[None]]()
     async with open_producer(broker) as producer:
         began, sent = time.perf_counter(), 0
-        while (gone := time.perf_counter() - began) < seconds:
-            due = int(gone * rate)
+        while (gone := time.perf_counter() - began) < pace.seconds:
+            due, now = int(gone * pace.rate), datetime.now(UTC)
             numbers = range(first + sent, first + due)
-            records = [record_of(n, luck, CUSTOMERS, datetime.now(UTC)) for n in numbers]
+            records = [record_of(n, luck, CUSTOMERS, now, pace.share) for n in numbers]
             if records:
                 under_way.add(asyncio.create_task(producer.send(records)))
             sent = due
@@ -102,7 +110,7 @@ async def _emit(broker: Broker, rate: int, seconds: float) -> None:
         await asyncio.gather(*under_way)
 
 
-async def measure(url: str, broker: Broker, rate: int, seconds: float) -> dict[str, Any]:
+async def measure(url: str, broker: Broker, pace: Pace) -> dict[str, Any]:
     """Run trigger while another process emits; how late its letters were."""
     courier, stop = Courier(), asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -117,13 +125,18 @@ async def measure(url: str, broker: Broker, rate: int, seconds: float) -> dict[s
         gc.collect()
         gc.freeze()  # as `shared.process` does
         began = await events_of(core.engine)
-        spent = await beside(broker, rate, seconds)
+        spent = await beside(broker, pace)
         await asyncio.sleep(DRAIN_S)
         events = await events_of(core.engine) - began
         stop.set()
         await running
     late = {name: spread(found) for name, found in sorted(courier.late_s.items())}
-    return {"events": events, "per_s": round(events / seconds), "core": round(spent, 2), **late}
+    return {
+        "events": events,
+        "per_s": round(events / pace.seconds),
+        "core": round(spent, 2),
+        **late,
+    }
 
 
 async def placed(health: Health) -> None:
@@ -135,10 +148,10 @@ async def placed(health: Health) -> None:
                 return
 
 
-async def beside(broker: Broker, rate: int, seconds: float) -> float:
+async def beside(broker: Broker, pace: Pace) -> float:
     """Let the other process emit; how much of a core this one used meanwhile."""
     context = multiprocessing.get_context("spawn")
-    emitter = context.Process(target=emit, args=(broker, rate, seconds))
+    emitter = context.Process(target=emit, args=(broker, pace))
     emitter.start()
     began, core = time.perf_counter(), time.process_time()
     await asyncio.to_thread(emitter.join)
@@ -189,8 +202,8 @@ def main() -> None:
         asyncio.run(create_topics(kafka.bootstrap, replication=1))
         broker = Broker(kafka.bootstrap, kafka.log)
         found = {
-            "idle": uvloop.run(measure(url, broker, IDLE_PER_S, told.seconds)),
-            "loaded": uvloop.run(measure(url, broker, told.rate, told.seconds)),
+            "idle": uvloop.run(measure(url, broker, Pace(IDLE_PER_S, told.seconds, 1.0))),
+            "loaded": uvloop.run(measure(url, broker, Pace(told.rate, told.seconds, 0.1))),
         }
     except ToolMissing as missing:
         raise SystemExit(f"no real Kafka: {missing}") from None
