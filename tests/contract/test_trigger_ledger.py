@@ -103,6 +103,18 @@ async def test_what_is_booked_was_asked_has_an_owner_and_counts(ledger: Ledger) 
     assert await ledger.customers_of([]) == {}
 
 
+async def test_what_has_not_left_counts_as_leaving_now(ledger: Ledger) -> None:
+    """Else what waits for a mail server that is away, and what is asked meanwhile, leave at once."""
+    decision = await booked(ledger)
+    assert decision.invitation_id is not None
+    later = replace(DESK, now=NOW + timedelta(days=30))
+    wanted = Wanted(["c-1"], ["c-1"], [decision.invitation_id], [], [("agent", "a-7")])
+
+    memory = await ledger.recall(wanted, later)
+
+    assert [ask.at for ask in memory.asks["c-1"]] == [later.now]
+
+
 async def test_suppressions_add_up_by_channel(ledger: Ledger) -> None:
     await ledger.lock(["c-1", "c-2"], NOW)
     await ledger.suppress([Suppression("c-1", ("email",), Ground.OPTED_OUT, NOW)])
