@@ -84,11 +84,13 @@ class Dispatch:
 
     async def _begin(self) -> int:
         number = 0
-        if time.monotonic() - self._retaken_at >= _RETAKE_EVERY_S:
+        seldom = time.monotonic() - self._retaken_at >= _RETAKE_EVERY_S
+        if seldom:
             number += await self._retake()
             self._retaken_at = time.monotonic()
         for channel in self._channels:
-            number += await self._claim(channel)
+            if seldom or channel in self.couriers:  # what nobody carries can wait for the next
+                number += await self._claim(channel)
         self._channels.append(self._channels.pop(0))  # another is the first to be served
         return number
 

@@ -18,6 +18,7 @@ from shared.wire import encode
 
 _log = structlog.get_logger()
 _NEWS: Final = 500
+_TOGETHER_S: Final = 0.05  # what changes within it is told in one transaction
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Telling:
                 _log.warning("telling waits", error=type(error).__name__)
                 told = 0
             if told < _NEWS:
+                await first_of((stop,), (), _TOGETHER_S)
                 await first_of((self.news, stop), (), LOOK_AGAIN_S)
 
     async def once(self) -> int:
