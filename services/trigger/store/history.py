@@ -1,32 +1,17 @@
 """What the ledger has kept, read page by page in one snapshot for those who decide again."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.trigger.domain.backtest import (
-    Batch,
-    Before,
-    Entry,
-    Fate,
-    Given,
-    Known,
-    Record,
-    Refusal,
-    Word,
-    stand_in,
-)
-from services.trigger.domain.facts import PastAsk, Said
-from services.trigger.domain.kept import read_kept
-from services.trigger.domain.reasons import Reason
+from services.trigger.domain.backtest import Batch, Before, Entry, Known, Record, Refusal, Word
+from services.trigger.domain.facts import Said
 from services.trigger.handlers.backtesting import Ledgered, Window
-from services.trigger.store.rows import as_mapping
+from services.trigger.store.kept import batches_of, read_event, read_given, read_record
 from shared.columns import columns, unnested
-from shared.events import Event
 from shared.programme.models import Programme
 
 PAGE: Final = 5000
@@ -52,7 +37,8 @@ _LETTER: Final = """
 _KEY: Final = {"source": "text", "event_id": "text"}
 _RECORDS: Final = text(f"""
     SELECT d.source, d.event_id, d.trigger AS decided_for, coalesce(d.decided, d.reason) AS decided,
-        d.reason, d.turn, d.decided_at, d.programme, d.facts::text AS facts, {_LETTER}
+        d.reason, d.turn, d.decided_at, d.programme, d.facts::text AS facts,
+        d.facts->>'by' AS first_channel, {_LETTER}
     FROM {unnested(_KEY)}
     JOIN decisions d ON d.source = r.source AND d.event_id = r.event_id
     LEFT JOIN invitations i ON i.id = d.invitation_id AND i.source = d.source
@@ -60,11 +46,11 @@ _RECORDS: Final = text(f"""
 """)  # noqa: S608
 _GIVEN: Final = text(f"""
     SELECT {_LETTER}, i.subject_id, i.event_time, i.created_at, i.reminder_of,
-        i.status = 'cancelled' AND EXISTS (
-            SELECT FROM decisions d
-            WHERE d.invitation_id = i.id AND d.reason = 'cancelled-by-event'
-        ) AS taken_back
-    FROM invitations i
+        d.facts->>'by' AS first_channel,
+        i.status = 'cancelled' AND d.reason IS NOT DISTINCT FROM 'cancelled-by-event' AS taken_back
+    FROM invitations i LEFT JOIN decisions d
+        ON d.source = i.source AND d.event_id = i.event_id AND d.trigger = i.trigger
+        AND d.invitation_id = i.id
     WHERE coalesce(i.invited_at, i.send_at) > :asked_since AND i.created_at < :now
         AND (i.reminder_of IS NOT NULL OR NOT EXISTS (
             SELECT FROM occasions o WHERE o.source = i.source AND o.event_id = i.event_id
@@ -93,8 +79,6 @@ _LEDGERED: Final = text("""
     WHERE d.decided_at >= :since AND d.event_type <> 'reminder'
     GROUP BY d.programme ORDER BY until DESC
 """)
-_COUNTED: Final = frozenset({"scheduled", "sending", "sent", "unknown"})
-_CANCELLED: Final = Reason.CANCELLED_BY_EVENT
 
 
 class History:
@@ -118,8 +102,8 @@ class History:
         values = {"since": window.cancelled_since, "start": window.start, "types": types}
         rows = (await self._connection.execute(_CANCELLING, values)).mappings().all()
         gone = [row["taken_back"] and row["send_at"] <= window.start for row in letters]
-        given = [_given(row) for row, none in zip(letters, gone, strict=True) if not none]
-        return Before(given, [_event(row) for row in rows])
+        given = [read_given(row) for row, none in zip(letters, gone, strict=True) if not none]
+        return Before(given, [read_event(row) for row in rows])
 
     async def pages(self, window: Window) -> AsyncIterator[Sequence[Batch]]:
         times = {"start": window.start, "now": window.now}
@@ -132,8 +116,8 @@ class History:
                 waiting.setdefault(entry.heard_at, []).append(entry)
             # the rows of batches that were written at the same time lie among each other
             whole = [clock for clock, found in waiting.items() if found[-1].seq <= after - _NEAR]
-            yield _batches({clock: waiting.pop(clock) for clock in whole})
-        yield _batches(waiting)
+            yield batches_of({clock: waiting.pop(clock) for clock in whole})
+        yield batches_of(waiting)
 
     async def known(
         self, invitations: Sequence[str], customers: Sequence[str], window: Window
@@ -158,78 +142,6 @@ class History:
         records: dict[tuple[str, str], dict[str, Record]] = {}
         for row in found:
             of_event = records.setdefault((row["source"], row["event_id"]), {})
-            of_event[row["decided_for"]] = _record(row)
+            of_event[row["decided_for"]] = read_record(row)
         both = zip(rows, keys, strict=True)
-        return [Entry(r["seq"], _event(r), r["heard_at"], records.get(k, {})) for r, k in both]
-
-
-def _batches(waiting: Mapping[datetime, Sequence[Entry]]) -> list[Batch]:
-    found = [Batch(entries, _place(entries), clock) for clock, entries in waiting.items()]
-    return sorted(found, key=lambda batch: batch.place)
-
-
-def _place(entries: Iterable[Entry]) -> int:
-    """Where the first of its decisions stands, else where it was written."""
-    turns = [r.turn for e in entries for t in e.records if (r := e.record_of_then(t)) is not None]
-    return min(turns, default=min(entry.seq for entry in entries))
-
-
-def _event(row: RowMapping) -> Event:
-    data = msgspec.json.decode(row["data"], type=dict[str, Any])
-    return Event(
-        id=row["event_id"],
-        source=row["source"],
-        type=row["type"],
-        time=row["time"],
-        subject=row["subject"],
-        data=stand_in(data, row["customer_id"], row["reach"]),
-    )
-
-
-def _record(row: RowMapping) -> Record:
-    asked, reason = row["id"] is not None, row["reason"]
-    taken_back = asked and reason == _CANCELLED
-    return Record(
-        trigger=row["decided_for"],
-        reason=Reason(row["decided"]),
-        turn=row["turn"] or 0,
-        decided_at=row["decided_at"],
-        programme=row["programme"],
-        kept=read_kept(row["facts"]),
-        ask=_ask(row) if asked else None,
-        fate=_fate(row) if asked and not taken_back else None,
-        taken_back=taken_back,
-    )
-
-
-def _given(row: RowMapping) -> Given:
-    return Given(
-        customer_id=row["customer_id"],
-        ask=_ask(row),
-        subject_id=row["subject_id"],
-        event_time=row["event_time"],
-        made_at=row["created_at"],
-        fate=None if row["taken_back"] else _fate(row),
-        taken_back=row["taken_back"],
-        parent=row["reminder_of"],
-    )
-
-
-def _ask(row: RowMapping) -> PastAsk:
-    return PastAsk(
-        invitation_id=row["id"],
-        survey=row["survey"],
-        trigger=row["trigger"],
-        channel=row["channel"],
-        segments=as_mapping(row["segments"]),
-        at=row["send_at"],
-    )
-
-
-def _fate(row: RowMapping) -> Fate | None:
-    """When it is known what became of it; a cancelling event is the run's own to find."""
-    tried, at = row["claimed_at"], row["invited_at"] or row["send_at"]
-    if row["status"] in _COUNTED:
-        known = row["invited_at"] or tried
-        return None if known is None else Fate(known, at, row["channel"])
-    return Fate(row["closed_at"] or tried or at, None, row["channel"])
+        return [Entry(r["seq"], read_event(r), r["heard_at"], records.get(k, {})) for r, k in both]

@@ -80,11 +80,13 @@ class Effect:
         return self.compared - self.slipped
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Count what was decided."""
+        """Count what was decided, and hold it against the ledger."""
         for outcome in outcomes:
-            key = (outcome.entry.seq, outcome.trigger)
-            if outcome.entry.heard_at >= self.since and key not in self.skipped:
-                self._add(outcome, key)
+            if outcome.entry.heard_at >= self.since:
+                self._check(outcome)
+                key = (outcome.entry.seq, outcome.trigger)
+                if key not in self.skipped:
+                    self._count(outcome, key)
 
     def not_taken_back(self, outcomes: Iterable[Outcome]) -> None:
         """What the ledger has as cancelled later, and the run has not."""
@@ -93,39 +95,33 @@ class Effect:
             if record is not None and reason is not None and outcome.entry.heard_at >= self.since:
                 self._compare(outcome, record, record.became, reason)
 
-    def _add(self, outcome: Outcome, key: Key) -> None:
+    def _count(self, outcome: Outcome, key: Key) -> None:
         record, reason = outcome.record, outcome.reason
-        if outcome.instead_of is not None:
-            self._correct(outcome, outcome.instead_of)
-            return
         if outcome.missing is not None and self.standing:
             reason = record.became if record is not None else None
         elif outcome.missing is not None:
             self.left_out[outcome.trigger, outcome.missing] += 1
             self.missing.add(key)
             return
-        if record is not None:
+        if outcome.instead_of is not None:
+            self.counts[self._cell(outcome, outcome.instead_of)] -= 1
+        elif record is not None:
             self.recorded[self._cell(outcome, record.became)] += 1
         if reason is not None:
             self.counts[self._cell(outcome, reason)] += 1
-            if record is not None and outcome.missing is None and self._own(record):
-                self.compared += 1
-                self._compare(outcome, record, record.reason, reason)
 
-    def _own(self, record: Record) -> bool:
-        return record.programme == self.programme.digest
-
-    def _correct(self, outcome: Outcome, before: Reason) -> None:
-        record, reason = outcome.record, outcome.reason
-        if reason is None:
+    def _check(self, outcome: Outcome) -> None:
+        record, reason, before = outcome.record, outcome.reason, outcome.instead_of
+        if record is None or reason is None:
             return
-        self.counts[self._cell(outcome, before)] -= 1
-        self.counts[self._cell(outcome, reason)] += 1
-        if record is not None and record.reason == before:
+        if before is None:
+            self.compared += record.programme == self.programme.digest
+            self._compare(outcome, record, record.reason, reason)
+        elif record.reason == before:
             self._compare(outcome, record, record.became, reason)
 
     def _compare(self, outcome: Outcome, record: Record, was: Reason, reason: Reason) -> None:
-        if was == reason or not self._own(record):
+        if was == reason or record.programme != self.programme.digest:
             return
         self.slipped += 1
         if len(self.slips) < _SHOWN:
