@@ -104,7 +104,7 @@ async def test_what_is_booked_was_asked_has_an_owner_and_counts(ledger: Ledger) 
 
 
 async def test_what_has_not_left_counts_as_leaving_now(ledger: Ledger) -> None:
-    """Else what waits for a mail server that is away, and what is asked meanwhile, leave at once."""
+    """Else what waits for a mail server that is away would leave with what is asked meanwhile."""
     decision = await booked(ledger)
     assert decision.invitation_id is not None
     later = replace(DESK, now=NOW + timedelta(days=30))

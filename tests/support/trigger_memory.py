@@ -62,6 +62,7 @@ class MemoryLedger:
             self.cancelled.update(hit)
 
     async def recall(self, wanted: Wanted, desk: Desk) -> Memory:
+        assert list(wanted.groups) == sorted(set(wanted.groups))
         memory = Memory(channels=desk.channels, asked=set(self.invitations))
         for owner in wanted.customers:
             memory.suppressed[owner] |= self.closed.get(owner, set())
@@ -92,8 +93,8 @@ class MemoryLedger:
     async def wait(self, questions: Sequence[Question], programme: Programme) -> None:
         for q in questions:
             event, subject_id = q.occasion.event, q.occasion.subject_id
-            due_at = q.due_at(programme)
-            waiting = Waiting(q.trigger.key, event, subject_id, q.heard_at, due_at, q.traceparent)
+            times = (q.heard_at, q.turn_at(programme), q.due_at(programme))
+            waiting = Waiting(q.trigger.key, event, subject_id, *times, q.traceparent)
             self.waiting[waiting.key] = waiting
 
     async def take_due(self, most: int, now: datetime) -> Sequence[Waiting]:
