@@ -111,6 +111,27 @@ def test_a_trigger_that_asks_somebody_else_is_not_hidden(tmp_path: Path, second:
     assert not {rule for rule, _ in found_in(folder)} & {"hidden-trigger"}
 
 
+@pytest.mark.parametrize(
+    ("reminders", "cap"),
+    [
+        ("{most: 2, after: 1d}", "{most: 3, per: 7d}"),
+        ("{most: 3, after: 2d}", "{most: 3, per: 6d}"),  # the first is out when the last comes
+        ("{most: 1, after: 3d}", "{most: 1, per: 3d}"),
+        ("{most: 1, after: 1d}", "{most: 1, per: 7d, surveys: [effort]}"),
+        ("{most: 1, after: 1d}", "{most: 1, per: 7d, each: [agent]}"),
+    ],
+)
+def test_reminders_for_which_a_cap_has_room_are_not_told(
+    tmp_path: Path, reminders: str, cap: str
+) -> None:
+    folder = copy_shipped(tmp_path)
+    own = f"quiet_hours: none\n  expires: 10d\n  reminders: {reminders}"
+    change(folder, "surveys.yaml", "quiet_hours: none", own)
+    change(folder, "programme.yaml", "{most: 3, per: 7d}", cap)
+
+    assert not {rule for rule, _ in found_in(folder)} & {"reminded-under-a-cap"}
+
+
 @pytest.mark.parametrize("later", ["delay: 1h", "settle: 1m"])
 def test_a_trigger_that_asks_sooner_hides_behind_nobody(tmp_path: Path, later: str) -> None:
     folder = copy_shipped(tmp_path)

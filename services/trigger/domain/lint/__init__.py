@@ -37,6 +37,7 @@ LINTS: Final[Sequence[Lint]] = (
     Lint("equal-variants", Level.WARNING, selections.equal_variants),
     Lint("idle-dimension", Level.WARNING, limits.idle_dimension),
     Lint("reminded-too-late", Level.WARNING, limits.reminded_too_late),
+    Lint("reminded-under-a-cap", Level.WARNING, limits.reminded_under_a_cap),
     Lint("hardly-open", Level.WARNING, limits.hardly_open),
     Lint("expires-overnight", Level.WARNING, limits.expires_overnight),
     Lint("foreign-frame", Level.WARNING, texts.foreign_frame),

@@ -14,7 +14,7 @@ from services.trigger.domain.lint.findings import (
     channels_of,
 )
 from shared.durations import format_duration
-from shared.programme.asking import NEVER_QUIET, Cap, QuietHours
+from shared.programme.asking import NEVER_QUIET, Cap, QuietHours, Reminders
 from shared.programme.models import Trigger
 from shared.programme.triggers import SCHEDULE
 
@@ -108,6 +108,34 @@ def reminded_too_late(subject: Subject) -> Iterator[Found]:
             what = f"{after} apart, {fit or 'none'} of {reminders.most} comes before it expires"
             why = f"it expires after {expires}; remind earlier, less often, or let it live longer"
             yield Found(SURVEYS, (key, "reminders"), what, why)
+
+
+def reminded_under_a_cap(subject: Subject) -> Iterator[Found]:
+    """Reminders that are always one letter too many for a cap on the customer."""
+    caps = [(path, cap) for path, cap in _caps(subject) if not cap.of_group]
+    for key, survey in subject.programme.surveys.items():
+        reminders = survey.reminders
+        if reminders is None:
+            continue
+        asking = [trigger for trigger in subject.triggers if trigger.survey == key]
+        channels = {channel for trigger in asking for channel in channels_of(trigger)}
+        full = [
+            (cap.most, ".".join(path), cap)
+            for path, cap in caps
+            if any(cap.limits(key, channel) for channel in channels)
+            and cap.most <= min(reminders.most, _letters_before(reminders, cap))
+        ]
+        if full:
+            most, name, cap = min(full, key=lambda each: each[:2])
+            what = f"{most - 1 or 'none'} of {reminders.most} can be sent: a reminder counts too,"
+            what += f" and {name} allows {most} in {format_duration(cap.per)}"
+            why = "the others are always too-many-recently; remind later or less, or raise the cap"
+            yield Found(SURVEYS, (key, "reminders"), what, why)
+
+
+def _letters_before(reminders: Reminders, cap: Cap) -> int:
+    """How many letters of one question the cap sees at most when a reminder follows them."""
+    return -(-cap.per // reminders.after) - 1
 
 
 def hardly_open(subject: Subject) -> Iterator[Found]:
