@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from shared import logs
 from shared.embedded.files import hold_lock
@@ -16,6 +17,10 @@ from tests.support.kafka import broker_on, draw_prefix
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "earshot-embedded"
+
+# The default of 200 ms an example says more about a loaded core than about the code.
+settings.register_profile("earshot", deadline=None)
+settings.load_profile("earshot")
 
 
 @pytest.fixture(scope="session", autouse=True)

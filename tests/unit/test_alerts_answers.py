@@ -34,7 +34,7 @@ answers = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(answers, st.integers(1, 7))
 def test_any_cut_into_batches_counts_each_id_once_at_its_greatest_version(
     stream: list[Answer], size: int

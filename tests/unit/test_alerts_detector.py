@@ -91,7 +91,7 @@ def capped(counts: Counts) -> Counts:
     return [(row, n, min(k, n)) for row, n, k in counts]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(quiet=st.integers(20, 150), loud=st.integers(1, 40), history=steps)
 def test_no_alarm_on_little(quiet: int, loud: int, history: Steps) -> None:
     service = Service()
@@ -115,7 +115,7 @@ def test_evidence_begins_after_answer_50_and_hour_24() -> None:
     assert weighed.index(True) == 24 * 60 - 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     history=st.lists(st.booleans(), min_size=50, max_size=120),
     gap=st.integers(1, 5_000_000),
@@ -132,7 +132,7 @@ def test_one_answer_after_a_gap_never_fires(
     assert len(service.alarms) == before
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps, st.integers(1, 40))
 def test_what_is_remembered_depends_on_the_minutes_only(history: Steps, pause: int) -> None:
     """A restart from what was stored, and previews in between, change nothing."""
@@ -156,7 +156,7 @@ def test_what_is_remembered_depends_on_the_minutes_only(history: Steps, pause: i
     assert through.alarms == resumed.alarms
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps)
 def test_streams_do_not_touch_one_another(history: Steps) -> None:
     """But for what the fleet teaches, a stream is left as when it is judged alone."""

@@ -13,7 +13,7 @@ WIDTH = len(STATE_COLUMNS)
 numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 6).flatmap(lambda n: arrays(float, (n, WIDTH), elements=numbers)))
 def test_there_and_back(rows: Floats) -> None:
     fleet = FleetState.from_rows(rows)

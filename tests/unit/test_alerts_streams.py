@@ -73,7 +73,7 @@ parts = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(parts)
 def test_leaves_add_up_to_streams(leaves: list[tuple[list[int], int, int]]) -> None:
     index, answers, detractors = gather(

@@ -81,7 +81,7 @@ def test_control_characters_are_removed_from_texts() -> None:
 words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(words, words, st.dictionaries(words, words | st.integers(-99, 99) | st.booleans()))
 def test_writing_and_reading_gives_the_event_again(
     identity: str, source: str, data: dict[str, object]

@@ -13,7 +13,7 @@ from services.ingest.pages.memory import COOKIE, LONGEST_COOKIE, Memory, read_me
 POINTS = (1, 2, 3, 4, 5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.builds(
         Memory,

@@ -62,7 +62,7 @@ def thorough(body: Any) -> SurveyResponse | None:
     return None
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(likely | unlikely)
 def test_the_short_way_says_the_same_or_nothing(body: Any) -> None:
     encoded = msgspec.json.encode(body)
@@ -88,13 +88,13 @@ def test_the_ordinary_submission_goes_the_short_way() -> None:
     assert read_plain(msgspec.json.encode(body), CATALOGUE, RECEIPT) is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(values)
 def test_nothing_breaks_the_thorough_way(body: Any) -> None:
     thorough(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=40))
 def test_bytes_that_are_no_submission_are_left_to_the_thorough_way(body: bytes) -> None:
     assert read_plain(body, CATALOGUE, RECEIPT) is None

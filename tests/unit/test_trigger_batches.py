@@ -52,7 +52,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]]]:
     return found, [list(order[:cut]), list(order[cut:])]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(deliveries())
 async def test_any_order_and_repetition_makes_the_same_invitations(
     delivery: tuple[list[Event], list[list[Event]]],

@@ -122,7 +122,7 @@ async def lived(programme: Programme, heard: Heard, **how: timedelta) -> list[tu
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(PROGRAMMES), hearings(), st.sampled_from([0, 1, 30]))
 async def test_what_comes_while_nothing_is_decided_may_come_in_any_order_and_often(
     programme: Programme, heard: Heard, lag: int
@@ -132,7 +132,7 @@ async def test_what_comes_while_nothing_is_decided_may_come_in_any_order_and_oft
     assert await lived(programme, heard, step=lag * MINUTE) == straight
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(hearings())
 async def test_so_it_may_under_the_cap_of_a_group_where_no_clock_is_ahead_and_nothing_settles(
     heard: Heard,

@@ -54,7 +54,7 @@ def test_slots_are_even_and_always_the_same() -> None:
 
 
 @given(rhythm=rhythms, moment=moments, zone=st.sampled_from(ZONES))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_moment_is_in_one_period_and_periods_touch(
     rhythm: Rhythm, moment: datetime, zone: str
 ) -> None:
@@ -85,7 +85,7 @@ def test_periods_are_named_by_the_programmes_calendar() -> None:
     cuts=st.lists(shares, max_size=6),
     survey=st.text(max_size=5),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_however_a_period_is_cut_every_customer_comes_up_once_in_it(
     rhythm: Rhythm, moment: datetime, slots: list[float], cuts: list[float], survey: str
 ) -> None:
@@ -108,7 +108,7 @@ def test_however_a_period_is_cut_every_customer_comes_up_once_in_it(
     slot=shares,
     name=st.text(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_customer_comes_up_when_their_moment_is_in_the_interval(
     rhythm: Rhythm, begin: datetime, length: timedelta, slot: float, name: str
 ) -> None:
@@ -126,7 +126,7 @@ def test_a_customer_comes_up_when_their_moment_is_in_the_interval(
 
 
 @given(rhythm=rhythms, begin=moments, slot=shares)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_customer_comes_up_in_the_microsecond_of_their_moment(
     rhythm: Rhythm, begin: datetime, slot: float
 ) -> None:

@@ -109,7 +109,7 @@ def seen_outcomes(draw: st.DrawFn) -> dict[float, int]:
     return {point / scale: draw(number) for point in range(scale + 1)}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seen_outcomes())
 def test_an_interval_holds_the_mean_and_ends_where_the_capital_is_reached(
     seen: dict[float, int],
