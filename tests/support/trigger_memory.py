@@ -120,7 +120,8 @@ class MemoryLedger:
 def past_ask(invitation: Invitation) -> PastAsk:
     """An invitation, as the caps count it."""
     i = invitation
-    return PastAsk(i.id, i.survey, i.trigger, i.channels[0], i.segments, i.send_at)
+    present, *more = i.channels
+    return PastAsk(i.id, i.survey, i.trigger, present, i.segments, i.send_at, tuple(more))
 
 
 def _hits(cancel: Cancel, invitation: Invitation) -> bool:

@@ -7,7 +7,11 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# What is compared with a column of another collation must have the same: else no index serves it.
 _UP = (
+    # rebuilds one index and no row; the statistics of the column go with it
+    'ALTER TABLE decisions ALTER invitation_id TYPE text COLLATE "C"',
+    "ANALYZE decisions (invitation_id)",
     # what waits for its delay or for its subject to settle; one row a trigger and event
     """
     CREATE TABLE waiting (
@@ -15,7 +19,7 @@ _UP = (
         source text COLLATE "C" NOT NULL,
         event_id text COLLATE "C" NOT NULL,
         subject_id text NOT NULL,
-        customer_id text,
+        customer_id text COLLATE "C",
         event jsonb NOT NULL,
         planned_at timestamptz NOT NULL,
         due_at timestamptz NOT NULL,
@@ -25,7 +29,8 @@ _UP = (
     )
     """,
     "CREATE INDEX waiting_due ON waiting (due_at)",
-    "CREATE INDEX waiting_of_customer ON waiting (customer_id)",
+    "CREATE INDEX waiting_of_customer ON waiting (customer_id, planned_at)",
+    "CREATE INDEX waiting_of_nobody ON waiting (due_at) WHERE customer_id IS NULL",
     "CREATE INDEX waiting_of_subject ON waiting (subject_id, trigger)",
     # events that make a question about their subject pointless
     """
@@ -44,7 +49,7 @@ _UP = (
         dimension text NOT NULL,
         value text NOT NULL,
         asked_at timestamptz NOT NULL,
-        invitation_id text NOT NULL,
+        invitation_id text COLLATE "C" NOT NULL,
         PRIMARY KEY (dimension, value, asked_at, invitation_id)
     )
     """,
@@ -79,7 +84,7 @@ _UP = (
     CREATE TABLE answers (
         id text COLLATE "C" PRIMARY KEY,
         version text COLLATE "C" NOT NULL,
-        invitation_id text,
+        invitation_id text COLLATE "C",
         survey text NOT NULL,
         klass text NOT NULL,
         score smallint NOT NULL,
@@ -116,6 +121,8 @@ _UP = (
         PRIMARY KEY (survey, dimension, value, day)
     ) WITH (fillfactor = 80)
     """,
+    "CREATE INDEX answer_counts_by_age ON answer_counts USING brin (day)",
+    "CREATE INDEX ask_counts_by_age ON ask_counts USING brin (day)",
     # what both count: all replicas follow it, whichever programme brought it
     "CREATE TABLE counted (survey text, dimension text, PRIMARY KEY (survey, dimension))",
     # the newest yes or no of a customer by channel, and the event that said it
@@ -162,7 +169,7 @@ _UP = (
     "CREATE INDEX contacts_by_slot ON contacts (slot)",
     """
     ALTER TABLE invitations ADD zones text[] NOT NULL DEFAULT '{}', ADD basis text,
-        ADD experiment text, ADD variant text, ADD reminder_of text,
+        ADD experiment text, ADD variant text, ADD reminder_of text COLLATE "C",
         ADD reminder smallint NOT NULL DEFAULT 0, ADD remind_at timestamptz
     """,
     (
@@ -179,7 +186,11 @@ _UP = (
     ),
     "CREATE INDEX invitations_of_subject ON invitations (subject_id) WHERE status = 'scheduled'",
 )
+# Lost: what is kept of answers, consents, firsts, groups, schedules and events. What waits is never
+# decided, and its decisions say `scheduled` for ever. Reminders go, sent or not: for the programs
+# before this they would be invitations.
 _DOWN = (
+    "DELETE FROM invitations WHERE reminder_of IS NOT NULL",
     (
         "DROP INDEX invitations_of_subject, invitations_reminding, invitations_of_experiment,"
         " invitations_to_remind"
@@ -190,7 +201,7 @@ _DOWN = (
     ),
     "ALTER TABLE contacts DROP country, DROP segments, DROP touchpoint, DROP slot",
     "DROP TABLE firsts, schedules, consents, counted, ask_counts, answer_counts, answers",
-    "ALTER TABLE decisions DROP turn, DROP decided, DROP facts",
+    "ALTER TABLE decisions DROP turn, DROP decided, DROP facts, ALTER invitation_id TYPE text",
     "DROP TABLE occasions, groups, group_asks, cancelling, waiting",
     "DROP SEQUENCE turns",
 )

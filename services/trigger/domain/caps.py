@@ -1,7 +1,7 @@
 """Caps: how many askings a period may hold, counted by whatever the programme names."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.trigger.domain.facts import PastAsk
 from shared.programme.asking import CUSTOMER, Cap
@@ -35,14 +35,20 @@ def full(cap: Cap, asking: PastAsk, history: History) -> bool:
     if any(value is None for _, value in own):
         return False  # it belongs to no group that the cap counts
     since = asking.at - cap.per
-    counted = (
-        past
-        for past in _past(cap, asking, history)
-        if past.at > since
-        and cap.limits(past.survey, past.channel)
-        and all(_value(past, name) == value for name, value in own)
+    past = (each for each in _past(cap, asking, history) if each.at > since)
+    return sum(_counts(each, cap, own) for each in past) >= cap.most
+
+
+def _counts(past: PastAsk, cap: Cap, own: Sequence[tuple[str, str | None]]) -> bool:
+    """Whether it counts together with what has these values: by any channel that it may go by."""
+    if past.more:
+        return any(
+            _counts(replace(past, channel=channel, more=()), cap, own)
+            for channel in (past.channel, *past.more)
+        )
+    return cap.limits(past.survey, past.channel) and all(
+        _value(past, name) == value for name, value in own
     )
-    return sum(1 for _ in counted) >= cap.most
 
 
 def _past(cap: Cap, asking: PastAsk, history: History) -> Iterable[PastAsk]:

@@ -67,6 +67,7 @@ class Decision:
             channel=invitation.channels[0],
             segments=invitation.segments,
             at=invitation.send_at,
+            more=tuple(invitation.channels[1:]),
         )
 
 

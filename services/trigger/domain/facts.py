@@ -8,7 +8,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class PastAsk:
-    """One asking of a customer that counts against the caps; `at`: when it left or shall leave."""
+    """One asking of a customer that counts against the caps; `at`: when it left or shall leave.
+
+    `more`: the channels by which it may still go if the present one fails for good.
+    """
 
     invitation_id: str
     survey: str
@@ -16,6 +19,7 @@ class PastAsk:
     channel: str
     segments: Mapping[str, str]
     at: datetime
+    more: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

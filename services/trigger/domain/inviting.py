@@ -15,7 +15,7 @@ def invite(ask: Ask) -> Invitation:
     experiment = ask.trigger.experiment
     own = variant[1].mail if variant is not None else None
     channels = ask.free
-    agreed = ask.consent(channels[0], silence=False)
+    agreed = all(ask.consent(channel, silence=False) for channel in channels)
     return Invitation(
         id=ask.invitation_id,
         survey=survey.key,

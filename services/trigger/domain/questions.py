@@ -13,6 +13,7 @@ from shared.programme.triggers import Variant
 from shared.programme.views import ENVELOPE, EventView, event_view
 
 Place = tuple[timedelta, datetime, str, str, str]
+_LAST = datetime.max.replace(tzinfo=UTC)
 _YEAR_1 = datetime(1, 1, 1, tzinfo=UTC)  # any time is that far from it, and a delay further
 
 
@@ -67,6 +68,11 @@ class Question:
     def planned_at(self, programme: Programme) -> datetime:
         """When it would be asked if nothing else were in the way."""
         return self.began + self.delay(programme)
+
+    def turn_at(self, programme: Programme) -> datetime:
+        """The moment that `place` goes by; the last that there is where it lies beyond."""
+        delay = self.delay(programme)
+        return min(self.occasion.event.time, _LAST - delay) + delay
 
     def due_at(self, programme: Programme) -> datetime:
         """When it is to be decided on: after the delay, and once its subject has settled."""

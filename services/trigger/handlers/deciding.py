@@ -15,7 +15,9 @@ from services.trigger.metrics import DECISIONS
 def wanted_by(questions: Sequence[Question], hopeful: Sequence[Question], desk: Desk) -> Wanted:
     """What has to be known: of most customers only whether they opted out, of the rest all."""
     limited = desk.programme.group_dimensions
-    segments = [question.occasion.segments for question in hopeful]
+    programme, now = desk.programme, desk.now
+    ripe = [question for question in hopeful if question.due_at(programme) <= now]
+    segments = [question.occasion.segments for question in ripe]
     groups = {(name, found[name]) for found in segments for name in limited & set(found)}
     return Wanted(
         customers=_ids(question.occasion.customer_id for question in questions),

@@ -15,6 +15,7 @@ and of different customers who is the last to fit under the cap of their group.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from services.trigger.domain.decisions import Decision, nobody_listens
 from services.trigger.domain.facts import Facts
@@ -31,24 +32,33 @@ from services.trigger.handlers.deciding import (
 )
 from services.trigger.handlers.ledger import Desk, Ledger, Publish, Waiting
 
+_PATIENCE = timedelta(hours=1)
+_LOOK_AGAIN = timedelta(minutes=5)
+
 
 async def on_due(most: int, ledger: Ledger, publish: Publish, desk: Desk) -> int:
     """Decide what is due of at most so many customers; how many events were due.
 
-    What is due and has to wait for something else is due again with that.
+    What is due and has to wait for something else is due again with that. What waits for a trigger
+    that the programme does not have is dropped an hour late: while a programme is rolled out, some
+    replicas do not have what others do.
     """
     waiting = await ledger.take_due(most, desk.now)
     triggers = {trigger.key for t in desk.programme.triggers_of.values() for trigger in t}
-    orphans = [each for each in waiting if each.trigger not in triggers]
+    orphans = [each for each in waiting if each.trigger not in triggers and each.due_at <= desk.now]
+    dropped = [each for each in orphans if desk.now - each.planned_at > _PATIENCE]
     pending = [Pending(_question(w, desk), w.due_at) for w in waiting if w.trigger in triggers]
     matters = list(in_turn(pending, desk.programme))
     until = {member.key: m.due_at for m in matters for member in m.members if m.due_at > desk.now}
-    later = [replace(w, due_at=until[w.key]) for w in waiting if w.key in until]
-    await ledger.postpone(later)
-    await ledger.forget([each for each in waiting if each.key not in until])
-    ready = [matter.question for matter in matters if matter.due_at <= desk.now]
-    if ready or orphans:
-        await _decide(ready, [_dropped(each, desk) for each in orphans], ledger, publish, desk)
+    until |= {w.key: desk.now + _LOOK_AGAIN for w in orphans if w not in dropped}
+    moved = [w for w in waiting if until.get(w.key, w.due_at) != w.due_at]
+    await ledger.postpone([replace(w, due_at=until[w.key]) for w in moved])
+    ready = [matter for matter in matters if matter.due_at <= desk.now]
+    taken = {member.key for matter in ready for member in matter.members}
+    await ledger.forget([w for w in waiting if w.key in taken or w in dropped])
+    if taken or dropped:
+        questions = [matter.question for matter in ready]
+        await _decide(questions, [_dropped(w, desk) for w in dropped], ledger, publish, desk)
     return sum(each.due_at <= desk.now for each in waiting)
 
 

@@ -55,12 +55,13 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An event that waits under a trigger to be decided, and when that is due."""
+    """An event that waits under a trigger to be decided, and when that is planned and due."""
 
     trigger: str
     event: Event
     subject_id: str
     heard_at: datetime
+    planned_at: datetime
     due_at: datetime
     traceparent: str | None = None
 

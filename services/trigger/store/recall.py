@@ -34,7 +34,10 @@ _AT: Final = (
     " ELSE coalesce(i.invited_at, i.send_at) END"
 )
 _COUNTS: Final = f"i.status IN ('scheduled', 'sending', 'sent', 'unknown') AND {_AT} > :since"
-_PAST: Final = f"i.id, i.survey, i.trigger, i.channels[1] AS channel, {_AT} AS at"
+_PAST: Final = (
+    f"i.id, i.survey, i.trigger, i.channels[1] AS channel, {_AT} AS at,"
+    " CASE WHEN i.status IN ('scheduled', 'sending') THEN i.channels[2:] ELSE '{}' END AS more"
+)
 _ASKS: Final = text(
     f"SELECT i.customer_id, CASE WHEN :told THEN i.segments::text END, {_PAST}"  # noqa: S608
     " FROM invitations i"
@@ -46,14 +49,14 @@ _LOCK_GROUPS: Final = text(
     f" SELECT r.dimension, r.value, :now FROM {unnested(_GROUP)}"
     " ON CONFLICT (dimension, value) DO UPDATE SET seen_at = excluded.seen_at"
 )
-# A try that failed moves an asking on, by hours at most: the index is read a little further back.
-_SLACK: Final = timedelta(days=2)
 _GROUP_ASKS: Final = text(f"""
-    SELECT g.dimension, g.value, {_PAST}
+    SELECT r.dimension, r.value, past.*
     FROM {unnested(_GROUP)}
-    JOIN group_asks g ON g.dimension = r.dimension AND g.value = r.value AND g.asked_at > :slack
-    JOIN invitations i ON i.id = g.invitation_id
-    WHERE {_COUNTS}
+    CROSS JOIN LATERAL (
+        SELECT {_PAST} FROM group_asks g JOIN invitations i ON i.id = g.invitation_id
+        WHERE g.dimension = r.dimension AND g.value = r.value AND g.asked_at > :slack AND {_COUNTS}
+        ORDER BY g.asked_at DESC LIMIT CAST(:most AS bigint)
+    ) past
 """)  # noqa: S608
 
 
@@ -131,15 +134,24 @@ async def _groups(
     connection: AsyncConnection, groups: Sequence[Group], memory: Memory, desk: Desk
 ) -> None:
     since = _since(desk, of_group=True)
-    times = {"since": since, "slack": since - _SLACK, "now": desk.now}
+    # what could not leave in time still counts: it may have left as late as it expires
+    latest = max(survey.expires for survey in desk.programme.surveys.values())
+    bounds = {"since": since, "slack": since - latest, "now": desk.now, "most": _most(desk)}
     own = {group: {group[0]: group[1]} for group in groups}
-    for dimension, value, *past in await connection.execute(
-        _GROUP_ASKS, {**columns(_GROUP, groups), **times}
-    ):
+    values = {**columns(_GROUP, groups), **bounds}
+    for dimension, value, *past in await connection.execute(_GROUP_ASKS, values):
         group = (dimension, value)
         memory.groups[group].append(_past(past, own[group]))
 
 
 def _past(row: Sequence[Any], segments: Mapping[str, str]) -> PastAsk:
-    invitation_id, survey, trigger, channel, at = row
-    return PastAsk(invitation_id, survey, trigger, channel, segments, at)
+    invitation_id, survey, trigger, channel, at, more = row
+    return PastAsk(invitation_id, survey, trigger, channel, segments, at, tuple(more))
+
+
+def _most(desk: Desk) -> int | None:
+    """How many askings of a group tell whether its cap is full; None where that needs all."""
+    caps = [cap for cap in desk.programme.caps if cap.of_group]
+    plain = all(cap.each == cap.dimensions and not (cap.surveys or cap.channels) for cap in caps)
+    alone = len(caps) == len(desk.programme.group_dimensions)
+    return max(cap.most for cap in caps) if plain and alone else None

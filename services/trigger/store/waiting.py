@@ -32,20 +32,18 @@ _WAIT: Final = insert_all(
     {"event": "r.event::jsonb"},
     "ON CONFLICT (trigger, source, event_id) DO UPDATE SET due_at = excluded.due_at",
 )
-_DUE: Final = text("""
-    SELECT customer_id, trigger, subject_id FROM waiting
-    WHERE due_at <= :now ORDER BY due_at LIMIT :most
+# Customers whom others hold are passed over, so that they hide nobody behind them.
+_HOLD_DUE: Final = text("""
+    SELECT c.id FROM waiting w JOIN customers c ON c.id = w.customer_id
+    WHERE w.due_at <= :now ORDER BY w.due_at, c.id LIMIT :most FOR UPDATE OF c SKIP LOCKED
+""")
+_DUE_OF_NOBODY: Final = text("""
+    SELECT trigger, subject_id FROM waiting
+    WHERE customer_id IS NULL AND due_at <= :now ORDER BY due_at, subject_id LIMIT :most
 """)
 _BEHIND: Final = text("""
     SELECT coalesce(extract(epoch FROM greatest(:now - min(due_at), interval '0')), 0)::float
     FROM waiting
-""")
-_PUT_OFF: Final = text("""
-    WITH first AS (SELECT * FROM waiting WHERE due_at <= :now ORDER BY due_at LIMIT 1)
-    UPDATE waiting w SET due_at = :until FROM first f
-    WHERE w.customer_id = f.customer_id
-       OR w.trigger = f.trigger AND w.subject_id = f.subject_id
-    RETURNING w.source || ' ' || w.event_id
 """)
 _SUBJECT: Final = {"trigger": "text", "subject_id": "text"}
 _SHARED: Final = text(f"""
@@ -57,10 +55,21 @@ _LOCK: Final = text("""
     SELECT id FROM customers WHERE id = ANY(CAST(:ids AS text[]))
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
+# Of a customer what comes before something that is due, or settles with it; the rest can wait.
 # What names nobody goes with the customers of its subject, and waits for those that others hold.
 _TAKE: Final = text(f"""
-    SELECT trigger, event::text, subject_id, heard_at, due_at, traceparent FROM waiting w
-    WHERE customer_id = ANY(CAST(:ids AS text[]))
+    WITH turn AS (
+        SELECT customer_id, max(planned_at) AS last FROM waiting
+        WHERE customer_id = ANY(CAST(:ids AS text[])) AND due_at <= :now GROUP BY customer_id
+    ), due AS (
+        SELECT DISTINCT trigger, subject_id, customer_id FROM waiting
+        WHERE customer_id = ANY(CAST(:ids AS text[])) AND due_at <= :now
+    )
+    SELECT trigger, event::text, subject_id, heard_at, planned_at, due_at, traceparent
+    FROM waiting w
+    WHERE customer_id = ANY(CAST(:ids AS text[])) AND (
+            planned_at <= (SELECT last FROM turn WHERE turn.customer_id = w.customer_id)
+            OR (trigger, subject_id, customer_id) IN (SELECT * FROM due))
        OR customer_id IS NULL AND (trigger, subject_id) IN (
            SELECT r.trigger, r.subject_id FROM {unnested(_SUBJECT)}
            UNION ALL
@@ -95,15 +104,16 @@ async def store_waiting(
 
 async def take_due(connection: AsyncConnection, most: int, now: datetime) -> Sequence[Waiting]:
     """All that waits of customers for whom something is due, and whom nobody else holds."""
-    due = (await connection.execute(_DUE, {"now": now, "most": most})).all()
-    if not due:
-        return ()
-    nobodys = sorted({(row.trigger, row.subject_id) for row in due if row.customer_id is None})
-    ids = {row.customer_id for row in due if row.customer_id is not None}
+    asked = {"now": now, "most": most}
+    held = set((await connection.execute(_HOLD_DUE, asked)).scalars())
+    nobodys = sorted({tuple(row) for row in await connection.execute(_DUE_OF_NOBODY, asked)})
     if nobodys:
-        ids |= set((await connection.execute(_SHARED, columns(_SUBJECT, nobodys))).scalars())
-    held = list((await connection.execute(_LOCK, {"ids": sorted(ids)})).scalars())
-    values = {"ids": held, **columns(_SUBJECT, nobodys)}
+        shared = (await connection.execute(_SHARED, columns(_SUBJECT, nobodys))).scalars()
+        others = sorted(set(shared) - held)
+        held |= set((await connection.execute(_LOCK, {"ids": others})).scalars())
+    if not (held or nobodys):
+        return ()
+    values = {"ids": sorted(held), "now": now, **columns(_SUBJECT, nobodys)}
     rows = (await connection.execute(_TAKE, values)).mappings().all()
     return [
         Waiting(
@@ -111,6 +121,7 @@ async def take_due(connection: AsyncConnection, most: int, now: datetime) -> Seq
             event=msgspec.json.decode(row["event"], type=Event),
             subject_id=row["subject_id"],
             heard_at=row["heard_at"],
+            planned_at=row["planned_at"],
             due_at=row["due_at"],
             traceparent=row["traceparent"],
         )
@@ -132,11 +143,6 @@ async def forget_waiting(connection: AsyncConnection, waiting: Sequence[Waiting]
         await connection.execute(_FORGET, columns(_KEY, keys))
 
 
-async def put_off_first(connection: AsyncConnection, now: datetime, until: datetime) -> list[str]:
-    """What is due first, and all of its customer's, is due then; source and id of each event."""
-    return list((await connection.execute(_PUT_OFF, {"now": now, "until": until})).scalars())
-
-
 async def behind_s(connection: AsyncConnection, now: datetime) -> float:
     """For how many seconds the oldest that is due has been due; 0 where nothing is."""
     return float(await connection.scalar(_BEHIND, {"now": now}) or 0)
@@ -152,7 +158,7 @@ def _row(question: Question, programme: Programme) -> tuple[Any, ...]:
         occasion.subject_id,
         occasion.customer_id,
         msgspec.json.encode(event).decode(),
-        question.planned_at(programme),
+        question.turn_at(programme),
         question.due_at(programme),
         question.heard_at,
         question.traceparent,

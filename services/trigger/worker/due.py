@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.trigger.handlers import Desk, Publish, on_due
 from services.trigger.metrics import DUE_BEHIND, DUE_PUT_OFF
 from services.trigger.store.ledger import SqlLedger
-from services.trigger.store.waiting import behind_s, put_off_first
+from services.trigger.store.waiting import behind_s
 from services.trigger.worker.waiting import WEATHER, first_of
 from shared.failpoints import Point, hit
-from shared.stream.verdict import judge
+from shared.stream.verdict import Verdict, judge
 
 _log = structlog.get_logger()
 _MOST: Final = 500
@@ -42,6 +42,7 @@ class Due:
                 number = await self.once()
             except WEATHER as error:
                 _log.warning("what is due waits", error=type(error).__name__)
+                DUE_BEHIND.inc(_LOOK_S)  # nobody can say; it grows until somebody has looked
                 number = 0
             if number < _MOST:
                 await first_of((stop,), (), _LOOK_S)
@@ -53,14 +54,15 @@ class Due:
         nobody else waiting.
         """
         try:
-            return await self._decide(_MOST)
+            return await self.decide(_MOST)
         except Exception as error:
-            if judge(error).passes:
+            if judge(error) is Verdict.WEATHER:
                 raise
             _log.warning("what is due is decided one by one", error=type(error).__name__)
             return await self._one_by_one()
 
-    async def _decide(self, most: int) -> int:
+    async def decide(self, most: int) -> int:
+        """Decide what is due of at most so many customers; how many events that were."""
         async with self.engine.begin() as connection:
             desk = self.desk()
             number = await on_due(most, SqlLedger(connection), self.publish, desk)
@@ -75,9 +77,9 @@ class Due:
         decided = 0
         for _ in range(_MOST):
             try:
-                number = await self._decide(1)
+                number = await self.decide(1)
             except Exception as error:
-                if judge(error).passes:
+                if judge(error) is Verdict.WEATHER:
                     raise
                 await self._put_off()
                 continue
@@ -89,6 +91,9 @@ class Due:
     async def _put_off(self) -> None:
         now = self.desk().now
         async with self.engine.begin() as connection:
-            keys = await put_off_first(connection, now, now + _PUT_OFF)
-        DUE_PUT_OFF.inc(len(keys))
-        _log.exception("what waits cannot be decided and is put off by an hour", events=keys[:5])
+            ledger = SqlLedger(connection)
+            due = [each for each in await ledger.take_due(1, now) if each.due_at <= now]
+            await ledger.postpone([replace(each, due_at=now + _PUT_OFF) for each in due])
+        DUE_PUT_OFF.inc(len(due))
+        events = [each.key for each in due[:5]]
+        _log.exception("what waits cannot be decided and is put off by an hour", events=events)

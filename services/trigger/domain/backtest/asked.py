@@ -66,7 +66,7 @@ class Askings:
         ask = asking.ask
         for asks in self._lists(asking.customer_id, ask):
             _forget_until(asks, now - self._longest)
-        if fate is not None and (fate.at, fate.channel) != (ask.at, ask.channel):
+        if fate is not None and (ask.more or (fate.at, fate.channel) != (ask.at, ask.channel)):
             entry = (fate.since, next(self._number), asking.customer_id, ask, fate)
             heappush(self._fates, entry)
         if asking.taken_back or ask.at > now:
@@ -106,7 +106,7 @@ class Askings:
                     if fate.at is None:
                         del asks[place]
                     else:
-                        asks[place] = replace(past, at=fate.at, channel=fate.channel)
+                        asks[place] = replace(past, at=fate.at, channel=fate.channel, more=())
                     break
 
     def _lists(self, customer_id: str, ask: PastAsk) -> list[list[PastAsk]]:

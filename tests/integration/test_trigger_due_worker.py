@@ -84,3 +84,19 @@ async def test_a_question_that_cannot_be_decided_keeps_nobody_else_waiting(rig: 
     assert sorted(d.event_id for d in told.decisions) == ["evt-1", "evt-2", "evt-4", "evt-5"]
     assert await waiting(rig) == [("evt-3", HOUR)]
     assert put_off() == before + 1
+
+
+async def test_a_customer_whom_another_holds_hides_nobody(rig: Rig) -> None:
+    for number in (1, 2):
+        await rig.book(number, trigger=DELAYED)
+    rig.clock.now = NOW + HOUR
+    told = Told()
+    hold = sa.text("SELECT FROM customers WHERE id = 'c-1' FOR UPDATE")
+
+    async with rig.engine.begin() as other:
+        await other.execute(hold)
+        number = await due_worker(rig, told).decide(1)
+
+    assert number == 1
+    assert [d.event_id for d in told.decisions] == ["evt-2"]
+    assert [event for event, _ in await waiting(rig)] == ["evt-1"]
