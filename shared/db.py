@@ -27,10 +27,11 @@ _LEAVE_S: Final = 1.0
 _IDLE_S: Final = 30.0
 _KEEPALIVE: Final = {"idle": 30, "interval": 10, "count": 3}  # a client without power: a minute
 _OLDEST: Final = 180_000
+_LOCK_NOT_HAD: Final = "55P03"
 
 
-class WrongDatabase(Exception):
-    """The server cannot be used; the text says why."""
+class TablesBusy(Exception):
+    """Somebody held what a migration had to change, for ten seconds; it has changed nothing."""
 
 
 def async_url(url: str) -> sa.URL:
@@ -137,11 +138,19 @@ def database_check(engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
 
 
 def migrate(url: str, service: str) -> None:
-    """Bring the service's schema up to date; safe to run twice, also at the same time."""
+    """Bring the service's schema up to date; safe to run twice, also at the same time.
+
+    Raises TablesBusy, having changed nothing, where a lock is not had.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("version_locations", str(MIGRATIONS / service / "versions"))
     config.set_main_option("path_separator", "os")
     config.attributes["service"] = service
     config.attributes["url"] = async_url(url)
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_HAD:
+            raise
+        raise TablesBusy(service) from error

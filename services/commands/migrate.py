@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from shared.db import SCHEMAS, migrate
+from shared.db import SCHEMAS, TablesBusy, migrate
 from shared.launch import DATABASE, adopt_running
 from shared.process import CannotStart
 from shared.settings import PREFIX, read_variable
@@ -20,7 +20,11 @@ def main(arguments: Sequence[str]) -> int:
         if not url:
             sys.stderr.write(f"Set {DATABASE} (or {DATABASE}_FILE).\n")
             return 2
-        migrate(url, service)
+        try:
+            migrate(url, service)
+        except TablesBusy:
+            sys.stderr.write(f"{service}: its tables are in use, nothing was changed; try again.\n")
+            return 1
         print(f"{service}: up to date")
     return 0
 
