@@ -64,8 +64,8 @@ class Cap(Written):
     only these are counted and limited; empty means all.
     """
 
-    most: int = Field(ge=1, le=1_000_000)
-    per: Annotated[Duration, within("1m", "400d")]
+    most: int = Field(ge=1, le=1_000_000, description="how many askings, such as 3")
+    per: Annotated[Duration, within("1m", "400d")] = Field(description="a period, such as 7d")
     each: tuple[str, ...] = Field(default=(CUSTOMER,), min_length=1, max_length=4)
     surveys: tuple[str, ...] = ()
     channels: tuple[Channel, ...] = ()

@@ -27,6 +27,7 @@ _KINDS = {
     "model_type": "keys with values",
     "model_attributes_type": "keys with values",
 }
+_LENGTHS = {"too_short", "too_long"}
 _LIMITS = {
     "greater_than": ("gt", "more than {}"),
     "greater_than_equal": ("ge", "at least {}"),
@@ -59,12 +60,15 @@ def _complaint(
         for each in (cause, *cause.more):
             yield _refused(each, source, (*place, each.at) if each.at else place)
     elif found["type"] == "missing":
-        yield source.fault(place, "is missing", _kind_of(steps, model))
+        yield source.fault(place, "is missing", _described(steps, model) or "a value for it")
     elif found["type"] == "extra_forbidden":
         names = _keys_at(steps[:-1], model)
         yield source.fault(place, f"unknown key{nearest(steps[-1], names)}", one_of(names))
     else:
-        yield source.fault(place, *_worded(found))
+        fault, accepted = _worded(found)
+        if found["type"] in _LENGTHS:  # tells of one of its two limits
+            accepted = _described(steps, model) or accepted
+        yield source.fault(place, fault, accepted)
 
 
 def _refused(cause: NotAccepted, source: Source, place: tuple[str, ...]) -> ProgrammeFault:
@@ -94,11 +98,10 @@ def _worded(found: ErrorDetails) -> tuple[str, str]:
     return f"{value}: {found['msg']}", ""
 
 
-def _kind_of(steps: tuple[str, ...], model: type[BaseModel]) -> str:
+def _described(steps: tuple[str, ...], model: type[BaseModel]) -> str:
+    """What a field says is accepted; empty where it says nothing."""
     field = _field(steps[-1], _model_at(steps[:-1], model))
-    if field is None or not field.description:
-        return "a value for it"
-    return field.description
+    return (field.description or "") if field else ""
 
 
 def _keys_at(steps: tuple[str, ...], model: type[BaseModel]) -> list[str]:

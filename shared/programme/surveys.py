@@ -55,9 +55,13 @@ def _rhythm(value: object) -> object:
         return value
     if value in set(Calendar):
         return Calendar(value)
-    every, shortest, longest = parse_duration(value), "1d", "3650d"
+    shortest, longest = "1d", "3650d"
+    accepted = f"{shortest} to {longest}, {one_of(Calendar)}"
+    try:
+        every = parse_duration(value)
+    except ValueError:
+        raise NotAccepted(f"{value!r} is not a period", accepted) from None
     if not parse_duration(shortest) <= every <= parse_duration(longest):
-        accepted = f"{shortest} to {longest}, quarter, year"
         raise NotAccepted(f"{format_duration(every)} is not accepted", accepted)
     return every
 

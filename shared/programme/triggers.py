@@ -43,8 +43,10 @@ class Variant(Written):
 class Experiment(Written):
     """Customers are told apart by a hash, each into one variant of equal share."""
 
-    name: str
-    variants: Mapping[str, Variant] = Field(min_length=2, max_length=10)
+    name: str = Field(description=NAME_ACCEPTED)
+    variants: Mapping[str, Variant] = Field(
+        min_length=2, max_length=10, description="2 to 10 entries, by name"
+    )
 
     @field_validator("name")
     @classmethod
