@@ -20,7 +20,10 @@ _EVENTS: Final = text(
     f"SELECT {_EVENT}, heard_at FROM occasions"  # noqa: S608
     " WHERE seq > :after AND heard_at >= :start AND heard_at < :now ORDER BY seq LIMIT :most"
 )
-_FIRST: Final = text("SELECT min(seq) FROM occasions WHERE heard_at >= :start AND heard_at < :now")
+# `+ 0`: by the index of seq it would read all that came before the window
+_FIRST: Final = text(
+    "SELECT min(seq + 0) FROM occasions WHERE heard_at >= :start AND heard_at < :now"
+)
 _CANCELLING: Final = text(
     f"SELECT {_EVENT} FROM occasions"  # noqa: S608
     " WHERE heard_at >= :since AND heard_at < :start AND type = ANY(CAST(:types AS text[]))"
