@@ -34,7 +34,7 @@ class MemoryLedger:
         self.waiting: dict[tuple[str, str, str], Waiting] = {}
         self.locked: list[str] = []
 
-    async def lock(self, customers: Sequence[str], now: datetime) -> None:
+    async def lock(self, customers: Sequence[str], now: datetime, *, alone: bool = False) -> None:
         assert list(customers) == sorted(set(customers))
         self.locked += customers
 

@@ -40,7 +40,8 @@ async def on_batch(
     by_key = {arrival.key: arrival for arrival in arrivals}
     owners = await ledger.customers_of(sorted({optout.invitation_id for optout in optouts}))
     customers = {c for a in by_key.values() if (c := a.occasion.customer_id) is not None}
-    await ledger.lock(sorted(customers | set(owners.values())), desk.now)
+    named, alone = customers | set(owners.values()), _cancels_for_nobody(arrivals, desk)
+    await ledger.lock(sorted(named), desk.now, alone=alone)
     await _take_optouts(optouts, owners, ledger)
     fresh = await ledger.remember([by_key[key] for key in sorted(by_key)], desk)
     DUPLICATES.inc(len(arrivals) - len(fresh))
@@ -121,6 +122,13 @@ def _cancels(arrival: Arrival, desk: Desk) -> list[Cancel]:
         Cancel(trigger, occasion.subject_id, occasion.customer_id or "", event.type, event.time)
         for trigger in desk.programme.cancelled_by.get(event.type, ())
     ]
+
+
+def _cancels_for_nobody(arrivals: Sequence[Arrival], desk: Desk) -> bool:
+    """Whether something is cancelled by an event that names nobody: there is nobody to lock."""
+    kinds = desk.programme.cancelled_by
+    nameless = (a.occasion.event.type for a in arrivals if a.occasion.customer is None)
+    return any(kind in kinds for kind in nameless)
 
 
 def _warn_of_contact(arrivals: Sequence[Arrival]) -> None:

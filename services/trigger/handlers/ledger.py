@@ -97,8 +97,11 @@ class Desk:
 class Ledger(Protocol):
     """What the handlers need remembered. Every call shares the caller's transaction."""
 
-    async def lock(self, customers: Sequence[str], now: datetime) -> None:
-        """Hold these customers until the transaction ends; called first, ids sorted."""
+    async def lock(self, customers: Sequence[str], now: datetime, *, alone: bool = False) -> None:
+        """Hold these customers until the transaction ends; called first, ids sorted.
+
+        `alone`: while nobody else decides, for what concerns customers whom nobody can name.
+        """
         ...
 
     async def remember(self, arrivals: Sequence[Arrival], desk: Desk) -> AbstractSet[EventKey]:

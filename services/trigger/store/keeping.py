@@ -8,8 +8,9 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.trigger.domain.keepable import keepable
 from services.trigger.domain.occasions import Occasion
-from services.trigger.domain.schedules import first_types
+from services.trigger.domain.schedules import asking_after_first
 from services.trigger.handlers import Arrival, Cancel, Desk, EventKey
 from services.trigger.store.contacts import (
     CONSENT,
@@ -69,7 +70,6 @@ _TAKE_BACK: Final = text(f"""
     UPDATE decisions d SET decision = 'suppressed', reason = 'cancelled-by-event'
     FROM gone WHERE d.invitation_id = gone.id
 """)  # noqa: S608
-_ADDRESSES: Final = ("email", "phone")
 
 
 async def keep_events(
@@ -88,9 +88,11 @@ async def keep_events(
         # what a schedule makes says nothing new, and keeps no contact that would else be forgotten
         emitted = [o for o in occasions if not o.event.type.startswith(f"{SCHEDULE}.")]
         await _keep_people(connection, emitted)
-        wanted = first_types(desk.programme)
+        asking = asking_after_first(desk.programme)
+        wanted = {after.on for after in asking.values()}
         told = [(o.customer_id, o.event.type, o.event.time) for o in emitted]
-        await keep_firsts(connection, [(c, t, at) for c, t, at in told if c and t in wanted])
+        firsts = [(c, t, at) for c, t, at in told if c and t in wanted]
+        await keep_firsts(connection, firsts, asking)
     return fresh
 
 
@@ -116,14 +118,6 @@ def _row(occasion: Occasion, desk: Desk) -> tuple[Any, ...]:
     return (
         *(event.source, event.id, event.type, event.time, event.subject),
         *(occasion.customer_id, ",".join(reach)),
-        msgspec.json.encode(without_addresses(event.data)).decode(),
+        msgspec.json.encode(keepable(event.data, desk.programme.segments.paths)).decode(),
         desk.now,
     )
-
-
-def without_addresses(data: dict[str, Any]) -> dict[str, Any]:
-    """The event's data as it is kept: addresses stand in `contacts` alone."""
-    customer = data.get("customer")
-    if not isinstance(customer, dict):
-        return data
-    return {**data, "customer": {k: v for k, v in customer.items() if k not in _ADDRESSES}}

@@ -20,6 +20,7 @@ from services.trigger.store.keeping import keep_cancels, keep_events
 from services.trigger.store.recall import recall
 from services.trigger.store.rows import as_json
 from services.trigger.store.suppressions import store_suppressions
+from services.trigger.store.turns import ALONE, TOGETHER
 from services.trigger.store.waiting import forget_waiting, postpone, store_waiting, take_due
 from shared.columns import columns, insert_all
 from shared.programme.models import Programme
@@ -90,7 +91,8 @@ class SqlLedger:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def lock(self, customers: Sequence[str], now: datetime) -> None:
+    async def lock(self, customers: Sequence[str], now: datetime, *, alone: bool = False) -> None:
+        await self._connection.execute(ALONE if alone else TOGETHER)
         if customers:
             await self._connection.execute(_LOCK, {"ids": customers, "now": now})
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.trigger.domain.questions import Question
 from services.trigger.handlers import Waiting
+from services.trigger.store.turns import TOGETHER
 from shared.columns import columns, insert_all, unnested
 from shared.events import Event
 from shared.programme.models import Programme
@@ -104,6 +105,7 @@ async def store_waiting(
 
 async def take_due(connection: AsyncConnection, most: int, now: datetime) -> Sequence[Waiting]:
     """All that waits of customers for whom something is due, and whom nobody else holds."""
+    await connection.execute(TOGETHER)
     asked = {"now": now, "most": most}
     held = set((await connection.execute(_HOLD_DUE, asked)).scalars())
     nobodys = sorted({tuple(row) for row in await connection.execute(_DUE_OF_NOBODY, asked)})

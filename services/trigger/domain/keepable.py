@@ -1,0 +1,44 @@
+"""What is kept of an event: what decides, and nothing by which a person is known or reached."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from shared.programme.views import ENVELOPE, NAMES
+
+_ADDRESSES: Final = ("event.customer.email", "event.customer.phone")
+_NAMED: Final = frozenset(
+    tuple(name.split(".")[1:])
+    for name in NAMES
+    if name not in _ADDRESSES and name.removeprefix("event.") not in ENVELOPE
+)
+
+
+def keepable(data: Mapping[str, Any], dimensions: Mapping[str, str | None]) -> dict[str, Any]:
+    """Those parts of an event's data that rules can read and dimensions come from.
+
+    Names, addresses, notes and whatever else an emitter adds are left out; segments stay as they
+    are, and so does what the programme itself makes a dimension. A guest is an empty customer.
+    """
+    own = {tuple(path.split(".")) for path in dimensions.values() if path is not None}
+    somebody = isinstance(data.get("customer"), Mapping)
+    kept: dict[str, Any] = {"customer": {}} if somebody else {}
+    for path in sorted(_NAMED | own):
+        found = _at(path, data)
+        if found is not None:
+            _put(path, found, kept)
+    return kept
+
+
+def _at(path: tuple[str, ...], data: Mapping[str, Any]) -> Any:
+    found: Any = data
+    for step in path:
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(step)
+    return found
+
+
+def _put(path: tuple[str, ...], value: Any, kept: dict[str, Any]) -> None:
+    for step in path[:-1]:
+        kept = kept.setdefault(step, {})
+    kept[path[-1]] = value
