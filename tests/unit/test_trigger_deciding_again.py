@@ -13,11 +13,11 @@ from services.trigger.domain.backtest.missing import Missing
 from services.trigger.domain.backtest.standins import read_kept, reads_addresses, stand_in
 from services.trigger.domain.decisions import Decision, decide
 from services.trigger.domain.facts import Cancelling, Facts, Margin, PastAsk, Said
+from services.trigger.domain.keepable import keepable
 from services.trigger.domain.kept import NOTHING
 from services.trigger.domain.kept import read_kept as read_facts
 from services.trigger.domain.occasions import read_occasion
 from services.trigger.domain.reasons import Reason
-from services.trigger.store.keeping import without_addresses
 from shared.events import Event
 from shared.programme.asking import Cap
 from shared.programme.rules import compile_rule
@@ -59,7 +59,7 @@ def test_a_kept_event_names_and_reaches_whom_it_did(customer: dict[str, Any]) ->
     whom = occasion.customer
     reach = [name for name in ("email", "sms") if whom and whom.reached_by(name)]
 
-    data = stand_in(without_addresses(event.data), occasion.customer_id, reach)
+    data = stand_in(keepable(event.data, PATHS), occasion.customer_id, reach)
     again = read_kept(msgspec.structs.replace(event, data=data), PATHS)
 
     assert again.customer_id == occasion.customer_id
