@@ -118,6 +118,25 @@ def test_what_is_about_something_else_stops_nothing(known: dict[str, Any]) -> No
     assert reminded(**known).reason is Reason.ASKED
 
 
+def test_it_says_which_it_is_and_which_cap_objects() -> None:
+    group = Cap(most=1, per=timedelta(days=7), each=("agent",))
+    asked = PastAsk("i-2", "effort", "after-return", "email", {"agent": "a-7"}, NOW)
+
+    first, second = reminded(), reminded(letter={"reminder": 1})
+    capped = reminded(used={"caps": (CAP,)}, asks=asks(-24))
+    of_group = reminded(used={"caps": (group,)}, groups={("agent", "a-7"): (asked,)})
+
+    assert first.sentence == "The customer is asked at once. Reminder 1 of 2."
+    assert second.facts == {"why": "Reminder 2 of 2."}
+    assert capped.facts["why"] == (
+        "Reminder 1 of 2. The cap for email: at most 1 in 7d for the customer."
+    )
+    assert of_group.reason is Reason.TOO_MANY_FOR_GROUP
+    assert of_group.facts["why"] == (
+        "Reminder 1 of 2. The cap for email and agent a-7: at most 1 in 7d for agent."
+    )
+
+
 def test_quiet_hours_move_it() -> None:
     used = asking(reminders=AGAIN, quiet_hours=replace(NOON, end=NOON.end.replace(hour=20)))
 
@@ -125,6 +144,7 @@ def test_quiet_hours_move_it() -> None:
 
     assert (decision.verdict, decision.reason) == (Verdict.SCHEDULED, Reason.QUIET_HOURS)
     assert decision.invitation.send_at == later(hours=7)
+    assert decision.facts["why"] == "That is at 2026-11-21 19:00 UTC. Reminder 1 of 2."
 
 
 def test_when_the_next_is_due() -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.trigger.domain.asks import Ask
+from services.trigger.domain.invitations import Invitation
 from services.trigger.domain.reasons import Reason
 from shared.durations import format_duration
 from shared.programme.asking import CUSTOMER, Cap
@@ -14,6 +15,16 @@ def because(ask: Ask, reason: Reason) -> str:
     """A sentence on this one decision; empty where the reason says it all. Names no customer."""
     say = _SAYING.get(reason)
     return say(ask) if say else ""
+
+
+def because_of_reminder(letter: Invitation, most: int, reason: Reason, cap: Cap | None) -> str:
+    """Which of how many reminders it is, and when it leaves or which cap objects."""
+    parts = [f"Reminder {letter.reminder} of {most}."]
+    if reason is Reason.QUIET_HOURS:
+        parts.insert(0, f"That is at {_clock(letter.send_at)}.")
+    if cap is not None:
+        parts.append(_of_cap(cap, letter.channels[0], letter.segments))
+    return " ".join(parts)
 
 
 def _asked(ask: Ask) -> str:
@@ -81,13 +92,20 @@ def _cancelled(ask: Ask) -> str:
 
 def _capped(ask: Ask) -> str:
     channel, cap = next(iter(ask.capped.items()))
-    return f"The cap for {channel}: {_words(cap)}."
+    return _of_cap(cap, channel, ask.occasion.segments)
 
 
 def _capped_group(ask: Ask) -> str:
     channel, cap = next(iter(ask.capped_for_group.items()))
-    (name,) = cap.dimensions
-    return f"The cap for {channel} and {name} {ask.occasion.segments[name]}: {_words(cap)}."
+    return _of_cap(cap, channel, ask.occasion.segments)
+
+
+def _of_cap(cap: Cap, channel: str, segments: Mapping[str, str]) -> str:
+    limited = channel
+    if cap.of_group:
+        (name,) = cap.dimensions
+        limited = f"{channel} and {name} {segments[name]}"
+    return f"The cap for {limited}: {_words(cap)}."
 
 
 def _words(cap: Cap) -> str:

@@ -20,6 +20,7 @@ from shared.segments import clean_value, frozen_segments
 from shared.wire import refused_by
 
 PREFIXES = ("transaction.", "support_call.")
+OWN_SOURCE = "earshot"  # of what nobody sent: who is due in a schedule, or for a reminder
 LONGEST_ID = 256
 
 

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.trigger.domain.customers import Customer
+from services.trigger.domain.occasions import OWN_SOURCE
 from shared.events import Event
 from shared.programme.models import Trigger
-
-SOURCE: Final = "earshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def event_of(
     }
     return Event(
         id=f"{schedule.survey}/{due.subject_id}/{customer.id}",
-        source=SOURCE,
+        source=OWN_SOURCE,
         type=schedule.on,
         time=at,
         subject=due.subject_id,

@@ -4,16 +4,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from services.trigger.domain.because import because_of_reminder
 from services.trigger.domain.caps import History, full
 from services.trigger.domain.decisions import Decision
 from services.trigger.domain.facts import Facts, PastAsk
 from services.trigger.domain.hours import opens_for
 from services.trigger.domain.invitations import Invitation
+from services.trigger.domain.occasions import OWN_SOURCE
 from services.trigger.domain.reasons import Reason, Verdict
 from shared.events import EventRef
+from shared.programme.asking import Cap
 from shared.programme.models import Programme
 
-SOURCE: Final = "earshot"
 EVENT_TYPE: Final = "reminder"
 _VERDICTS: Final = {Reason.ASKED: Verdict.INVITED, Reason.QUIET_HOURS: Verdict.SCHEDULED}
 
@@ -33,9 +35,7 @@ class Unanswered:
 
 def wants_reminder(invitation: Invitation, programme: Programme) -> bool:
     """Whether the programme has another reminder after this letter."""
-    survey = programme.surveys.get(invitation.survey)
-    reminders = survey.reminders if survey is not None else None
-    return reminders is not None and invitation.reminder < reminders.most
+    return invitation.reminder < _most(invitation, programme)
 
 
 def remind_at(invitation: Invitation, programme: Programme, sent_at: datetime) -> datetime | None:
@@ -68,11 +68,14 @@ def decide_reminder(
         reminder_of=sent.question_id,
         reminder=sent.reminder + 1,
     )
+    cap = None
     objection = _why_not(last, next_letter, facts, programme)
+    if objection is None and (cap := _full_cap(next_letter, facts, programme)):
+        objection = Reason.TOO_MANY_FOR_GROUP if cap.of_group else Reason.TOO_MANY_RECENTLY
     waits = next_letter.send_at > now
     reason = objection or (Reason.QUIET_HOURS if waits else Reason.ASKED)
     return Decision(
-        event=EventRef(source=SOURCE, id=next_letter.id, type=EVENT_TYPE, time=last.due_at),
+        event=EventRef(source=OWN_SOURCE, id=next_letter.id, type=EVENT_TYPE, time=last.due_at),
         customer_id=sent.customer_id,
         subject_id=sent.subject_id,
         touchpoint=sent.touchpoint,
@@ -85,7 +88,14 @@ def decide_reminder(
         invitation_id=None if objection else next_letter.id,
         decided_at=now,
         programme=programme.digest,
+        facts={"why": because_of_reminder(next_letter, _most(sent, programme), reason, cap)},
     )
+
+
+def _most(letter: Invitation, programme: Programme) -> int:
+    """How many reminders the programme has for a survey."""
+    survey = programme.surveys.get(letter.survey)
+    return survey.reminders.most if survey is not None and survey.reminders is not None else 0
 
 
 def _why_not(
@@ -99,8 +109,7 @@ def _why_not(
         Reason.NO_CONSENT: _refused(reminder, facts, programme),
         Reason.OPTED_OUT: reminder.channels[0] in facts.suppressed,
     }
-    standing = next((reason for reason, stands in objections.items() if stands), None)
-    return standing or _capped(reminder, facts, programme)
+    return next((reason for reason, stands in objections.items() if stands), None)
 
 
 def _cancelled(reminder: Invitation, facts: Facts, programme: Programme) -> bool:
@@ -118,7 +127,7 @@ def _refused(reminder: Invitation, facts: Facts, programme: Programme) -> bool:
     return channel in programme.consent_required and reminder.basis != "consent"
 
 
-def _capped(reminder: Invitation, facts: Facts, programme: Programme) -> Reason | None:
+def _full_cap(reminder: Invitation, facts: Facts, programme: Programme) -> Cap | None:
     asking = PastAsk(
         invitation_id=reminder.id,
         survey=reminder.survey,
@@ -128,7 +137,5 @@ def _capped(reminder: Invitation, facts: Facts, programme: Programme) -> Reason 
         at=reminder.send_at,
     )
     history = History(facts.asks, facts.groups)
-    for cap in sorted(programme.caps, key=lambda cap: cap.of_group):
-        if full(cap, asking, history):
-            return Reason.TOO_MANY_FOR_GROUP if cap.of_group else Reason.TOO_MANY_RECENTLY
-    return None
+    caps = sorted(programme.caps, key=lambda cap: cap.of_group)
+    return next((cap for cap in caps if full(cap, asking, history)), None)
