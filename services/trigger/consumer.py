@@ -9,9 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.trigger.domain.answers import read_believed
 from services.trigger.domain.occasions import PREFIXES, read_occasion
-from services.trigger.handlers import Arrival, Desk, on_batch
-from services.trigger.handlers.answers import on_answers
-from services.trigger.handlers.ledger import Publish
+from services.trigger.handlers import Arrival, Desk, Publish, on_answers, on_batch
 from services.trigger.metrics import FOREIGN
 from services.trigger.store.answers import SqlAnswers
 from services.trigger.store.ledger import SqlLedger

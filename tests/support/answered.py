@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.precision import Pair
-from services.trigger.handlers.answers import on_answers
+from services.trigger.handlers import on_answers
 from services.trigger.store.answers import SUMS, SqlAnswers
 from services.trigger.store.counting import counting_asks
 from shared.db import open_engine
