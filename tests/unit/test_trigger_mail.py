@@ -107,6 +107,23 @@ def test_the_way_out_is_in_both_parts_and_in_the_header() -> None:
     assert mail.unsubscribe in read(mail.html).links.values()
 
 
+@pytest.mark.parametrize(
+    ("customer", "wall"),
+    [
+        ({"timezone": "Asia/Seoul"}, "22.11.2026, 21:00 Uhr"),
+        ({"country": "KR"}, "22.11.2026, 21:00 Uhr"),
+        ({"country": "US"}, "22.11.2026, 13:00 Uhr"),  # several zones: the programme's
+        ({}, "22.11.2026, 13:00 Uhr"),
+    ],
+)
+def test_until_when_is_told_by_the_recipients_clock(customer: dict[str, str], wall: str) -> None:
+    where = {"timezone": None, **customer}
+
+    mail = write_mail(letter(call_ended(customer=where), timezone=None), mail_desk(), NOW)
+
+    assert wall in mail.text
+
+
 def with_mail(**texts: str) -> Mapping[str, Any]:
     base = programme()
     own = MailTexts(**{name: Texts({"en": text}, "en") for name, text in texts.items()})

@@ -68,7 +68,8 @@ def write_mail(letter: Letter, desk: Desk, now: datetime) -> Mail:
 def _words(letter: Letter, desk: Desk, survey: Survey) -> dict[str, Any]:
     invitation, programme = letter.invitation, desk.programme
     language = invitation.language
-    zone = zone_or(letter.timezone, programme.zone)
+    own_zone = invitation.zones[0] if len(invitation.zones) == 1 else None
+    zone = zone_or(own_zone, programme.zone)
     names: Mapping[str, object] = {
         **invitation.words,
         **programme.words,
