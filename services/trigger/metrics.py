@@ -87,3 +87,25 @@ DUE_PUT_OFF = Counter(
     "Events that waited, could not be decided for a fault of ours, and wait an hour more.",
     registry=REGISTRY,
 )
+SCHEDULE_SKIPPED = Counter(
+    "earshot_trigger_schedule_skipped",
+    "Customers whom a relational survey left out this time: a fault of ours kept them undecided.",
+    ["survey"],
+    registry=REGISTRY,
+)
+REMINDERS_PUT_OFF = Counter(
+    "earshot_trigger_reminders_put_off",
+    "Reminders that could not be decided for a fault of ours: an hour more, or none if it is over.",
+    registry=REGISTRY,
+)
+REMINDERS_HELD = Gauge(
+    "earshot_trigger_reminders_held_seconds",
+    "For how long it has not been known whether all answers are heard: no reminder goes meanwhile.",
+    registry=REGISTRY,
+)
+WORKER_FAILURES = Counter(
+    "earshot_trigger_worker_failures",
+    "Rounds of a worker that failed and are tried again, by verdict: weather, slow, data or bug.",
+    ["worker", "verdict"],
+    registry=REGISTRY,
+)

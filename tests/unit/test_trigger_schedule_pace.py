@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from services.trigger.domain.customers import Customer
 from services.trigger.domain.occasions import read_occasion
 from services.trigger.domain.relational import Contact, Due, event_of
-from services.trigger.domain.schedules import LONGEST_LAG, Leg, Position, first_types, next_leg
+from services.trigger.domain.schedules import (
+    LONGEST_LAG,
+    Leg,
+    Position,
+    asking_after_first,
+    next_leg,
+)
 from shared.programme.surveys import AfterFirst, Survey
 from tests.support.trigger import NOW, programme, shipped
 
@@ -79,12 +85,13 @@ def test_who_stops_on_the_way_may_go_the_rest_at_once(share: float) -> None:
     assert abs(rest.end - leg.end) <= timedelta(microseconds=1)
 
 
-def test_only_the_types_that_a_survey_waits_for_are_kept() -> None:
+def test_only_the_surveys_that_ask_after_a_first_need_it() -> None:
     after = AfterFirst(on="transaction.purchased", wait=30 * DAY)
     onboarding = surveyed(key="onboarding", every=None, after_first=after)
 
-    assert first_types(shipped()) == frozenset()
-    assert first_types(programme(surveys={"onboarding": onboarding})) == {"transaction.purchased"}
+    assert asking_after_first(shipped()) == {}
+    asking = programme(surveys={**shipped().surveys, "onboarding": onboarding})
+    assert asking_after_first(asking) == {"onboarding": after}
 
 
 def test_the_event_asks_about_the_relationship_and_not_about_the_last_call() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from shared.programme.models import Programme, Survey
-from shared.programme.surveys import Calendar
+from shared.programme.surveys import AfterFirst, Calendar
 
 Rhythm = timedelta | Calendar
 
@@ -149,10 +149,10 @@ def next_leg(
     return Leg(begin, end, position.done if begin == position.at else "", now)
 
 
-def first_types(programme: Programme) -> frozenset[str]:
-    """The types of event of which some survey must know each customer's first."""
-    surveys = programme.surveys.values()
-    return frozenset(survey.after_first.on for survey in surveys if survey.after_first)
+def asking_after_first(programme: Programme) -> dict[str, AfterFirst]:
+    """The surveys that ask after each customer's first event of a type, and of which and when."""
+    surveys = programme.surveys.items()
+    return {key: survey.after_first for key, survey in surveys if survey.after_first}
 
 
 def _hashed(text: str) -> int:

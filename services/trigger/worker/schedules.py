@@ -1,7 +1,7 @@
 """Relational surveys: whoever is due becomes an event, which is decided as any other."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -10,19 +10,23 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.trigger.domain.occasions import read_occasion
-from services.trigger.domain.relational import Due, event_of
+from services.trigger.domain.relational import event_of
 from services.trigger.domain.schedules import LONGEST_PAUSE, Leg, Position, next_leg, stretches
 from services.trigger.handlers import Arrival, Desk, Publish, on_batch
-from services.trigger.metrics import SCHEDULE_BEHIND
+from services.trigger.metrics import SCHEDULE_BEHIND, SCHEDULE_SKIPPED
 from services.trigger.store.ledger import SqlLedger
 from services.trigger.store.schedules import (
+    Found,
     due_after_first,
     due_in_stretch,
     move_schedule,
+    read_positions,
     take_schedule,
 )
-from services.trigger.worker.waiting import WEATHER, first_of
+from services.trigger.worker.faults import failed
+from services.trigger.worker.waiting import first_of
 from shared.programme.models import Survey, Trigger
+from shared.stream.verdict import Verdict, judge
 
 _log = structlog.get_logger()
 _LOOK_EVERY_S: Final = 15.0
@@ -30,14 +34,25 @@ _MOST: Final = 500
 _TICK: Final = timedelta(microseconds=1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What a part of a schedule's way is decided with."""
+
+    connection: AsyncConnection
+    trigger: Trigger
+    leg: Leg
+    desk: Desk
+
+
 @dataclass(frozen=True)
 class Schedules:
     """The worker that moves the schedules of all relational surveys; any number may run.
 
     A schedule moves in the transaction of what it decides, and one process moves it at a time: a
-    crash leaves nobody out and asks nobody twice. `desk` gives what to decide with now. `decided`
-    is called after each commit. `pause`: how long a break counts as work. At most `most` customers
-    are decided on in a transaction.
+    crash leaves nobody out and asks nobody twice. A customer who cannot be decided on for a fault
+    of ours is left out this time, and keeps nobody else waiting. `desk` gives what to decide with
+    now. `decided` is called after each commit. `pause`: how long a break counts as work. At most
+    `most` customers are decided on in a transaction.
     """
 
     engine: AsyncEngine
@@ -53,12 +68,13 @@ class Schedules:
             for trigger in self.desk().programme.schedules.values():
                 try:
                     await self.follow(trigger, stop)
-                except WEATHER as error:
-                    _log.warning("a schedule waits", survey=trigger.key, error=type(error).__name__)
+                except Exception as error:  # noqa: BLE001 - no fault of one ends the process
+                    failed("schedules", error, survey=trigger.key)
             await first_of((stop,), (), _LOOK_EVERY_S)
 
     async def follow(self, trigger: Trigger, stop: asyncio.Event | None = None) -> int:
         """Move one schedule as far as it may go now; how many customers were decided on."""
+        await self._tell_behind(trigger.survey)
         total = 0
         while stop is None or not stop.is_set():
             number, more = await self._step(trigger)
@@ -77,26 +93,53 @@ class Schedules:
             if position is None:
                 return 0, False
             leg = next_leg(position, desk.now, survey, self.pause)
-            SCHEDULE_BEHIND.labels(survey.key).set(leg.behind.total_seconds())
             if leg.begin == leg.end:
                 return 0, False
-            due, reached = await self._due(connection, survey, leg, desk)
-            if due:
-                arrivals = [_arrival(each, trigger, leg, desk) for each in due]
-                await on_batch(arrivals, [], SqlLedger(connection), self.publish, desk)
+            found, reached = await self._due(connection, survey, leg, desk)
+            if found:
+                way = _Way(connection, trigger, leg, desk)
+                await self._decide(sorted(found, key=lambda each: each.customer_id), way)
             await move_schedule(connection, survey.key, reached)
-        return len(due), reached.at < leg.end
+        return len(found), reached.at < leg.end
+
+    async def _tell_behind(self, survey: str) -> None:
+        """Read it, for whoever does not hold the schedule would else tell what was true once."""
+        async with self.engine.connect() as connection:
+            position = (await read_positions(connection)).get(survey)
+        now = self.desk().now
+        behind = max(now - (position or now), timedelta(0))
+        SCHEDULE_BEHIND.labels(survey).set(behind.total_seconds())
+
+    async def _decide(self, found: Sequence[Found], way: _Way) -> None:
+        """Decide on these, in the order of their ids; halved until who is at fault stands alone."""
+        try:
+            async with way.connection.begin_nested():
+                arrivals = [_arrival(each, way) for each in found]
+                ledger = SqlLedger(way.connection)
+                await on_batch(arrivals, [], ledger, self.publish, way.desk)
+        except Exception as error:
+            verdict, alone = judge(error), len(found) == 1
+            if verdict is Verdict.WEATHER or (alone and verdict.passes):
+                raise
+            if alone:
+                _skip(found[0], way.trigger.survey)
+                return
+        else:
+            return
+        half = len(found) // 2
+        await self._decide(found[:half], way)
+        await self._decide(found[half:], way)
 
     async def _due(
         self, connection: AsyncConnection, survey: Survey, leg: Leg, desk: Desk
-    ) -> tuple[list[Due], Position]:
+    ) -> tuple[list[Found], Position]:
         """Who is due on the first part of the way, and where that part ends."""
         if survey.after_first is not None:
             found = await due_after_first(connection, survey.after_first, leg, self.most)
             if len(found) < self.most:
                 return found, leg.stopped(leg.end)
             last = found[-1]
-            return found, leg.stopped(last.moment, last.contact.customer.id)
+            return found, leg.stopped(last.moment, last.customer_id)
         found = await self._due_by_slot(connection, survey, leg, desk)
         if len(found) <= self.most:
             return found, leg.stopped(leg.end)
@@ -105,9 +148,9 @@ class Schedules:
 
     async def _due_by_slot(
         self, connection: AsyncConnection, survey: Survey, leg: Leg, desk: Desk
-    ) -> list[Due]:
+    ) -> list[Found]:
         """Who is due on the way by their slots; one more than fit, where there is one."""
-        found: list[Due] = []
+        found: list[Found] = []
         rhythm, zone = survey.every, desk.programme.zone
         if rhythm is None:
             return found
@@ -118,7 +161,13 @@ class Schedules:
         return found
 
 
-def _arrival(due: Due, trigger: Trigger, leg: Leg, desk: Desk) -> Arrival:
-    dimensions = desk.programme.segments.paths
-    event = event_of(due, trigger, due.moment + leg.behind, dimensions)
+def _arrival(found: Found, way: _Way) -> Arrival:
+    dimensions = way.desk.programme.segments.paths
+    event = event_of(found.read(), way.trigger, found.moment + way.leg.behind, dimensions)
     return Arrival(read_occasion(event, dimensions))
+
+
+def _skip(found: Found, survey: str) -> None:
+    SCHEDULE_SKIPPED.labels(survey).inc()
+    about = {"survey": survey, "customer": found.customer_id, "subject": found.subject_id}
+    _log.exception("a customer cannot be decided on and is left out this time", **about)

@@ -1,7 +1,10 @@
 """Waiting for whatever comes first."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +15,21 @@ WEATHER: Final = (*AWAY, KafkaUnavailable)
 LOOK_AGAIN_S: Final = 0.5
 
 Clock = Callable[[], datetime]
+
+
+@dataclass
+class Seldom:
+    """Says yes at most once in so many seconds: what would be logged too often is not."""
+
+    every_s: float
+    _said_at: float = field(default=-math.inf, init=False)
+
+    def now(self) -> bool:
+        moment = time.monotonic()
+        if moment - self._said_at < self.every_s:
+            return False
+        self._said_at = moment
+        return True
 
 
 async def first_of(
