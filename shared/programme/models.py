@@ -136,7 +136,8 @@ class Programme(Written):
         """Event type to the triggers that listen to it, in the order of the file; schedules too."""
         found: dict[str, tuple[Trigger, ...]] = {}
         for trigger in (*self.triggers.values(), *self.schedules.values()):
-            found[trigger.on] = (*found.get(trigger.on, ()), trigger)
+            for kind in trigger.listens_to:
+                found[kind] = (*found.get(kind, ()), trigger)
         return found
 
     @cached_property

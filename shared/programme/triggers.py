@@ -68,7 +68,7 @@ class Trigger(Written):
 
     `cancel_on`: events about the same subject, not earlier than the one that asks, after which the
     question is pointless. `settle`: how long no further event about the subject may come before
-    all of them are decided on as one.
+    all of them are decided on as one; `settle_with`: types of events that only add what they know.
     """
 
     key: str
@@ -84,9 +84,15 @@ class Trigger(Written):
     channels: Channels = ("email", "webhook")
     delay: Delay | None = None
     settle: Annotated[Duration, within("0s", "1h")] = timedelta(0)
+    settle_with: Annotated[tuple[EventType, ...], AfterValidator(check_each_once)] = ()
     cancel_on: Annotated[tuple[EventType, ...], AfterValidator(check_each_once)] = ()
     max_age: Annotated[Duration, within("1s", "365d")] = timedelta(hours=6)
     experiment: Experiment | None = None
+
+    @property
+    def listens_to(self) -> tuple[str, ...]:
+        """The types of events that it waits for or decides on."""
+        return (self.on, *(kind for kind in self.settle_with if kind != self.on))
 
     @model_validator(mode="before")
     @classmethod
@@ -97,6 +103,13 @@ class Trigger(Written):
         family = on.partition(".")[0] if isinstance(on, str) else ""
         usual = USUALLY_CANCELLED_BY.get(family, ())
         return {**value, "cancel_on": tuple(kind for kind in usual if kind != on)}
+
+    @field_validator("settle_with")
+    @classmethod
+    def _while_it_settles(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        if value and not info.data.get("settle"):
+            raise NotAccepted("does not apply without settle", "settle beside it, such as 90s")
+        return value
 
     @field_validator("target_by")
     @classmethod

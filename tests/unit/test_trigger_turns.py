@@ -165,3 +165,22 @@ async def test_what_cancels_comes_before_or_after_what_it_cancels(
     heard = [(3, said("delivered", f"o-{n}", 1)) for n in (1, 2)]
 
     assert await subjects([*heard, (minute, refund), (minute, other)]) == ["o-2"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_parts_of_other_types_add_what_they_know_and_ask_nothing_alone(turned: bool) -> None:
+    joined = {**SETTLED, "settle_with": ["transaction.paid"]}
+    bare = said("shipped", "o-1", 0, transaction={"id": "o-1"})
+    paid = nobody("paid", "o-1", 1, transaction={"id": "o-1", "amount": 80})
+    alone = said("paid", "o-2", 1)
+    heard = [(1, bare), (0, paid), (0, alone)] if turned else [(0, bare), (1, paid), (1, alone)]
+    life = Life(asking(settled=joined))
+
+    for minute, event in sorted(heard, key=lambda pair: pair[0]):
+        await life.hear(NOW + minute * MINUTE, [event])
+    await life.pass_until(NOW + timedelta(hours=1))
+
+    assert [(i.subject_id, i.customer_id) for i in life.asked] == [("o-1", "c-1")]
+    reasons = {d.event.id: d.reason for d in life.ledger.decisions.values()}
+    assert (reasons[bare.id], reasons[paid.id]) == ("asked", "asked-already")
+    assert reasons[alone.id] == "rule-not-met"

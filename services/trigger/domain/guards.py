@@ -22,6 +22,11 @@ def _settling(ask: Ask) -> Reason | None:
     return Reason.SETTLING if waits else None
 
 
+def _only_parts(ask: Ask) -> Reason | None:
+    """What settled is all of types that only add to the one that the trigger asks on."""
+    return None if ask.occasion.event.type == ask.trigger.on else Reason.RULE_NOT_MET
+
+
 def _nobody(ask: Ask) -> Reason | None:
     return Reason.NO_CONTACT if ask.occasion.customer is None else None
 
@@ -90,7 +95,15 @@ def _in_share(ask: Ask, share: float) -> bool:
 
 # One rule a line, in the order in which they are asked; the first that objects is the reason.
 # The first need nothing but the event: where one of them objects no facts are looked up.
-BY_EVENT: Sequence[Guard] = (_too_old, _settling, _nobody, _rule, _not_sampled, _out_of_reach)
+BY_EVENT: Sequence[Guard] = (
+    _too_old,
+    _settling,
+    _only_parts,
+    _nobody,
+    _rule,
+    _not_sampled,
+    _out_of_reach,
+)
 BY_FACTS: Sequence[Guard] = (
     _asked_already,
     _cancelled,
