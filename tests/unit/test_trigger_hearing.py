@@ -1,10 +1,13 @@
 """Reminders wait until the answers are heard that Kafka has."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 
 import pytest
+from structlog.testing import capture_logs
 
+from services.trigger.metrics import REGISTRY
 from services.trigger.worker import hearing
 from services.trigger.worker.hearing import Hearing
 from shared.stream import KafkaUnavailable, Partition
@@ -78,3 +81,34 @@ async def test_what_kafka_does_not_say_is_not_heard() -> None:
     with pytest.raises(KafkaUnavailable):
         await heard.until_heard(asyncio.Event())
     assert not heard.lately()
+
+
+def held() -> float | None:
+    return REGISTRY.get_sample_value("earshot_trigger_reminders_held_seconds")
+
+
+async def test_how_long_reminders_are_held_back_is_told_and_said_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard, log = hearing_of({}, {})
+    began = time.monotonic()
+    clock = [began]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    async def away() -> Mapping[Partition, int]:
+        raise KafkaUnavailable("away")
+
+    heard.ends = away
+    told, said = [], []
+    for passed in (30.0, 61.0, 90.0, 122.0):
+        clock[0] = began + passed
+        with capture_logs() as logs, pytest.raises(KafkaUnavailable):
+            await heard.until_heard(asyncio.Event())
+        told.append(held())
+        said.append(len(logs))
+    heard.ends = log.ends
+    await heard.until_heard(asyncio.Event())
+
+    assert told == pytest.approx([30.0, 61.0, 90.0, 122.0], abs=0.5)
+    assert said == [0, 1, 0, 1]
+    assert held() == 0

@@ -29,11 +29,22 @@ _TAKE: Final = text(f"""
 """)  # noqa: S608
 
 
+_PUT_OFF: Final = text("""
+    UPDATE invitations
+    SET remind_at = CASE WHEN expires_at > :until THEN CAST(:until AS timestamptz) END
+    WHERE id = ANY(CAST(:ids AS text[])) AND remind_at IS NOT NULL
+""")
+
+
 class SentLetters:
-    """`handlers.Sent` on one connection; the caller's transaction is the unit."""
+    """`handlers.Sent` on one connection; the caller's transaction is the unit.
+
+    `taken`: the ids of the letters that were taken, also of one that cannot be read.
+    """
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.taken: Sequence[str] = ()
 
     async def to_remind(self, most: int, now: datetime) -> Sequence[str]:
         values = {"now": now, "most": most}
@@ -44,8 +55,14 @@ class SentLetters:
     ) -> Sequence[Unanswered]:
         values = {"ids": customers, "most": most, "now": now}
         rows = (await self._connection.execute(_TAKE, values)).mappings().all()
+        self.taken = [row["id"] for row in rows]
         letters = [
             Unanswered(read_invitation(row), row["due_at"], row["answered"], row["traceparent"])
             for row in rows
         ]
         return sorted(letters, key=lambda last: (last.due_at, last.invitation.id))
+
+
+async def put_off(connection: AsyncConnection, letters: Sequence[str], until: datetime) -> None:
+    """After these letters the reminder is due then; never where the question is over by then."""
+    await connection.execute(_PUT_OFF, {"ids": letters, "until": until})

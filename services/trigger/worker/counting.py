@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.domain.precision import Pair
 from services.trigger.store.counting import begin_counting
-from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, first_of
+from services.trigger.worker.faults import failed
+from services.trigger.worker.waiting import LOOK_AGAIN_S, Seldom, first_of
 
-_log = structlog.get_logger()
+_SAID_EVERY_S: Final = 30.0
 
 
 async def run_counting(engine: AsyncEngine, pairs: Sequence[Pair], stop: asyncio.Event) -> None:
@@ -18,10 +19,11 @@ async def run_counting(engine: AsyncEngine, pairs: Sequence[Pair], stop: asyncio
 
     Until a new pair's past is counted, its triggers ask as if nobody had ever answered.
     """
+    seldom = Seldom(_SAID_EVERY_S)
     while not stop.is_set():
         try:
             await begin_counting(engine, pairs)
             await stop.wait()
-        except WEATHER as error:
-            _log.warning("counting waits for the database", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - no fault of counting ends the process
+            failed("counting", error, said=seldom.now())
             await first_of((stop,), (), LOOK_AGAIN_S)

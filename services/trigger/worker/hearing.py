@@ -7,11 +7,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.trigger.worker.waiting import first_of
+import structlog
+
+from services.trigger.metrics import REMINDERS_HELD
+from services.trigger.worker.waiting import Seldom, first_of
 from shared.stream.records import Partition
 
+_log = structlog.get_logger()
 _LATELY_S: Final = 30.0
 _LOOK_AGAIN_S: Final = 0.2
+_LONG_S: Final = 60.0
 
 
 @dataclass
@@ -24,6 +29,8 @@ class Hearing:
     ends: Callable[[], Awaitable[Mapping[Partition, int]]]
     stands: Callable[[Iterable[Partition]], Awaitable[Mapping[Partition, int]]]
     _heard_at: float = field(default=-math.inf, init=False)
+    _since: float = field(default_factory=time.monotonic, init=False)
+    _seldom: Seldom = field(default_factory=lambda: Seldom(_LONG_S), init=False)
 
     def lately(self) -> bool:
         """Whether all was heard that Kafka had at some moment of the last 30 s."""
@@ -34,13 +41,23 @@ class Hearing:
 
         Raises KafkaUnavailable.
         """
+        self._tell()
         began, left = time.monotonic(), dict(await self.ends())
         while left := await self._beyond(left):
+            self._tell()
             await first_of((stop,), (), _LOOK_AGAIN_S)
             if stop.is_set():
                 return False
-        self._heard_at = began
+        self._heard_at = self._since = began
+        self._tell()
         return True
+
+    def _tell(self) -> None:
+        """For how long reminders are held back: as a number, and once a minute in words."""
+        held = time.monotonic() - self._since
+        REMINDERS_HELD.set(held)
+        if held > _LONG_S and self._seldom.now():
+            _log.warning("reminders wait until the answers are heard", seconds=round(held))
 
     async def _beyond(self, ends: Mapping[Partition, int]) -> dict[Partition, int]:
         stands = await self.stands(ends)
