@@ -70,7 +70,8 @@ _TAKE: Final = text(f"""
     FROM waiting w
     WHERE customer_id = ANY(CAST(:ids AS text[])) AND (
             planned_at <= (SELECT last FROM turn WHERE turn.customer_id = w.customer_id)
-            OR (trigger, subject_id, customer_id) IN (SELECT * FROM due))
+            OR (trigger, subject_id, customer_id) IN (SELECT * FROM due)
+            OR (trigger, subject_id) IN (SELECT r.trigger, r.subject_id FROM {unnested(_SUBJECT)}))
        OR customer_id IS NULL AND (trigger, subject_id) IN (
            SELECT r.trigger, r.subject_id FROM {unnested(_SUBJECT)}
            UNION ALL
