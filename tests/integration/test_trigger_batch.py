@@ -18,7 +18,10 @@ from shared.db import open_engine
 from shared.events import Event, SurveyDecision, SurveyOptout
 from tests.support.trigger import CHANNELS, NOW, arrival, call_ended, later, programme
 
-TABLES = ("events", "customers", "contacts", "decisions", "invitations", "suppressions")
+TABLES = (
+    *("events", "customers", "contacts", "decisions", "invitations", "suppressions"),
+    *("occasions", "consents"),
+)
 
 
 @pytest.fixture
@@ -163,4 +166,5 @@ async def test_retention_deletes_what_is_too_old_and_keeps_what_is_open(
 
     assert set(early.values()) == {0}
     assert middle == {**early, "events": 2, "customers": 2}
-    assert late == {**early, "decisions": 2, "invitations": 1, "contacts": 1}
+    gone = {"decisions": 2, "occasions": 2, "invitations": 1, "contacts": 1, "consents": 1}
+    assert late == {**early, **gone}

@@ -59,8 +59,9 @@ async def database(database_url: str) -> AsyncIterator[Connection]:
     for row in ("waiting VALUES ('t', 's', 'e', 'x', 'c', '{}', now(), now(), now())", ANSWER):
         await connection.execute(f"INSERT INTO {row}")
     await connection.fetch(
-        "SELECT pg_restore_relation_stats('schemaname', schemaname::text, 'relname', tablename::text,"
-        " 'relpages', 1, 'reltuples', 1e6::real) FROM pg_tables WHERE schemaname = 'trigger'"
+        "SELECT pg_restore_relation_stats('schemaname', schemaname::text,"
+        " 'relname', tablename::text, 'relpages', 1,"
+        " 'reltuples', 1e6::real) FROM pg_tables WHERE schemaname = 'trigger'"
     )
     await connection.fetch(
         "SELECT pg_restore_attribute_stats('schemaname', table_schema::text,"
@@ -73,7 +74,8 @@ async def database(database_url: str) -> AsyncIterator[Connection]:
 
 
 async def plan_of(database: Connection, statement: ClauseElement) -> dict[str, Any]:
-    sql = str(statement.compile(dialect=asyncpg.dialect()))
+    dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]
+    sql = str(statement.compile(dialect=dialect))
     number = max(map(int, re.findall(r"\$(\d+)", sql)), default=0)
     # a limit makes reading a table in any order look cheap, where enough of its rows fit
     sql = re.sub(r"LIMIT \d+", "", sql)

@@ -48,10 +48,20 @@ def test_a_rule_finds_what_it_is_for(tmp_path: Path, case: dict[str, Any]) -> No
 
 
 def test_every_rule_has_its_programme() -> None:
-    elsewhere = {"selects-on-outcome", "foreign-frame"}
+    elsewhere = {"selects-on-outcome", "foreign-frame", "delay-forgets"}
 
     assert {case["rule"] for case in CASES} | elsewhere == {rule.name for rule in LINTS}
     assert len({rule.name for rule in LINTS}) == len(LINTS)
+
+
+@pytest.mark.parametrize(("kept", "found"), [(31, set()), (30, {"after-call.delay"})])
+def test_a_delay_is_shorter_than_the_memory(tmp_path: Path, kept: int, found: set[str]) -> None:
+    folder = copy_shipped(tmp_path)
+    change(folder, "triggers.yaml", "sample: 1.0", "delay: 30d")
+
+    findings = lint(load_programme(folder), timedelta(days=kept))
+
+    assert {each.key for each in findings if each.rule == "delay-forgets"} == found
 
 
 def test_no_cap_at_all_is_told_once(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ _UNDECIDED: Final = (
     "SELECT FROM waiting w WHERE w.event_id = decisions.event_id"
     " AND w.source = decisions.source AND w.trigger = decisions.trigger"
 )
+_CONSENTING: Final = "consents.customer_id"
 _DAY_BEFORE: Final = "day < CAST(CAST(:before AS timestamptz) AS date)"
 _BY_DEDUPE: Final = frozenset({"events", "customers", "groups"})
 
@@ -52,14 +53,12 @@ _BY_KEY: Final = {
     "customers": ("id", f"seen_at < :before AND NOT {_waiting('customers.id')}"),
     "contacts": (
         "customer_id",
-        "seen_at < :before"
-        f" AND NOT {_waiting('contacts.customer_id')} AND NOT EXISTS ({_OPEN})",
+        f"seen_at < :before AND NOT {_waiting('contacts.customer_id')} AND NOT EXISTS ({_OPEN})",
     ),
     "firsts": ("customer_id", f"at < :before AND NOT {_known('firsts.customer_id')}"),
     "consents": (
         "customer_id",
-        f"said AND at < :before AND NOT {_known('consents.customer_id')}"
-        f" AND NOT {_waiting('consents.customer_id')}",
+        f"said AND at < :before AND NOT {_known(_CONSENTING)} AND NOT {_waiting(_CONSENTING)}",
     ),
 }
 

@@ -31,6 +31,7 @@ LINTS: Final[Sequence[Lint]] = (
     Lint("cancels-itself", Level.ERROR, selections.cancels_itself),
     Lint("settles-too-long", Level.ERROR, selections.settles_too_long),
     Lint("cap-forgets", Level.ERROR, limits.short_memory),
+    Lint("delay-forgets", Level.ERROR, limits.delay_forgets),
     Lint("empty-sample", Level.WARNING, selections.empty_sample),
     Lint("unasked-survey", Level.WARNING, selections.unasked_survey),
     Lint("waits-for-the-old", Level.WARNING, selections.waits_for_the_old),

@@ -12,6 +12,7 @@ from services.trigger.domain.lint.findings import (
     Subject,
     at,
     channels_of,
+    delays_of,
 )
 from shared.durations import format_duration
 from shared.programme.asking import NEVER_QUIET, Cap, QuietHours, Reminders
@@ -68,6 +69,18 @@ def short_memory(subject: Subject) -> Iterator[Found]:
             what = f"{format_duration(cap.per)} is longer than EARSHOT_TRIGGER_RETENTION, {kept}"
             why = "what was asked before that is forgotten and not counted"
             yield Found(PROGRAMME, (*path, "per"), what, why)
+
+
+def delay_forgets(subject: Subject) -> Iterator[Found]:
+    """A question that waits longer than what it is decided by is kept."""
+    kept = format_duration(subject.retention)
+    for trigger in subject.triggers:
+        longest = max(delays_of(trigger, subject.programme))
+        if longest >= subject.retention:
+            span = format_duration(longest)
+            what = f"{span} is not shorter than EARSHOT_TRIGGER_RETENTION, {kept}"
+            why = "what cancels it, or was asked meanwhile, is forgotten before it is decided"
+            yield at(trigger, "delay", what, why)
 
 
 def idle_dimension(subject: Subject) -> Iterator[Found]:
