@@ -27,7 +27,7 @@ from tests.support.trigger_rig import Rig, emptied
 from tests.support.trigger_schedules import DAY, Scheduled, asking
 
 SPOILT = """'{"region": {"not": "text"}}'"""
-SPOIL = "UPDATE invitations SET channels = '{}'"
+SPOIL = "UPDATE invitations SET segments = '5'"
 SURVEY = {"survey": "relationship"}
 HALF_AGO = """
     INSERT INTO firsts SELECT customer_id, 'transaction.paid', seen_at + 99.5 * interval '1 day'
@@ -160,9 +160,7 @@ async def test_a_reminder_that_cannot_be_decided_keeps_nobody_else_waiting(rig: 
     assert value("reminders_put_off_total") == before + 1
 
     rig.clock.now = later(hours=3)
-    await change(
-        rig.engine, "UPDATE invitations SET channels = '{email}' WHERE customer_id = 'c-2'"
-    )
+    await change(rig.engine, "UPDATE invitations SET segments = '{}' WHERE customer_id = 'c-2'")
     await remind(rig)
 
     assert await rows(rig, reminded) == [("c-1",), ("c-2",), ("c-3",)]
