@@ -140,6 +140,10 @@ def by_hand(rows: Sequence[Row], scores: Mapping[str, int], now: datetime) -> di
     return {
         variant: Counted(
             invited=sum(row["variant"] == variant for row in went),
+            pending=sum(
+                row["variant"] == variant and row["expires_at"] > now - timedelta(hours=1)
+                for row in went
+            ),
             counted=len(of[variant]),
             answered=len(told[variant]),
             points=Counter(told[variant]),
@@ -162,8 +166,9 @@ async def test_what_is_counted_is_what_a_recount_by_hand_gives(
     assert [each["variant"] for each in found["variants"]] == ["short", "long"]
     for each in found["variants"]:
         one = hand[each["variant"]]
-        told = (each["invited"], each["counted"], each["answered"])
-        assert told == (one.invited, one.counted, one.answered)
+        told = (each["invited"], each["pending"], each["counted"], each["answered"])
+        assert told == (one.invited, one.pending, one.counted, one.answered)
+        assert one.pending > 0
         rate, score = rate_of(one), score_of(one, CSAT)
         assert each["response_rate"] == {"rate": rate.mean, "interval": list(rate.interval or ())}
         assert each["score"] == {"score": score.mean, "interval": list(score.interval or ())}
@@ -209,9 +214,26 @@ async def test_an_answer_counts_once_the_time_to_answer_is_over(
         {"i-0000": 5, "i-0001": 5, "i-0002": 5},
     )
 
-    short, _ = (await shown(client))["variants"]
+    found = await shown(client)
 
+    short, _ = found["variants"]
     assert (short["invited"], short["counted"], short["answered"]) == (3, 1, 1)
+    assert short["pending"] == 2
+    assert "nothing to compare" in found["sentence"]
+
+
+async def test_until_somebody_counts_it_says_how_long(
+    core: Core, client: httpx.AsyncClient
+) -> None:
+    first = utc_now() - timedelta(minutes=1)
+    ends = [first + DAY, first, first + 2 * DAY]
+    await store(core, [invited(n, "short", expires_at=end) for n, end in enumerate(ends)], {})
+
+    found = await shown(client)
+
+    assert [each["pending"] for each in found["variants"]] == [3, 0]
+    moment = f"{first + timedelta(hours=1):%Y-%m-%d %H:%M} UTC"
+    assert f"the first customers' time to answer ends on {moment} " in found["sentence"]
 
 
 async def test_experiments_are_listed_before_and_after_their_time(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Response
@@ -13,9 +13,9 @@ from services.trigger.domain.comparing import (
     Counted,
     Difference,
     compare,
+    in_words,
     rate_of,
     score_of,
-    sentences,
 )
 from services.trigger.domain.experiments import find_experiment
 from services.trigger.domain.sequences import LEVEL
@@ -29,7 +29,6 @@ from shared.web import Page
 from shared.web.app import json_response
 
 Interval = tuple[float, float] | None
-ALONE: Final = "No difference is proven yet: there is only one variant."
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -43,10 +42,11 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What one variant brought: `counted` are the customers whose time to answer is over."""
+    """`pending` may still be answered; `counted` are the customers whose time to answer is over."""
 
     variant: str
     invited: int
+    pending: int
     counted: int
     answered: int
     response_rate: Rate
@@ -135,8 +135,7 @@ def build_experiments(laboratory: Laboratory, clock: Callable[[], datetime]) -> 
     @router.get("/v1/experiments/{name}", summary="What each variant brought, and how sure that is")
     async def experiment(name: str) -> Response:
         subjects = await laboratory.subjects()
-        subject = subjects.get(name)
-        if subject is None:
+        if (subject := subjects.get(name)) is None:
             raise NotFound(f"there is no such experiment; known: {one_of(sorted(subjects))}")
         now = clock()
         counted = await laboratory.store.counted(subject, laboratory.variants(name), now)
@@ -147,7 +146,7 @@ def build_experiments(laboratory: Laboratory, clock: Callable[[], datetime]) -> 
             level=LEVEL,
             variants=[_outcome(key, each, subject.metric) for key, each in counted.items()],
             compared=[_versus(each) for each in compared],
-            sentence=" ".join(sentences(compared, subject.metric)) or ALONE,
+            sentence=in_words(counted, compared, subject.metric),
         )
         return json_response(shown)
 
@@ -174,6 +173,7 @@ def _outcome(variant: str, counted: Counted, metric: Metric) -> Outcome:
     return Outcome(
         variant=variant,
         invited=counted.invited,
+        pending=counted.pending,
         counted=counted.counted,
         answered=counted.answered,
         response_rate=Rate(rate.mean, rate.interval),

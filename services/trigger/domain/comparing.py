@@ -1,14 +1,16 @@
 """What an experiment has shown so far, from counts."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import fsum
 from typing import Final
 
 from services.trigger.domain.sequences import LEVEL, difference, interval
 from shared.programme.metrics import Klass, Metric, ScoreKind
 
+ALONE: Final = "No difference is proven yet: there is only one variant."
 QUESTIONS: Final = 2  # both the response rate and the score are compared
 _NET: Final = {Klass.DETRACTOR: 0.0, Klass.PASSIVE: 0.5, Klass.PROMOTER: 1.0}
 Pairs = Mapping[tuple[int, int], int]  # (of the first variant, of this one) to how many
@@ -18,13 +20,16 @@ Pairs = Mapping[tuple[int, int], int]  # (of the first variant, of this one) to 
 class Counted:
     """What was counted of one variant.
 
-    `invited`: all invitations that went out. The rest is of customers whose time to answer is
-    over, each by the first invitation alone: `points` are the scores of those who answered.
-    `rates` pairs who answered (1) or did not (0) with the same of the first variant, `scores` the
-    scores.
+    `invited`: all invitations that went out; `pending`: those of them whose time to answer is not
+    over; `next_at`: when the first of these may be counted. The rest is of customers whose time to
+    answer is over, each by the first invitation alone: `points` are the scores of those who
+    answered. `rates` pairs who answered (1) or did not (0) with the same of the first variant,
+    `scores` the scores.
     """
 
     invited: int = 0
+    pending: int = 0
+    next_at: datetime | None = None
     counted: int = 0
     answered: int = 0
     points: Mapping[int, int] = field(default_factory=dict)
@@ -105,12 +110,28 @@ def compare(counted: Mapping[str, Counted], metric: Metric) -> Sequence[Compared
     ]
 
 
+def in_words(counted: Mapping[str, Counted], compared: Sequence[Compared], metric: Metric) -> str:
+    """What it means; never empty."""
+    return _patience(counted.values()) or " ".join(sentences(compared, metric)) or ALONE
+
+
 def sentences(compared: Sequence[Compared], metric: Metric) -> Iterator[str]:
-    """What it means, one sentence a comparison and question."""
+    """One sentence a comparison and question."""
     points = "points of the scale" if metric.score is ScoreKind.MEAN else "points"
     for each in compared:
         yield _sentence(each, "response rate", each.rate, 100, "points")
         yield _sentence(each, "score", each.score, 1, points)
+
+
+def _patience(counted: Collection[Counted]) -> str:
+    moments = [each.next_at for each in counted if each.next_at is not None]
+    if not moments or any(each.counted for each in counted):
+        return ""
+    ends = min(moments).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"Nothing is counted yet: the first customers' time to answer ends on {ends}"
+        " (with an hour for answers on their way)."
+    )
 
 
 def _sentence(each: Compared, what: str, found: Difference, factor: int, points: str) -> str:

@@ -24,7 +24,9 @@ ORDER BY experiment, created_at DESC, id
 """
 
 _INVITED: Final = """
-SELECT variant, count(*) AS n FROM invitations
+SELECT variant, count(*) AS n, count(*) FILTER (WHERE expires_at > :over) AS pending,
+    min(expires_at) FILTER (WHERE expires_at > :over) AS ends
+FROM invitations
 WHERE experiment = :name AND survey = :survey
     AND reminder_of IS NULL AND status IN ('sent', 'unknown')
 GROUP BY variant
@@ -104,7 +106,7 @@ class ExperimentStore:
         }
         async with self.engine.connect() as connection:
             await connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            invited = {row["variant"]: row["n"] for row in await _rows(connection, _INVITED, about)}
+            invited = {row["variant"]: row for row in await _rows(connection, _INVITED, about)}
             names = list(dict.fromkeys([*variants, *sorted(invited)]))
             rows = await _rows(connection, _COUNTED, {**about, "first": next(iter(names), "")})
         return _assembled(names, invited, rows)
@@ -125,16 +127,18 @@ def _subject(row: sa.RowMapping) -> Subject:
 
 
 def _assembled(
-    names: Iterable[str], invited: Mapping[str, int], rows: Iterable[sa.RowMapping]
+    names: Iterable[str], invited: Mapping[str, sa.RowMapping], rows: Iterable[sa.RowMapping]
 ) -> Mapping[str, Counted]:
     parts: dict[tuple[str, str], dict[tuple[int, int], int]] = defaultdict(dict)
     for row in rows:
         parts[row["part"], row["variant"]][row["first"], row["own"]] = row["n"]
     found: dict[str, Counted] = {}
     for name in names:
-        counted = parts["counted", name]
+        counted, sent = parts["counted", name], invited.get(name)
         found[name] = Counted(
-            invited=invited.get(name, 0),
+            invited=sent["n"] if sent else 0,
+            pending=sent["pending"] if sent else 0,
+            next_at=sent["ends"] + GRACE if sent and sent["pending"] else None,
             counted=sum(counted.values()),
             answered=counted.get((0, 1), 0),
             points={own: n for (_, own), n in parts["points", name].items()},
