@@ -144,6 +144,17 @@ async def test_the_newest_word_on_a_channel_counts_and_of_two_at_once_the_no(
     assert memory.consents["c-1"] == {"email": Said(yes=False, at=later)}
 
 
+async def test_a_yes_from_a_clock_that_is_ahead_does_not_outlive_a_later_no(ledger: Ledger) -> None:
+    far = NOW + timedelta(days=3650)
+    for number, (at, yes) in enumerate([(far, True), (NOW + timedelta(hours=1), False)], 1):
+        event = call_ended(number, at=at, customer={"consent": {"email": yes}})
+        heard = replace(DESK, now=NOW + timedelta(hours=number - 1))
+        await ledger.remember([arrival(event)], heard)
+
+    memory = await recalled(ledger)
+    assert memory.consents["c-1"]["email"].yes is False
+
+
 async def test_what_cancels_is_known_by_subject_and_customer(ledger: Ledger) -> None:
     at = NOW - timedelta(minutes=1)
     cancels = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.trigger.domain.decisions import Decision
-from services.trigger.domain.facts import Cancelling, PastAsk, Said
+from services.trigger.domain.facts import Cancelling, PastAsk, Said, said_at
 from services.trigger.domain.invitations import Invitation
 from services.trigger.domain.memory import Group, Memory
 from services.trigger.domain.occasions import Occasion
@@ -43,11 +43,11 @@ class MemoryLedger:
         self.events |= fresh
         for arrival in arrivals:
             if arrival.key in fresh:
-                self._hear(arrival.occasion)
+                self._hear(arrival.occasion, desk.now)
         return fresh
 
-    def _hear(self, occasion: Occasion) -> None:
-        customer, at = occasion.customer, occasion.event.time
+    def _hear(self, occasion: Occasion, now: datetime) -> None:
+        customer, at = occasion.customer, said_at(occasion.event.time, now)
         for channel, yes in (customer.consent if customer else {}).items():
             known = self.said[customer.id if customer else ""]
             before = known.get(channel)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from services.trigger.domain.caps import History, full
-from services.trigger.domain.facts import Facts, Margin, PastAsk
+from services.trigger.domain.facts import Facts, Margin, PastAsk, said_at
 from services.trigger.domain.hours import next_open, zones_of
 from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.questions import Question
@@ -87,12 +87,13 @@ class Ask:
 
     def consent(self, channel: str, *, silence: bool) -> bool:
         """What the customer said last about a channel; of a yes and a no at once the no."""
-        event, customer = self.occasion.event, self.occasion.customer
+        customer, heard_at = self.occasion.customer, self.question.heard_at
+        at = said_at(self.occasion.event.time, heard_at)
         here = customer.consent.get(channel) if customer else None
         kept = self.facts.consent.get(channel)
-        if kept is None or (here is not None and event.time > kept.at):
+        if kept is None or (here is not None and at > kept.at):
             return silence if here is None else here
-        if here is not None and event.time == kept.at:
+        if here is not None and at == kept.at:
             return here and kept.yes
         return kept.yes
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,17 @@ class Said:
 
     yes: bool
     at: datetime
+
+
+_AHEAD = timedelta(days=1)
+
+
+def said_at(time: datetime, heard_at: datetime) -> datetime:
+    """When a customer's word counts from: the event's time, unless its clock is a day ahead.
+
+    A yes dated into the future would outlive every later no.
+    """
+    return heard_at if time - heard_at > _AHEAD else time
 
 
 @dataclass(frozen=True, slots=True)

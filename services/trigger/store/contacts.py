@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from services.trigger.domain.customers import Customer
+from services.trigger.domain.facts import said_at
 from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.schedules import slot_of
 from shared.columns import insert_all
@@ -93,16 +94,17 @@ def _contact(customer: Customer, occasion: Occasion) -> tuple[Any, ...]:
     )
 
 
-def consent_rows(occasions: Sequence[Occasion]) -> list[tuple[Any, ...]]:
+def consent_rows(occasions: Sequence[Occasion], now: datetime) -> list[tuple[Any, ...]]:
     """The newest word of each customer on each channel, sorted."""
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
     for occasion in sorted(occasions, key=lambda o: o.event.time):
         customer, event = occasion.customer, occasion.event
+        at = said_at(event.time, now)
         for channel, said in (customer.consent if customer else {}).items():
             key = (customer.id if customer else "", channel)
             kept = found.get(key)
-            if kept is None or _word(event.time, said=said) > _word(kept[3], said=kept[2]):
-                found[key] = (*key, said, event.time, event.source, event.id)
+            if kept is None or _word(at, said=said) > _word(kept[3], said=kept[2]):
+                found[key] = (*key, said, at, event.source, event.id)
     return [found[key] for key in sorted(found)]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -87,7 +88,7 @@ async def keep_events(
         await connection.execute(_KEEP, columns(_OCCASION, rows))
         # what a schedule makes says nothing new, and keeps no contact that would else be forgotten
         emitted = [o for o in occasions if not o.event.type.startswith(f"{SCHEDULE}.")]
-        await _keep_people(connection, emitted)
+        await _keep_people(connection, emitted, desk.now)
         asking = asking_after_first(desk.programme)
         wanted = {after.on for after in asking.values()}
         told = [(o.customer_id, o.event.type, o.event.time) for o in emitted]
@@ -96,8 +97,10 @@ async def keep_events(
     return fresh
 
 
-async def _keep_people(connection: AsyncConnection, occasions: Sequence[Occasion]) -> None:
-    contacts, consents = contact_rows(occasions), consent_rows(occasions)
+async def _keep_people(
+    connection: AsyncConnection, occasions: Sequence[Occasion], now: datetime
+) -> None:
+    contacts, consents = contact_rows(occasions), consent_rows(occasions, now)
     if contacts:
         await connection.execute(KEEP_CONTACTS, columns(CONTACT, contacts))
     if consents:
