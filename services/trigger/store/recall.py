@@ -68,7 +68,7 @@ async def recall(
     await _suppressions(connection, wanted.customers, memory)
     if not wanted.invitations:
         return memory
-    memory.asked |= set(await _scalars(connection, wanted.invitations))
+    memory.asked |= set(await _asked(connection, wanted.invitations))
     await _consents(connection, wanted.askable, memory)
     if desk.programme.cancelled_by:
         await _cancellings(connection, wanted.subjects, memory)
@@ -94,7 +94,7 @@ def longest(programme: Programme, *, of_group: bool) -> timedelta:
     return max(periods, default=timedelta(0))
 
 
-async def _scalars(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[str]:
+async def _asked(connection: AsyncConnection, ids: Sequence[str]) -> Sequence[str]:
     return (await connection.execute(_ASKED, {"ids": ids})).scalars().all()
 
 

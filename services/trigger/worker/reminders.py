@@ -9,8 +9,7 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.trigger.handlers import Desk, Publish
-from services.trigger.handlers.reminding import on_reminders_due
+from services.trigger.handlers import Desk, Publish, on_reminders_due
 from services.trigger.metrics import REMINDERS_PUT_OFF
 from services.trigger.store.ledger import SqlLedger
 from services.trigger.store.reminders import SentLetters, put_off
