@@ -103,6 +103,19 @@ async def test_a_preview_decides_and_leaves_no_trace(core: Core, client: httpx.A
     assert len((await client.get("/v1/invitations")).json()["items"]) == 1
 
 
+async def test_a_preview_of_what_waits_says_what_it_comes_to(client: httpx.AsyncClient) -> None:
+    refused = {"consent": {"email": False, "webhook": False}}
+    event = structured(call(2, customer=refused, transaction={"id": "o-1"}))
+    reply = await client.post("/v1/preview", json={**event, "type": "transaction.refunded"})
+
+    (item,) = reply.json()["items"]
+    assert (item["decision"], item["reason"]) == ("scheduled", "delayed")
+    assert item["sentence"].startswith("Whether the customer is asked is decided when")
+    then = item["when_due"]
+    assert (then["decision"], then["reason"]) == ("suppressed", "no-consent")
+    assert then["decided_at"] > item["decided_at"]
+
+
 async def test_a_preview_reads_all_forms_of_an_event(client: httpx.AsyncClient) -> None:
     event = call(7)
     head = {"ce-specversion": "1.0", "ce-id": "evt-7", "ce-source": "/calls"}

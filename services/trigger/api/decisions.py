@@ -1,13 +1,13 @@
 """`GET /v1/decisions` explains what became of events; `POST /v1/preview` what would."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.trigger.domain.decisions import decide
+from services.trigger.domain.decisions import Decision, decide, questions_of
 from services.trigger.domain.occasions import PREFIXES, read_occasion
 from services.trigger.domain.reasons import Reason
 from services.trigger.domain.records import survey_decision
@@ -76,10 +76,30 @@ def build_decisions(
         desk = Desk(programme, channels, clock())
         facts = await queries.facts(occasion, desk)
         decided = decide(event, facts, programme, desk.now)
-        items = [_shown(survey_decision(d, preview=True), d.facts) for d in decided]
+        due = {
+            question.trigger.key: question.due_at(programme)
+            for question in questions_of(occasion, programme, desk.now, desk.now)
+        }
+        items = [_previewed(decision) for decision in decided]
+        for item, decision in zip(items, decided, strict=True):
+            if decision.waits and decision.trigger is not None:
+                at = due[decision.trigger]
+                then = decide(event, facts, programme, at)
+                item["when_due"] = _foreseen(then, decision.trigger)
         return json_response(Page(items=items))
 
     return router
+
+
+def _previewed(decision: Decision) -> dict[str, Any]:
+    return _shown(survey_decision(decision, preview=True), decision.facts)
+
+
+def _foreseen(decisions: Sequence[Decision], trigger: str) -> dict[str, Any]:
+    """What a trigger would decide once the wait is over, if nothing else came."""
+    (decision,) = (each for each in decisions if each.trigger == trigger)
+    shown = _previewed(decision)
+    return {name: shown[name] for name in ("decision", "reason", "sentence", "decided_at")}
 
 
 def _place(cursor: str | None) -> int | None:

@@ -50,9 +50,9 @@ class Reason(StrEnum):
 
 _SENTENCES = {
     Reason.ASKED: "The customer is asked at once.",
-    Reason.DELAYED: "The customer is asked when the delay after the event has passed.",
+    Reason.DELAYED: "Whether the customer is asked is decided when the delay has passed.",
     Reason.QUIET_HOURS: "The customer is asked when the quiet hours are over.",
-    Reason.SETTLING: "The customer is asked when no further event has come for a while.",
+    Reason.SETTLING: "Whether the customer is asked is decided when no further event has come.",
     Reason.NO_TRIGGER: "No trigger of the programme listens to this type of event.",
     Reason.RULE_NOT_MET: "The event does not meet the trigger's rule.",
     Reason.RULE_ERROR: "The trigger's rule failed on this event, and a rule that fails never asks.",
