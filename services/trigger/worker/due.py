@@ -13,9 +13,9 @@ from services.trigger.handlers import Desk, Publish, on_due
 from services.trigger.metrics import DUE_BEHIND, DUE_PUT_OFF
 from services.trigger.store.ledger import SqlLedger
 from services.trigger.store.waiting import behind_s
-from services.trigger.worker.waiting import WEATHER, first_of
+from services.trigger.worker.faults import failed, together_or_apart
+from services.trigger.worker.waiting import LOOK_AGAIN_S, first_of
 from shared.failpoints import Point, hit
-from shared.stream.verdict import Verdict, judge
 
 _log = structlog.get_logger()
 _MOST: Final = 500
@@ -40,10 +40,11 @@ class Due:
         while not stop.is_set():
             try:
                 number = await self.once()
-            except WEATHER as error:
-                _log.warning("what is due waits", error=type(error).__name__)
-                DUE_BEHIND.inc(_LOOK_S)  # nobody can say; it grows until somebody has looked
-                number = 0
+            except Exception as error:  # noqa: BLE001 - no fault of a round ends the process
+                failed("due", error)
+                await first_of((stop,), (), LOOK_AGAIN_S)
+                DUE_BEHIND.inc(LOOK_AGAIN_S)  # at least; it grows until somebody has looked
+                continue
             if number < _MOST:
                 await first_of((stop,), (), _LOOK_S)
 
@@ -53,13 +54,7 @@ class Due:
         A customer whose questions cannot be decided for a fault of ours waits an hour, and keeps
         nobody else waiting.
         """
-        try:
-            return await self.decide(_MOST)
-        except Exception as error:
-            if judge(error) is Verdict.WEATHER:
-                raise
-            _log.warning("what is due is decided one by one", error=type(error).__name__)
-            return await self._one_by_one()
+        return await together_or_apart(_MOST, self.decide, self._put_off)
 
     async def decide(self, most: int) -> int:
         """Decide what is due of at most so many customers; how many events that were."""
@@ -72,21 +67,6 @@ class Due:
             hit(Point.DUE_COMMITTED)
             self.decided()
         return number
-
-    async def _one_by_one(self) -> int:
-        decided = 0
-        for _ in range(_MOST):
-            try:
-                number = await self.decide(1)
-            except Exception as error:
-                if judge(error) is Verdict.WEATHER:
-                    raise
-                await self._put_off()
-                continue
-            if not number:
-                break
-            decided += number
-        return decided
 
     async def _put_off(self) -> None:
         now = self.desk().now
