@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.trigger.commands import main
-from services.trigger.domain.backtest import Effect
 from services.trigger.handlers.backtesting import compare
 from services.trigger.store.history import History
 from shared.programme.asking import Cap
@@ -76,10 +75,10 @@ async def test_the_same_programme_decides_the_same_whatever_came_late(engine: As
     """Margins, opt-outs, failed letters and late rounds are the ledger's; the rest is made anew."""
     await answered(engine)
     life = await lived(engine, 400, lag=True, of_effort=SURE)
-    now, found = life.now + TICK, await decided(engine)
+    found = await decided(engine)
 
-    whole = await again(engine, life.programme, now)
-    half = await again(engine, life.programme, now, BEGIN + timedelta(days=DAYS / 2))
+    whole = await again(life)
+    half = await again(life, since=BEGIN + timedelta(days=DAYS / 2))
 
     assert differing(found, whole.again) == {}
     assert (whole.same, whole.slips, half.slips) == (len(found), [], [])
@@ -97,7 +96,7 @@ async def test_a_changed_programme_does_what_it_would_have_done(
     fresh = await lived(another, lag=False, digest="sha256:changed", **CHANGES)
     found, would = await decided(engine), await decided(another)
 
-    effect = await again(engine, fresh.programme, life.now + TICK)
+    effect = await again(life, fresh.programme)
 
     assert differing(would, effect.again) == {}
     assert len(differing(found, would)) > 60
@@ -135,10 +134,7 @@ async def test_an_operator_sees_rows_totals_and_how_far_to_trust_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     life = await lived(engine, 60, lag=False)
-    async with engine.connect() as connection:
-        effect = await again(engine, life.programme, life.now + TICK)
-        await connection.rollback()
-    assert isinstance(effect, Effect)
+    effect = await again(life)
     monkeypatch.setenv("EARSHOT_DATABASE_URL", database_url)
     file = tmp_path / "rows.csv"
 

@@ -99,7 +99,7 @@ def events_of(seed: int, number: int, days: float) -> list[tuple[float, Event]]:
     random = Random(seed)
     found = []
     for place in range(number):
-        comes = days * _DAY * place / number
+        comes = days * _DAY * (place + random.random()) / number  # never when something is due
         late = random.choice([0, 0, 0, 60, 1800, 8 * 3600, -900])
         time = BEGIN + timedelta(seconds=comes - late * random.random())
         found.append((comes, _event(random, place, time)))
@@ -246,11 +246,10 @@ class Listed(Effect):
             self.again[outcome.entry.event.id, outcome.trigger] = outcome.reason
 
 
-async def again(
-    engine: AsyncEngine, changed: Programme, now: datetime, since: datetime = BEGIN
-) -> Listed:
-    """The backtest of a programme over what was lived."""
-    effect = Listed(changed, since)
-    async with engine.connect() as connection:
-        await decide_again(History(connection), changed, CHANNELS, effect, now)
+async def again(life: "Life", changed: Programme | None = None, since: datetime = BEGIN) -> Listed:
+    """The backtest of a programme, else of the same, over what was lived."""
+    now, programme = life.now + timedelta(seconds=1), changed or life.programme
+    effect = Listed(programme, since)
+    async with life.engine.connect() as connection:
+        await decide_again(History(connection), (life.programme, programme), CHANNELS, effect, now)
     return effect

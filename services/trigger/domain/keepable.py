@@ -1,6 +1,6 @@
 """What is kept of an event: what decides, and nothing by which a person is known or reached."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from shared.programme.views import ENVELOPE, NAMES
@@ -27,6 +27,12 @@ def keepable(data: Mapping[str, Any], dimensions: Mapping[str, str | None]) -> d
         if found is not None:
             _put(path, found, kept)
     return kept
+
+
+def is_kept(path: str, dimensions: Collection[str]) -> bool:
+    """Whether a part of the data is kept under a programme with these dimensions' paths."""
+    whole = tuple(path.split("."))
+    return path in dimensions or any(whole[: len(named)] == named for named in _NAMED)
 
 
 def _at(path: tuple[str, ...], data: Mapping[str, Any]) -> Any:

@@ -41,8 +41,8 @@ class Kept(msgspec.Struct, frozen=True):
 
     `channels`: those of the deployment; `by`: the one by which it was to be asked, for another may
     have been tried since. `consent`: the customer's last words by channel, and when. `waited`: the
-    delay and the settling in seconds for which it waited or waits; None where the event was decided
-    on as it came.
+    delay and the settling in seconds for which it waited or waits, `due`: until when; None where
+    the event was decided on as it came.
     """
 
     suppressed: tuple[str, ...] = ()
@@ -50,6 +50,7 @@ class Kept(msgspec.Struct, frozen=True):
     consent: dict[str, tuple[bool, datetime]] = {}
     margin: KeptMargin | None = None
     waited: Wait | None = None
+    due: datetime | None = None
     by: str = ""
     why: str = ""
 
@@ -83,6 +84,8 @@ def keep(ask: Ask, reason: Reason) -> dict[str, Any]:
         kept["margin"] = _margin(ask.margin, ask.trigger)
     if reason in {Reason.DELAYED, Reason.SETTLING} or ask.now > ask.question.heard_at:
         kept["waited"] = wait_of(ask.question.delay(ask.programme), ask.trigger.settle)
+    if ask.question.ready_at is not None:
+        kept["due"] = ask.question.ready_at.astimezone(UTC).isoformat()
     if reason in {Reason.ASKED, Reason.QUIET_HOURS}:
         kept["by"] = ask.free[0]
     if why := because(ask, reason):

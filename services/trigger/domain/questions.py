@@ -22,7 +22,8 @@ class Question:
     """An occasion that a trigger listens to.
 
     `heard_at`: when the event came; `settled_from`: when the newest about its subject came.
-    `merged`: the further events that settled into this one, which share its decision.
+    `merged`: the further events that settled into this one, which share its decision. `ready_at`:
+    of one that waited, when it was due and all that stands before it.
     """
 
     occasion: Occasion
@@ -31,6 +32,7 @@ class Question:
     settled_from: datetime
     traceparent: str | None = None
     merged: Sequence[Event] = ()
+    ready_at: datetime | None = None
 
     @cached_property
     def view(self) -> EventView:

@@ -69,7 +69,8 @@ def in_turn(
     for matter in sorted(found, key=lambda matter: matter.question.place(programme)):
         before = latest.get(matter.whose, matter.due_at)
         latest[matter.whose] = max(before, matter.due_at)
-        yield replace(matter, due_at=latest[matter.whose])
+        ready_at = latest[matter.whose]
+        yield replace(matter, due_at=ready_at, question=replace(matter.question, ready_at=ready_at))
 
 
 def _matters(

@@ -116,23 +116,30 @@ async def compare(
     """
     today, changed = programmes
     ledgered = await past.ledgered(since)
-    effect = await decide_again(past, changed, channels, Effect(changed, since), now)
+    effect = Effect(changed, since)
+    await decide_again(past, (today or changed, changed), channels, effect, now)
     if today is None or today.digest == changed.digest:
         return Comparison(effect, None, ledgered)
     beside = Effect(today, since, skipped=effect.missing, standing=True)
-    await decide_again(past, today, channels, beside, now)
+    await decide_again(past, (today, today), channels, beside, now)
     return Comparison(effect, beside, ledgered)
 
 
 async def decide_again(
-    past: Past, programme: Programme, channels: AbstractSet[str], effect: Effect, now: datetime
+    past: Past,
+    programmes: tuple[Programme, Programme],
+    channels: AbstractSet[str],
+    effect: Effect,
+    now: datetime,
 ) -> Effect:
     """Decide again on what came since `effect.since`, and count it there.
 
-    `channels`: those of the deployment where the ledger does not show them.
+    Events were kept by the first programme, and are decided by the second. `channels`: those of
+    the deployment where the ledger does not show them.
     """
+    kept, programme = programmes
     window = window_of(programme, effect.since, now)
-    replay = Replay(programme, channels, await past.before(window, programme))
+    replay = Replay(programme, channels, await past.before(window, programme), kept)
     async for page in past.pages(window):
         prepared = [replay.prepare(batch) for batch in page]
         replay.learn(await past.known(*_named(prepared), window))

@@ -10,7 +10,7 @@ from typing import Final
 from services.trigger.domain.backtest.entries import Entry, Record
 from services.trigger.domain.kept import wait_of
 from services.trigger.domain.questions import Question
-from services.trigger.domain.ready import Key, Pending
+from services.trigger.domain.ready import Key, Matter, Pending
 from services.trigger.domain.reasons import Reason
 from shared.programme.models import Programme
 
@@ -23,8 +23,8 @@ Subject = tuple[str, str]
 class Waiter:
     """One event under one trigger that waits.
 
-    Where it waited for the same in the ledger it is `bound`: decided when it was decided there,
-    late or not at all until today. Else it is decided when it is due.
+    One that is `bound` is decided when it was decided in the ledger, late or not at all until
+    today. Else it is decided when it is due.
     """
 
     entry: Entry
@@ -44,7 +44,7 @@ class Waiter:
     def record_of(self, clock: datetime) -> Record | None:
         """Its record, if it was decided by this clock in the ledger too."""
         record = self.record
-        return record if self.bound and record and record.decided_at == clock else None
+        return record if record is not None and record.decided_at == clock else None
 
     @property
     def customer_id(self) -> str | None:
@@ -64,10 +64,15 @@ class Round:
 
 
 class Agenda:
-    """What waits, by customer and by subject, as the table `waiting` has it."""
+    """What waits, by customer and by subject, as the table `waiting` has it.
 
-    def __init__(self, programme: Programme) -> None:
+    `same`: it is the programme of the ledger, so that all waits until when it was decided there.
+    Under another one only that is as late as it was there which is due as it was there.
+    """
+
+    def __init__(self, programme: Programme, *, same: bool) -> None:
         self._programme = programme
+        self._same = same
         self.waiting: dict[Key, Waiter] = {}
         self._of_customer: defaultdict[str, set[Key]] = defaultdict(set)
         self._of_subject: defaultdict[Subject, set[Key]] = defaultdict(set)
@@ -93,6 +98,17 @@ class Agenda:
             if waiter.due_at != due:
                 waiter.bound, waiter.due_at = False, due
                 heappush(self._dues, (due, waiter.pending.key))
+
+    def bind(self, matter: Matter, waiters: Sequence[Waiter], clock: datetime) -> bool:
+        """Whether it is due as it was in the ledger, and was decided later there; then it waits."""
+        event = matter.question.occasion.event
+        record = next(w.record for w in waiters if w.pending.key[1:] == (event.source, event.id))
+        if record is None or record.kept.due != matter.due_at or record.decided_at <= clock:
+            return False
+        for waiter in waiters:
+            waiter.bound, waiter.due_at = True, record.decided_at
+            heappush(self._turns, (record.turn, record.decided_at, waiter.pending.key))
+        return True
 
     def forget(self, waiter: Waiter) -> None:
         """It waits no more."""
@@ -121,19 +137,22 @@ class Agenda:
         """
         waiters = [self.waiting[key] for key in keys]
         nobodys = {waiter.subject for waiter in waiters if waiter.customer_id is None}
-        shared = [self.waiting[key] for about in nobodys for key in self._of_subject[about]]
-        customers = {each.customer_id for each in (*waiters, *shared)} - {None}
-        found = {key for customer_id in customers for key in self._of_customer[customer_id or ""]}
+        waiters += [self.waiting[key] for about in nobodys for key in self._about(about)]
+        customers = {waiter.customer_id for waiter in waiters} - {None}
+        found = {key for whose in customers for key in self._of_customer.get(whose or "", ())}
         for about in nobodys | {self.waiting[key].subject for key in found}:
-            others = {key: self.waiting[key].customer_id for key in self._of_subject[about]}
+            others = {key: self.waiting[key].customer_id for key in self._about(about)}
             if set(others.values()) - {None} <= customers:
                 found |= {key for key, customer_id in others.items() if customer_id is None}
         return [self.waiting[key] for key in sorted(found)]
 
+    def _about(self, subject: Subject) -> Collection[Key]:
+        return self._of_subject.get(subject, ())
+
     def _waiter(self, entry: Entry, question: Question, reason: Reason) -> Waiter:
         record, due = entry.records.get(question.trigger.key), question.due_at(self._programme)
         wait = wait_of(question.delay(self._programme), question.trigger.settle)
-        if record is None or record.kept.waited != wait:
+        if record is None or record.kept.waited != wait or not self._same:
             return Waiter(entry, question, reason, due, bound=False)
         still = record.reason in {Reason.DELAYED, Reason.SETTLING}
         return Waiter(entry, question, reason, NEVER if still else record.decided_at, bound=True)

@@ -1,6 +1,6 @@
 """What comes of a run: for each event and trigger, what was decided again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.trigger.domain.backtest.entries import Batch, Entry, Record
@@ -9,6 +9,7 @@ from services.trigger.domain.decisions import Decision
 from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.questions import Question
 from services.trigger.domain.reasons import Reason
+from shared.programme.models import Programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,16 @@ def outcome_of(entry: Entry, decision: Decision, missing: Missing | None) -> Out
     """The outcome of a decision, or that it could not be made."""
     reason = decision.reason if missing is None else None
     return Outcome(entry, decision.trigger or "", reason, missing)
+
+
+def unlistened(entry: Entry, programme: Programme) -> Iterator[Outcome]:
+    """What was decided for triggers that do not listen now, and that none listens."""
+    listening = {trigger.key for trigger in programme.triggers_of.get(entry.event.type, ())}
+    if not listening:
+        yield Outcome(entry, "", Reason.NO_TRIGGER)
+    for trigger in entry.records:
+        if trigger not in (listening or {""}):
+            yield Outcome(entry, trigger, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Kept events, decided again one batch after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
@@ -9,14 +9,19 @@ from services.trigger.domain.backtest.agenda import THE_END, Agenda, Round, Wait
 from services.trigger.domain.backtest.asked import Asking, Askings
 from services.trigger.domain.backtest.entries import Batch, Before, Entry, Known
 from services.trigger.domain.backtest.missing import Missing, Unkept
-from services.trigger.domain.backtest.outcomes import Outcome, Prepared, outcome_of
+from services.trigger.domain.backtest.outcomes import (
+    Outcome,
+    Prepared,
+    outcome_of,
+    unlistened,
+)
 from services.trigger.domain.backtest.seen import Seen
 from services.trigger.domain.backtest.standins import read_kept
 from services.trigger.domain.decisions import Decision, decide_question, questions_of, shared_by
 from services.trigger.domain.memory import Memory
 from services.trigger.domain.occasions import Occasion
 from services.trigger.domain.questions import Question
-from services.trigger.domain.ready import in_turn
+from services.trigger.domain.ready import Key, Matter, in_turn
 from services.trigger.domain.reasons import Reason
 from shared.events import Event
 from shared.programme.models import Programme
@@ -25,16 +30,19 @@ from shared.programme.models import Programme
 class Replay:
     """One run of a programme over what the ledger has kept, in its order.
 
-    `channels`: those of the deployment, until the first record shows others.
+    `channels`: those of the deployment, until the first record shows others. `kept`: the programme
+    by which events were kept.
     """
 
-    def __init__(self, programme: Programme, channels: AbstractSet[str], before: Before) -> None:
+    def __init__(
+        self, programme: Programme, channels: AbstractSet[str], before: Before, kept: Programme
+    ) -> None:
         self._programme = programme
         self._memory = Memory(channels)
         self._read = partial(read_kept, dimensions=programme.segments.paths)
-        self._agenda = Agenda(programme)
+        self._agenda = Agenda(programme, same=kept.digest == programme.digest)
         self._seen = Seen(self._memory, programme)
-        self._unkept = Unkept(programme)
+        self._unkept = Unkept(programme, list(filter(None, kept.segments.paths.values())))
         for event in before.cancelling:
             self._seen.cancelling(self._read(event))
         given = [each for each in before.given if not self._seen.was_cancelled(each)]
@@ -65,7 +73,7 @@ class Replay:
             self._seen.event(entry, occasion)
         for entry, occasion in occasions:
             yield from self._take_back(occasion, batch.clock)
-            yield from self._unasked(entry)
+            yield from unlistened(entry, self._programme)
         for entry, question in prepared.questions:
             if record := entry.record_of_then(question.trigger.key):
                 self._seen.record(question, record)
@@ -101,10 +109,12 @@ class Replay:
 
     def _round(self, found: Round) -> Iterator[Outcome]:
         beside = {waiter.pending.key: waiter for waiter in self._agenda.beside(found.keys)}
-        pending = [waiter.pending for waiter in beside.values()]
+        matters, late = self._matters(beside), []
+        for matter, waiters in matters:
+            if matter.due_at <= found.clock:
+                late.append(self._agenda.bind(matter, waiters, found.clock))
         ready = []
-        for matter in in_turn(pending, self._programme, self._read):
-            waiters = [beside[member.key] for member in matter.members]
+        for matter, waiters in self._matters(beside) if any(late) else matters:
             if matter.due_at > found.clock:
                 self._agenda.postpone(waiters, matter.due_at)
                 continue
@@ -113,6 +123,11 @@ class Replay:
                 self._seen.record(matter.question, record)
         for question, waiters in ready:
             yield from self._conclude(question, waiters, found.clock)
+
+    def _matters(self, beside: Mapping[Key, Waiter]) -> list[tuple[Matter, list[Waiter]]]:
+        pending = [waiter.pending for waiter in beside.values()]
+        found = in_turn(pending, self._programme, self._read)
+        return [(matter, [beside[member.key] for member in matter.members]) for matter in found]
 
     def _conclude(
         self, question: Question, waiters: Sequence[Waiter], clock: datetime
@@ -178,15 +193,6 @@ class Replay:
                 if asking.entry is not None:
                     now, then = Reason.CANCELLED_BY_EVENT, asking.reason
                     yield Outcome(asking.entry, trigger, now, instead_of=then)
-
-    def _unasked(self, entry: Entry) -> Iterator[Outcome]:
-        """What was decided for triggers that are no more, and that now none listens."""
-        listening = {t.key for t in self._programme.triggers_of.get(entry.event.type, ())}
-        if not listening:
-            yield Outcome(entry, "", Reason.NO_TRIGGER)
-        for trigger in entry.records:
-            if trigger not in (listening or {""}):
-                yield Outcome(entry, trigger, None)
 
 
 def _key(event: Event) -> tuple[str, str]:
