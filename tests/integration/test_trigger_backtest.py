@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -138,19 +139,28 @@ async def test_an_operator_sees_rows_totals_and_how_far_to_trust_them(
     monkeypatch.setenv("EARSHOT_DATABASE_URL", database_url)
     file = tmp_path / "rows.csv"
 
-    def run() -> int:
-        return main(["backtest", str(ROOT / "programme"), "--days", "4000", "--csv", str(file)])
-
-    code = await asyncio.to_thread(run)
-
+    shipped = str(ROOT / "programme")
+    backtest = ["backtest", shipped, "--days", "4000", "--csv", str(file)]
+    code = await asyncio.to_thread(main, backtest)
     said = capsys.readouterr().out
     with file.open() as opened:
         rows = list(csv.DictReader(opened))
+
     assert code == 0
     assert sum(int(row["today"]) for row in rows) == sum(effect.recorded.values())
     assert "as the ledger has it" in said
     assert "nothing to compare" in said
-    assert "no-trigger" in said
+    assert max(map(len, said.splitlines())) < 120
+
+    (tmp_path / "changed").mkdir()
+    for each in (ROOT / "programme").iterdir():
+        text = each.read_text().replace("sample: 1.0", "sample: 0.0")
+        (tmp_path / "changed" / each.name).write_text(text)
+    plan = ["plan", str(tmp_path / "changed"), "--today", shipped, "--days", "4000"]
+
+    assert await asyncio.to_thread(main, [*plan, "--format", "json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)["effect"]
+    assert {row["reason"] for row in numbers if row["difference"] > 0} == {"not-sampled"}
 
 
 async def test_without_a_database_one_line_says_so(

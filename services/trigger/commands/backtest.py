@@ -49,7 +49,7 @@ def effect_over(days: float) -> Any:
     """For `plan`: the effect of the last days, a row for each trigger and reason that differs."""
 
     def effect(today: Programme, then: Programme) -> Sequence[dict[str, Any]]:
-        rows = totals(backtest(today, then, days).rows)
+        rows = totals(backtest(today, then, days, certain=True).rows)
         return [cells(row) for row in rows if row.difference]
 
     return effect
@@ -123,13 +123,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m services.trigger backtest", description=__doc__, formatter_class=form
     )
     parser.add_argument("folder", type=Path, help="the changed programme")
-    parser.add_argument("--days", type=_days, default=30, help="how many; default: 30")
+    parser.add_argument("--days", type=read_days, default=30, help="how many; default: 30")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the rows there too")
     parser.add_argument("--today", type=Path, help="today's; default: EARSHOT_PROGRAMME")
     return parser
 
 
-def _days(text: str) -> float:
+def read_days(text: str) -> float:
+    """A number of days as an argument."""
     try:
         days = float(text)
     except ValueError:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from rich.console import Console
 from rich.text import Text
 
+from services.trigger.commands.backtest import effect_over, read_days
 from services.trigger.commands.folders import open_folder, todays_folder
 from services.trigger.domain.plans import Change, How, plan
 from shared.programme.models import Programme
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str], effect: Effect | None = None) -> int:
     asked = _parser().parse_args(arguments)
     today, then = open_folder(asked.today or todays_folder()), open_folder(asked.folder)
     changes = plan(today, then)
+    if asked.days is not None:
+        effect = effect_over(asked.days)
     numbers = effect(today, then) if effect is not None and changes else []
     if asked.format == "json":
         _write_json(today, then, changes, numbers)
@@ -45,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.trigger plan", description=__doc__)
     parser.add_argument("folder", type=Path, help="the changed programme")
     parser.add_argument("--today", type=Path, help="today's; default: EARSHOT_PROGRAMME")
+    parser.add_argument(
+        "--days", type=read_days, help="with what it would have changed in so many days"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     return parser
 

@@ -2,65 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 from heapq import heappop, heappush
 from typing import Final
 
-from services.trigger.domain.backtest.entries import Entry, Record
+from services.trigger.domain.backtest.entries import Entry
+from services.trigger.domain.backtest.waiters import NEVER, Round, Subject, Waiter
 from services.trigger.domain.kept import wait_of
 from services.trigger.domain.questions import Question
-from services.trigger.domain.ready import Key, Matter, Pending
+from services.trigger.domain.ready import Key, Matter
 from services.trigger.domain.reasons import Reason
 from shared.programme.models import Programme
 
-NEVER: Final = datetime.max.replace(tzinfo=UTC)
 THE_END: Final = 2**63
-Subject = tuple[str, str]
-
-
-@dataclass
-class Waiter:
-    """One event under one trigger that waits.
-
-    One that is `bound` is decided when it was decided in the ledger, late or not at all until
-    today. Else it is decided when it is due.
-    """
-
-    entry: Entry
-    question: Question
-    reason: Reason
-    due_at: datetime
-    bound: bool
-
-    @property
-    def pending(self) -> Pending:
-        return Pending(self.question, self.due_at)
-
-    @property
-    def record(self) -> Record | None:
-        return self.entry.records.get(self.question.trigger.key)
-
-    def record_of(self, clock: datetime) -> Record | None:
-        """Its record, if it was decided by this clock in the ledger too."""
-        record = self.record
-        return record if record is not None and record.decided_at == clock else None
-
-    @property
-    def customer_id(self) -> str | None:
-        return self.question.occasion.customer_id
-
-    @property
-    def subject(self) -> Subject:
-        return (self.question.trigger.key, self.question.occasion.subject_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What is looked at together, and the clock by which."""
-
-    keys: Collection[Key]
-    clock: datetime
 
 
 class Agenda:
@@ -130,32 +85,50 @@ class Agenda:
             return Round(self._pop_turns(turn), turn)
         return None if own is None else Round(self._pop_dues(own), own)
 
-    def beside(self, keys: Collection[Key]) -> list[Waiter]:
-        """These and what else is to be looked at: all of their customers.
+    def beside(self, found: Round) -> list[Waiter]:
+        """What is looked at in a round: of each customer all up to the last that is due.
 
         What names nobody goes with all the customers of its subject, or waits for them.
         """
-        waiters = [self.waiting[key] for key in keys]
+        waiters = [self.waiting[key] for key in found.keys]
         nobodys = {waiter.subject for waiter in waiters if waiter.customer_id is None}
         waiters += [self.waiting[key] for about in nobodys for key in self._about(about)]
         customers = {waiter.customer_id for waiter in waiters} - {None}
-        found = {key for whose in customers for key in self._of_customer.get(whose or "", ())}
-        for about in nobodys | {self.waiting[key].subject for key in found}:
+        taken, abouts = set(), set(nobodys)
+        for whose in customers:
+            own = [self.waiting[key] for key in self._of_customer.get(whose or "", ())]
+            abouts |= {waiter.subject for waiter in own}
+            taken |= self._up_to_due(own, found.clock, nobodys)
+        for about in abouts:
             others = {key: self.waiting[key].customer_id for key in self._about(about)}
             if set(others.values()) - {None} <= customers:
-                found |= {key for key, customer_id in others.items() if customer_id is None}
-        return [self.waiting[key] for key in sorted(found)]
+                taken |= {key for key, customer_id in others.items() if customer_id is None}
+        return [self.waiting[key] for key in sorted(taken)]
+
+    def _up_to_due(
+        self, own: Sequence[Waiter], clock: datetime, nobodys: AbstractSet[Subject]
+    ) -> set[Key]:
+        due = [waiter for waiter in own if waiter.due_at <= clock]
+        last = max((waiter.turn_at for waiter in due), default=None)
+        with_due = nobodys | {waiter.subject for waiter in due}
+        return {
+            waiter.pending.key
+            for waiter in own
+            if waiter.subject in with_due or (last is not None and waiter.turn_at <= last)
+        }
 
     def _about(self, subject: Subject) -> Collection[Key]:
         return self._of_subject.get(subject, ())
 
     def _waiter(self, entry: Entry, question: Question, reason: Reason) -> Waiter:
         record, due = entry.records.get(question.trigger.key), question.due_at(self._programme)
+        turn = question.turn_at(self._programme)
         wait = wait_of(question.delay(self._programme), question.trigger.settle)
         if record is None or record.kept.waited != wait or not self._same:
-            return Waiter(entry, question, reason, due, bound=False)
+            return Waiter(entry, question, reason, due, bound=False, turn_at=turn)
         still = record.reason in {Reason.DELAYED, Reason.SETTLING}
-        return Waiter(entry, question, reason, NEVER if still else record.decided_at, bound=True)
+        until = NEVER if still else record.decided_at
+        return Waiter(entry, question, reason, until, bound=True, turn_at=turn)
 
     def _next_turn(self, place: int) -> datetime | None:
         while self._turns and self._turns[0][2] not in self.waiting:

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
 
-from services.trigger.domain.backtest.agenda import THE_END, Agenda, Round, Waiter
+from services.trigger.domain.backtest.agenda import THE_END, Agenda
 from services.trigger.domain.backtest.asked import Asking, Askings
 from services.trigger.domain.backtest.entries import Batch, Before, Entry, Known
 from services.trigger.domain.backtest.missing import Missing, Unkept
@@ -17,6 +17,7 @@ from services.trigger.domain.backtest.outcomes import (
 )
 from services.trigger.domain.backtest.seen import Seen
 from services.trigger.domain.backtest.standins import read_kept
+from services.trigger.domain.backtest.waiters import Round, Waiter
 from services.trigger.domain.decisions import Decision, decide_question, questions_of, shared_by
 from services.trigger.domain.memory import Memory
 from services.trigger.domain.occasions import Occasion
@@ -108,7 +109,7 @@ class Replay:
             yield from self._round(found)
 
     def _round(self, found: Round) -> Iterator[Outcome]:
-        beside = {waiter.pending.key: waiter for waiter in self._agenda.beside(found.keys)}
+        beside = {waiter.pending.key: waiter for waiter in self._agenda.beside(found)}
         matters, late = self._matters(beside), []
         for matter, waiters in matters:
             if matter.due_at <= found.clock:
