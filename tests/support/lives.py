@@ -53,11 +53,13 @@ class Lives:
         while replica.alive and not await replica.ready():
             await asyncio.sleep(0.05)
         with suppress(TimeoutError):
-            code = await replica.ended(self.luck.uniform(0.1, self.longest_s))
-            assert (code, point is None) == (-SIGKILL, False), replica.log()[-3000:]
-            return str(point)
-        replica.kill()
-        return "kill -9"
+            await replica.ended(self.luck.uniform(0.1, self.longest_s))
+        if replica.alive:
+            replica.kill()
+            return "kill -9"
+        code = await replica.ended()  # it may have died at the very end of the time
+        assert (code, point is None) == (-SIGKILL, False), replica.log()[-3000:]
+        return str(point)
 
     def __str__(self) -> str:
         ways = ", ".join(f"{number} {how}" for how, number in sorted(self.deaths.items()))
