@@ -22,6 +22,8 @@ from tests.support.lived import BEGIN, Decided, Life, again, decided, events_of,
 from tests.support.trigger import CHANNELS, ROOT
 from tests.support.trigger_rig import emptied
 
+pytestmark = pytest.mark.thorough
+
 DAYS = 2.0
 DAY = timedelta(days=1)
 TICK = timedelta(seconds=1)

@@ -12,6 +12,8 @@ from tests.support.trigger_rig import emptied
 from tests.support.trigger_witness import Closed, Entry, Heard, Home, Sent, violations
 from tests.support.trigger_world import CHANGES, World
 
+pytestmark = pytest.mark.thorough
+
 DAY = timedelta(days=1)
 NOON = CHANGES[1] + DAY / 2  # three in the afternoon in Berlin, and morning in New York
 HOMES = {"c-1": Home("Europe/Berlin", None), "c-2": Home(None, "US")}

@@ -18,6 +18,8 @@ from shared.stream import KafkaUnavailable
 from tests.support.trigger import NOW, call_ended
 from tests.support.trigger_schedules import CONTACT, DAY, KEEP, Scheduled, asking
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 async def town(fresh_database_url: str) -> AsyncIterator[Scheduled]:

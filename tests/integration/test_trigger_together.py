@@ -18,6 +18,8 @@ from tests.support.trigger_crowd import Crowd, at_once
 from tests.support.trigger_life import ALL, AT_ONCE, DELIVERED, MINUTE, SETTLED, asking
 from tests.support.trigger_rig import emptied
 
+pytestmark = pytest.mark.thorough
+
 ROUNDS = 50
 ONCE = Cap(most=1, per=timedelta(days=7))
 PER_REGION = Cap(most=5, per=timedelta(days=1), each=("region",))

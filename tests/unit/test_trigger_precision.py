@@ -178,6 +178,7 @@ def test_triggers_with_a_target_say_what_is_counted() -> None:
     assert pairs_of(found.values()) == [("post-call", ""), ("post-call", "region")]
 
 
+@pytest.mark.thorough
 def test_every_segment_is_known_with_two_fifths_fewer_invitations_than_by_flat() -> None:
     world = build_world(5, 14, 1, rules=CSAT)
     flat, precise = (sample(world, WAYS[way]) for way in ("flat", "all"))

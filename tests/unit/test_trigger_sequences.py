@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from services.trigger.domain.sequences import LEVEL, difference, interval, log_capital
 
+pytestmark = pytest.mark.thorough
+
 RUNS, DAYS = 300, 365
 THRESHOLD = -np.log(1 - LEVEL)
 
