@@ -1,7 +1,7 @@
 """Caps: how many askings a period may hold, counted by whatever the programme names."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.trigger.domain.facts import PastAsk
 from shared.programme.asking import CUSTOMER, Cap
@@ -11,8 +11,8 @@ Groups = Mapping[tuple[str, str], Sequence[PastAsk]]
 _OF_ASK: Mapping[str, Callable[[PastAsk], str]] = {
     "survey": lambda ask: ask.survey,
     "trigger": lambda ask: ask.trigger,
-    "channel": lambda ask: ask.channel,
 }
+_CHANNEL = "channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +31,23 @@ def full(cap: Cap, asking: PastAsk, history: History) -> bool:
     """
     if not cap.limits(asking.survey, asking.channel):
         return False
-    own = [(name, _value(asking, name)) for name in cap.each if name != CUSTOMER]
+    own = [(name, _value(asking, name)) for name in cap.each if name not in {CUSTOMER, _CHANNEL}]
     if any(value is None for _, value in own):
         return False  # it belongs to no group that the cap counts
+    channel = asking.channel if _CHANNEL in cap.each else None
     since = asking.at - cap.per
-    past = (each for each in _past(cap, asking, history) if each.at > since)
-    return sum(_counts(each, cap, own) for each in past) >= cap.most
-
-
-def _counts(past: PastAsk, cap: Cap, own: Sequence[tuple[str, str | None]]) -> bool:
-    """Whether it counts together with what has these values: by any channel that it may go by."""
-    if past.more:
-        return any(
-            _counts(replace(past, channel=channel, more=()), cap, own)
-            for channel in (past.channel, *past.more)
-        )
-    return cap.limits(past.survey, past.channel) and all(
-        _value(past, name) == value for name, value in own
+    alike = (
+        past
+        for past in _past(cap, asking, history)
+        if past.at > since and all(_value(past, name) == value for name, value in own)
     )
+    return sum(_counts(past, cap, channel) for past in alike) >= cap.most
+
+
+def _counts(past: PastAsk, cap: Cap, channel: str | None) -> bool:
+    """Whether a cap counts it by any channel that it may go by, or by the one that is named."""
+    channels = (past.channel, *past.more)
+    return any(cap.limits(past.survey, name) for name in channels if channel in {None, name})
 
 
 def _past(cap: Cap, asking: PastAsk, history: History) -> Iterable[PastAsk]:

@@ -1,6 +1,7 @@
 """What is kept of an event: what decides, and nothing by which a person is known or reached."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.programme.views import ENVELOPE, NAMES
@@ -19,14 +20,18 @@ def keepable(data: Mapping[str, Any], dimensions: Mapping[str, str | None]) -> d
     Names, addresses, notes and whatever else an emitter adds are left out; segments stay as they
     are, and so does what the programme itself makes a dimension. A guest is an empty customer.
     """
-    own = {tuple(path.split(".")) for path in dimensions.values() if path is not None}
     somebody = isinstance(data.get("customer"), Mapping)
     kept: dict[str, Any] = {"customer": {}} if somebody else {}
-    for path in sorted(_NAMED | own):
+    for path in _paths(tuple(dimensions.values())):
         found = _at(path, data)
         if found is not None:
             _put(path, found, kept)
     return kept
+
+
+@lru_cache(maxsize=8)
+def _paths(own: tuple[str | None, ...]) -> Sequence[tuple[str, ...]]:
+    return sorted(_NAMED | {tuple(path.split(".")) for path in own if path is not None})
 
 
 def is_kept(path: str, dimensions: Collection[str]) -> bool:
