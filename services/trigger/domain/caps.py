@@ -13,6 +13,7 @@ _OF_ASK: Mapping[str, Callable[[PastAsk], str]] = {
     "trigger": lambda ask: ask.trigger,
 }
 _CHANNEL = "channel"
+_APART = frozenset({CUSTOMER, _CHANNEL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +32,25 @@ def full(cap: Cap, asking: PastAsk, history: History) -> bool:
     """
     if not cap.limits(asking.survey, asking.channel):
         return False
-    own = [(name, _value(asking, name)) for name in cap.each if name not in {CUSTOMER, _CHANNEL}]
-    if any(value is None for _, value in own):
+    names = [name for name in cap.each if name not in _APART]
+    own = [_value(asking, name) for name in names]
+    if None in own:
         return False  # it belongs to no group that the cap counts
     channel = asking.channel if _CHANNEL in cap.each else None
-    since = asking.at - cap.per
-    alike = (
-        past
-        for past in _past(cap, asking, history)
-        if past.at > since and all(_value(past, name) == value for name, value in own)
-    )
-    return sum(_counts(past, cap, channel) for past in alike) >= cap.most
+    since, counted = asking.at - cap.per, 0
+    for past in _past(cap, asking, history):
+        alike = past.at > since and [_value(past, name) for name in names] == own
+        if alike and _counts(past, cap, channel):
+            counted += 1
+    return counted >= cap.most
 
 
 def _counts(past: PastAsk, cap: Cap, channel: str | None) -> bool:
     """Whether a cap counts it by any channel that it may go by, or by the one that is named."""
-    channels = (past.channel, *past.more)
-    return any(cap.limits(past.survey, name) for name in channels if channel in {None, name})
+    for name in (past.channel, *past.more):
+        if (channel is None or channel == name) and cap.limits(past.survey, name):
+            return True
+    return False
 
 
 def _past(cap: Cap, asking: PastAsk, history: History) -> Iterable[PastAsk]:

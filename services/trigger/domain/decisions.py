@@ -97,11 +97,16 @@ def decide(event: Event, facts: Facts, programme: Programme, now: datetime) -> l
 
 
 def questions_of(
-    occasion: Occasion, programme: Programme, heard_at: datetime, settled_from: datetime
+    occasion: Occasion,
+    programme: Programme,
+    heard_at: datetime,
+    settled_from: datetime,
+    traceparent: str | None = None,
 ) -> list[Question]:
     """The question of each trigger that listens, in the order of the file."""
     triggers = programme.triggers_of.get(occasion.event.type, ())
-    return [Question(occasion, trigger, heard_at, settled_from) for trigger in triggers]
+    moments = (heard_at, settled_from)
+    return [Question(occasion, trigger, *moments, traceparent) for trigger in triggers]
 
 
 def nobody_listens(

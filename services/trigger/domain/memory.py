@@ -38,7 +38,7 @@ class Memory:
         occasion, customer_id = question.occasion, question.occasion.customer_id or ""
         margin = self.margins.get(segment_of(question))
         subject = occasion.subject_id
-        known = Facts(
+        return Facts(
             channels=self.channels,
             heard_at=question.heard_at,
             settled_from=question.settled_from,
@@ -51,8 +51,8 @@ class Memory:
                 *self.cancelling.get((subject, customer_id), ()),
                 *self.cancelling.get((subject, ""), ()),
             ],
+            margins={} if margin is None else {question.trigger.key: margin},
         )
-        return known if margin is None else replace(known, margins={question.trigger.key: margin})
 
     def facts_for_all(self, questions: Sequence[Question]) -> Facts:
         """What is known about the questions of one event."""

@@ -103,8 +103,8 @@ async def _store(
 
 
 def _questions(arrival: Arrival, desk: Desk) -> list[Question]:
-    found = questions_of(arrival.occasion, desk.programme, desk.now, desk.now)
-    return [replace(question, traceparent=arrival.traceparent) for question in found]
+    moments = (desk.now, desk.now)
+    return questions_of(arrival.occasion, desk.programme, *moments, arrival.traceparent)
 
 
 def _unheard(arrivals: Sequence[Arrival], memory: Memory, desk: Desk) -> list[Decision]:

@@ -102,12 +102,14 @@ async def _suppressions(
     connection: AsyncConnection, customers: Sequence[str], memory: Memory
 ) -> None:
     if customers:
-        for owner, channel in await connection.execute(_SUPPRESSED, {"ids": customers}):
+        found = await connection.execute(_SUPPRESSED, {"ids": customers})
+        for owner, channel in found.all():
             memory.suppressed[owner].add(channel)
 
 
 async def _consents(connection: AsyncConnection, customers: Sequence[str], memory: Memory) -> None:
-    for owner, channel, said, at in await connection.execute(_CONSENTS, {"ids": customers}):
+    found = await connection.execute(_CONSENTS, {"ids": customers})
+    for owner, channel, said, at in found.all():
         memory.consents[owner][channel] = Said(said, at)
 
 
@@ -115,7 +117,7 @@ async def _cancellings(
     connection: AsyncConnection, subjects: Sequence[str], memory: Memory
 ) -> None:
     rows = await connection.execute(_CANCELLING, {"ids": subjects})
-    for subject_id, customer_id, event_type, at in rows:
+    for subject_id, customer_id, event_type, at in rows.all():
         memory.cancelling[subject_id, customer_id].append(Cancelling(event_type, at))
 
 
@@ -125,9 +127,10 @@ async def _asks(
     programme, since = desk.programme, _since(desk, of_group=False)
     told = any(cap.dimensions for cap in programme.caps if not cap.of_group)
     values = {"ids": customers, "since": since, "now": desk.now, "told": told}
-    for customer_id, written, *past in await connection.execute(_ASKS, values):
-        segments = as_mapping(written) if written is not None else {}
-        memory.asks[customer_id].append(_past(past, segments))
+    found = await connection.execute(_ASKS, values)
+    for row in found.all():
+        segments = as_mapping(row[1]) if row[1] is not None else {}
+        memory.asks[row[0]].append(_past(row, segments))
 
 
 async def _groups(
@@ -139,13 +142,14 @@ async def _groups(
     bounds = {"since": since, "slack": since - latest, "now": desk.now, "most": _most(desk)}
     own = {group: {group[0]: group[1]} for group in groups}
     values = {**columns(_GROUP, groups), **bounds}
-    for dimension, value, *past in await connection.execute(_GROUP_ASKS, values):
-        group = (dimension, value)
-        memory.groups[group].append(_past(past, own[group]))
+    found = await connection.execute(_GROUP_ASKS, values)
+    for row in found.all():
+        group = (row[0], row[1])
+        memory.groups[group].append(_past(row, own[group]))
 
 
 def _past(row: Sequence[Any], segments: Mapping[str, str]) -> PastAsk:
-    invitation_id, survey, trigger, channel, at, more = row
+    _, _, invitation_id, survey, trigger, channel, at, more = row
     return PastAsk(invitation_id, survey, trigger, channel, segments, at, tuple(more))
 
 
