@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.programme.metrics import Klass, Metric
 
 
@@ -38,6 +41,24 @@ class Tally:
             self.squares + other.squares,
             _added(self.distribution, other.distribution),
         )
+
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """Many tallies side by side: the same fields, each an array with one entry a group."""
+
+    promoters: Counts
+    passives: Counts
+    detractors: Counts
+    total: Counts
+    squares: Counts
+
+    @property
+    def n(self) -> Counts:
+        return self.promoters + self.passives + self.detractors
 
 
 def _added(left: tuple[int, ...] | None, right: tuple[int, ...] | None) -> tuple[int, ...] | None:
