@@ -8,6 +8,7 @@ from datetime import timedelta
 from shared.durations import format_duration
 from shared.programme.asking import CUSTOMER, OF_THE_ASK, Cap
 from shared.programme.faults import ProgrammeFault, nearest, one_of
+from shared.programme.measures import check_measures
 from shared.programme.models import Segmentation, Trigger
 from shared.programme.sources import Source
 from shared.programme.surveys import Kind, Mail, Survey
@@ -39,6 +40,7 @@ def crosscheck(draft: Draft, sources: Sources, dedupe: timedelta) -> Iterator[Pr
         yield from _targets(draft, dimensions, sources["triggers.yaml"])
         yield from _caps(draft, names, dimensions, sources["programme.yaml"])
         yield from _pairs(draft.segments, sources["segments.yaml"])
+        yield from check_measures(draft.segments, draft.surveys, names, sources["segments.yaml"])
     if draft.words is not None:
         for survey in draft.surveys.values():
             yield from _survey_texts(list(draft.words), survey, sources["surveys.yaml"])

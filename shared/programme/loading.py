@@ -14,7 +14,14 @@ from shared.programme.asking import Cap, Channel, Hours
 from shared.programme.checks import Draft, crosscheck
 from shared.programme.complaints import complaints
 from shared.programme.faults import NotAccepted, ProgrammeError, ProgrammeFault
-from shared.programme.models import AlertPolicy, Programme, Segmentation, Survey, Trigger
+from shared.programme.models import (
+    AlertPolicy,
+    Programme,
+    Scoring,
+    Segmentation,
+    Survey,
+    Trigger,
+)
 from shared.programme.sources import Source, read_source
 from shared.programme.written import NAME, NAME_ACCEPTED, Written
 
@@ -34,6 +41,7 @@ class Head(Written):
     consent_required: tuple[Channel, ...] = ()  # channels that need a yes; silence is a no
     quiet_hours: Hours = None
     caps: tuple[Cap, ...] = Field(default=(), max_length=20)
+    scores: Scoring = Scoring()
 
     @field_validator("languages")
     @classmethod

@@ -56,6 +56,15 @@ class Metric:
         """The scale as the programme writes it, such as `0-10`."""
         return f"{self.scale[0]}-{self.scale[1]}"
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest score that is possible."""
+        if self.score is ScoreKind.NET:
+            return -100.0, 100.0
+        if self.score is ScoreKind.TOP_SHARE:
+            return 0.0, 100.0
+        return float(self.scale[0]), float(self.scale[1])
+
     def class_of(self, score: int) -> Klass:
         """Class of one answer. Raises ValueError outside the scale."""
         if not self.scale[0] <= score <= self.scale[1]:
@@ -96,6 +105,12 @@ def scales_of(name: str) -> tuple[Scale, ...]:
     if not scales:
         raise UnknownMetric(f"{name!r} is not one of {', '.join(METRIC_NAMES)}")
     return scales
+
+
+def range_of(name: str) -> tuple[float, float]:
+    """The lowest and the highest score that is possible on any scale. Raises UnknownMetric."""
+    bounds = [find_metric(name, scale).bounds for scale in scales_of(name)]
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
 
 
 def accepted_metrics() -> str:

@@ -3,14 +3,25 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from shared.programme.alarms import AlertPolicy, Destination, Evidence
 from shared.programme.asking import NEVER_QUIET, Cap, Channel, Hours, QuietHours
-from shared.programme.faults import NotAccepted
+from shared.programme.scoring import (
+    DAY,
+    Aim,
+    Benchmark,
+    Clusters,
+    Gauge,
+    Gauges,
+    Scoring,
+    Target,
+    Targets,
+    most_specific,
+)
 from shared.programme.surveys import Kind, Mail, Survey
 from shared.programme.texts import Texts
 from shared.programme.triggers import Trigger, schedule_of
@@ -19,16 +30,20 @@ from shared.segments import Lattice
 
 __all__ = [
     "AlertPolicy",
+    "Benchmark",
     "Cap",
     "Channel",
     "Destination",
     "Dimension",
     "Evidence",
+    "Gauge",
     "Kind",
     "Mail",
     "Programme",
+    "Scoring",
     "Segmentation",
     "Survey",
+    "Target",
     "Texts",
     "Trigger",
 ]
@@ -48,10 +63,16 @@ class Dimension(Written):
 
 
 class Segmentation(Written):
-    """The dimensions and pairs by which answers are counted."""
+    """The dimensions and pairs by which answers are counted, and what is said about segments.
+
+    `clusters`: what answers are alike by, `day` (of the calendar) or dimensions.
+    """
 
     dimensions: Mapping[str, Dimension] = Field(default_factory=dict, max_length=8)
     pairs: tuple[tuple[str, str], ...] = Field(default=(), max_length=28)
+    clusters: Clusters = (DAY,)
+    gauges: Gauges = ()
+    targets: Targets = ()
 
     @field_validator("dimensions", mode="before")
     @classmethod
@@ -68,41 +89,15 @@ class Segmentation(Written):
         """The cells in which an answer counts."""
         return Lattice(tuple(self.dimensions), self.pairs)
 
+    @cached_property
+    def _targets(self) -> Mapping[Aim, float]:
+        return {target.aim: target.value for target in self.targets}
 
-class Evidence(Written):
-    """No alarm on less than this since the onset; a gate only removes alarms."""
-
-    answers: int = Field(default=20, ge=1)
-    detractors: int = Field(default=8, ge=1)
-
-
-class Destination(Written):
-    """Where alerts are told."""
-
-    kind: Literal["alertmanager", "webhook"] = Field(description="alertmanager, webhook")
-    url: str = Field(description="http://host or https://host")
-
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise NotAccepted(f"{value!r} is not an address", "http://host or https://host")
-        return value
-
-
-class AlertPolicy(Written):
-    """How often alerts may be wrong, what they must be able to see, and who is told."""
-
-    false_alarms_per_week: float = Field(default=1, gt=0, le=168)
-    smallest_rise: float = Field(default=5, gt=0, le=50)
-    evidence: Evidence = Evidence()
-    destinations: Mapping[str, Destination] = Field(default_factory=dict)
-
-    @field_validator("destinations", mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        return check_names(value, "a destination")
+    def target_for(
+        self, metric: str, survey: str | None, segment: Mapping[str, str]
+    ) -> float | None:
+        """The most specific target, as `most_specific` says; None where nobody set one."""
+        return most_specific(self._targets, metric, survey, segment)
 
 
 class Programme(Written):
@@ -118,6 +113,7 @@ class Programme(Written):
     surveys: Mapping[str, Survey]
     triggers: Mapping[str, Trigger]
     segments: Segmentation
+    scores: Scoring = Scoring()
     alerts: AlertPolicy
     digest: str
 

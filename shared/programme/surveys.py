@@ -16,10 +16,17 @@ from pydantic import (
 
 from shared.durations import Duration, format_duration, parse_duration
 from shared.programme.asking import Channels, Hours, Reminders
-from shared.programme.faults import NotAccepted, nearest, one_of
+from shared.programme.faults import NotAccepted, one_of
 from shared.programme.metrics import METRIC_NAMES, Klass, Metric, Scale, find_metric, scales_of
 from shared.programme.texts import PER_LANGUAGE, MultilingualText, Texts
-from shared.programme.written import EVENT_TYPES, Written, check_event_type, check_names, within
+from shared.programme.written import (
+    EVENT_TYPES,
+    Written,
+    check_event_type,
+    check_metric,
+    check_names,
+    within,
+)
 
 
 class Kind(StrEnum):
@@ -66,14 +73,6 @@ def _rhythm(value: object) -> object:
     return every
 
 
-def _metric_name(value: object) -> object:
-    if value not in METRIC_NAMES:
-        raise NotAccepted(
-            f"{value!r} is not a metric{nearest(str(value), METRIC_NAMES)}", one_of(METRIC_NAMES)
-        )
-    return value
-
-
 class FollowUp(Written):
     """The open question after the score, by class."""
 
@@ -115,7 +114,7 @@ class Survey(Written):
 
     key: str
     kind: Kind = Field(description=one_of(Kind))
-    metric: Annotated[str, BeforeValidator(_metric_name)] = Field(description=one_of(METRIC_NAMES))
+    metric: Annotated[str, BeforeValidator(check_metric)] = Field(description=one_of(METRIC_NAMES))
     scale: Scale = Field(
         default_factory=lambda fields: scales_of(fields["metric"])[0], validate_default=True
     )

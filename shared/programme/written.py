@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from shared.durations import format_duration, parse_duration
-from shared.programme.faults import NotAccepted, refuse
+from shared.programme.faults import NotAccepted, nearest, one_of, refuse
+from shared.programme.metrics import METRIC_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 NAME_ACCEPTED = "1 to 50 letters without accents, digits, - and _"
@@ -52,6 +53,15 @@ def check_event_type(value: str) -> str:
     """Refuse what cannot be the type of an event that is read here."""
     if EVENT_TYPE.fullmatch(value) is None:
         raise NotAccepted(f"{value!r} is not a type of event", EVENT_TYPES)
+    return value
+
+
+def check_metric(value: object) -> object:
+    """Refuse what is not the name of a metric."""
+    if value not in METRIC_NAMES:
+        raise NotAccepted(
+            f"{value!r} is not a metric{nearest(str(value), METRIC_NAMES)}", one_of(METRIC_NAMES)
+        )
     return value
 
 
