@@ -16,6 +16,7 @@ from services.scoring.domain.cells import Layout
 from services.scoring.metrics import REGISTRY, STREAM
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
+from services.scoring.store.reader import Reader
 from services.scoring.worker import keep_layout
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
@@ -109,13 +110,12 @@ def build_scoring_web(
 ) -> FastAPI:
     """The API; no customer ever sees it."""
     reading = Reading(
-        engine=core.engine,
+        reader=Reader(core.engine, core.settings.scoring_values),
         dimensions=core.layout.paths,
         timezone=core.programme.timezone,
         now=core.clock,
         behind=lag_s,
-        sufficient=core.settings.scoring_sufficient,
-        values_at_most=core.settings.scoring_values,
+        sufficient=core.programme.scores.sufficient,
     )
 
     async def consumer() -> str | None:

@@ -14,6 +14,7 @@ from services.scoring.api import Reading, build_routers
 from services.scoring.api.parameters import Cut
 from services.scoring.api.stream import Followed
 from services.scoring.store import adopt
+from services.scoring.store.reader import Reader
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, invitation, response
 from tests.support.scoring_api import NOW, build_client, fill, settle
@@ -46,7 +47,7 @@ async def test_a_database_that_is_away_is_said_and_not_a_fault_of_ours(filled: s
 
 
 def stream_of(engine: AsyncEngine, closing: asyncio.Event) -> Any:
-    reading = Reading(engine, LAYOUT.paths, "UTC", lambda: NOW, lambda: 0.0)
+    reading = Reading(Reader(engine), LAYOUT.paths, "UTC", lambda: NOW, lambda: 0.0)
     (route,) = [
         route
         for router in build_routers(reading, closing)

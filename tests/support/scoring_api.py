@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api import Reading, build_routers
 from services.scoring.consumer import build_decoders, build_handler
+from services.scoring.domain.cells import VALUES_AT_MOST
 from services.scoring.store import Book, adopt
+from services.scoring.store.reader import Reader
 from shared.db import open_engine
 from shared.keys import KeyFile
 from shared.stream.records import Decoded
@@ -37,10 +39,11 @@ async def settle(engine: AsyncEngine, values: list[Any]) -> None:
 
 
 def build_client(
-    engine: AsyncEngine, now: datetime = NOW, **changes: Any
+    engine: AsyncEngine, now: datetime = NOW, values_at_most: int = VALUES_AT_MOST, **changes: Any
 ) -> tuple[httpx.AsyncClient, asyncio.Event]:
     closing = asyncio.Event()
-    reading = Reading(engine, LAYOUT.paths, "Europe/Berlin", lambda: now, lambda: 0.25, **changes)
+    reader = Reader(engine, values_at_most)
+    reading = Reading(reader, LAYOUT.paths, "Europe/Berlin", lambda: now, lambda: 0.25, **changes)
     web = build_web(
         "scoring",
         routers=build_routers(reading, closing),

@@ -1,19 +1,19 @@
 """Pages of groups, in falling n."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+import numpy as np
 from fastapi import Query
 
-from services.scoring.domain.questions import Group, Question, Segment
+from services.scoring.domain.questions import Question, Segment
+from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import Window
 from shared.programme.metrics import Metric, find_metric, scales_of
 from shared.web import encode_cursor
 from shared.web.pages import LIMIT, Cursor
-
-Groups = dict[Segment, dict[int, Group]]
-NOBODY = Group()
 
 
 @dataclass
@@ -39,30 +39,33 @@ class Asked:
         return encode_cursor([self.as_of.isoformat(), n, list(segment)])
 
 
-def page_of_groups(
-    groups: Groups, asked: Asked, limit: int, windows: range
-) -> tuple[list[Segment], str | None]:
-    """The segments of this page in falling n, and the cursor of the next."""
-    ranked = sorted(
-        (-size_of(found, windows), list(segment))
-        for segment, found in groups.items()
-        if not segment or any(_shown(found.get(number, NOBODY)) for number in windows)
-    )
+@dataclass(frozen=True)
+class Page:
+    """The groups of one page, as places in the sheet, and the cursor of the next."""
+
+    places: Sequence[int]
+    next: str | None
+
+
+def page_of_groups(sheet: Sheet, asked: Asked, limit: int, window: int) -> Page:
+    """The groups of this page in falling n of one window; those without anything are left out."""
+    sizes, segments = sheet.n(window), sheet.segments
+    shown = np.ones(len(segments), bool)
+    if asked.question.by:
+        shown = (sizes > 0) | (sheet.invited(window) > 0)
     if asked.after is not None:
-        last = (-asked.after[0], asked.after[1])
-        ranked = [place for place in ranked if place > last]
-    kept = [tuple(values) for _, values in ranked[:limit]]
-    more = len(ranked) > limit
-    following = asked.place(size_of(groups[kept[-1]], windows), kept[-1]) if more else None
-    return kept, following
-
-
-def _shown(group: Group) -> bool:
-    return group.n > 0 or group.invited > 0
-
-
-def size_of(found: dict[int, Group], windows: range) -> int:
-    return sum(found[number].n for number in windows if number in found)
+        n, last = asked.after
+        for place in np.flatnonzero(sizes == n):
+            shown[place] &= list(segments[place]) > last
+        shown &= sizes <= n
+    found = np.flatnonzero(shown)
+    if len(found) > limit + 1:  # only what can come first is put in order
+        found = found[sizes[found] >= np.partition(sizes[found], -limit - 1)[-limit - 1]]
+    ranked = sorted((-int(sizes[place]), list(segments[place]), int(place)) for place in found)
+    kept = [place for _, _, place in ranked[:limit]]
+    if len(ranked) <= limit:
+        return Page(kept, None)
+    return Page(kept, asked.place(int(sizes[kept[-1]]), segments[kept[-1]]))
 
 
 def named(question: Question, segment: Segment) -> dict[str, str]:

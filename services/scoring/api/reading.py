@@ -1,42 +1,32 @@
-"""What every question needs: the database, the programme's dimensions, the clock, the lag."""
+"""What every question needs: the store, the programme's dimensions, the clock, the lag."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.domain.cells import VALUES_AT_MOST
 from services.scoring.domain.scores import SUFFICIENT
-from services.scoring.store import driver_of
-from shared.errors import Unavailable
-from shared.stream.verdict import judge
+from services.scoring.store.reader import Reader
 
 
 @dataclass(frozen=True)
 class Reading:
     """How questions are answered. `behind` says by how many seconds the consumer is behind."""
 
-    engine: AsyncEngine
+    reader: Reader
     dimensions: Mapping[str, str | None]
     timezone: str
     now: Callable[[], datetime]
     behind: Callable[[], float]
     sufficient: int = SUFFICIENT
-    values_at_most: int = VALUES_AT_MOST
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[asyncpg.Connection]:
+    @property
+    def values_at_most(self) -> int:
+        """How many values a dimension has room for."""
+        return self.reader.values_at_most
+
+    def snapshot(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection on which all statements see the same answers. Raises Unavailable."""
-        try:
-            async with self.engine.connect() as plain:
-                connection = await plain.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
-                yield await driver_of(connection)
-        except Exception as error:
-            if not judge(error).passes:
-                raise
-            raise Unavailable("the database is away or too busy; try again") from error
+        return self.reader.snapshot()

@@ -1,28 +1,17 @@
 """`GET /v1/scores` and `GET /v1/trend`."""
 
-from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.scoring.api.paging import (
-    NOBODY,
-    Asked,
-    Groups,
-    Paged,
-    main_scale,
-    named,
-    page_of_groups,
-    size_of,
-)
+from services.scoring.api.paging import Asked, Paged, main_scale, named, page_of_groups
 from services.scoring.api.parameters import Cut, MetricName, Span, read_by
 from services.scoring.api.reading import Reading
 from services.scoring.api.shapes import Line, Scores, Trend, point, scored
 from services.scoring.domain.questions import Question
 from services.scoring.domain.windows import TooManyBuckets, Window, buckets_of
-from services.scoring.store.groups import read_groups
 from shared.errors import FieldFault, Invalid
 from shared.intervals import LEVEL
 from shared.keys import require_scope
@@ -47,8 +36,9 @@ def build_scores(reading: Reading) -> APIRouter:
     ) -> Response:
         asked = _read(metric, span, cut, paged, reading)
         windows = [asked.window.before, asked.window]
-        groups = await _groups(asked, windows, reading)
-        page, following = page_of_groups(groups, asked, paged.limit, range(1, 2))
+        async with reading.snapshot() as connection:
+            sheet = await reading.reader.groups(connection, asked.question, windows)
+        page = page_of_groups(sheet, asked, paged.limit, 1)
         entry = main_scale(metric)
         reply = Scores(
             metric=metric,
@@ -57,16 +47,16 @@ def build_scores(reading: Reading) -> APIRouter:
             as_of=asked.as_of.astimezone(UTC),
             behind_s=reading.behind(),
             level=LEVEL,
-            next=following,
+            next=page.next,
             groups=[
                 scored(
-                    named(asked.question, segment),
-                    groups[segment].get(1, NOBODY),
-                    groups[segment].get(0, NOBODY),
+                    named(asked.question, sheet.segments[place]),
+                    sheet.group(1, place),
+                    sheet.group(0, place),
                     entry,
                     reading.sufficient,
                 )
-                for segment in page
+                for place in page.places
             ],
         )
         return json_response(reply)
@@ -83,10 +73,15 @@ def build_scores(reading: Reading) -> APIRouter:
         asked = _read(metric, span, cut, paged, reading)
         zone = _zone(tz or reading.timezone)
         windows = _buckets(asked.window, bucket, zone)
-        groups = await _groups(asked, windows, reading)
         limit = max(1, min(paged.limit, _POINTS_AT_MOST // len(windows)))
-        page, following = page_of_groups(groups, asked, limit, range(len(windows)))
-        entry = main_scale(metric)
+        reader = reading.reader
+        async with reading.snapshot() as connection:
+            whole = await reader.groups(connection, asked.question, [asked.window])
+            page = page_of_groups(whole, asked, limit, 0)
+            shown = [whole.segments[place] for place in page.places]
+            sheet = await reader.groups(connection, asked.question, windows, only=shown)
+        place_of = {segment: place for place, segment in enumerate(sheet.segments)}
+        sizes, entry = whole.n(0), main_scale(metric)
         reply = Trend(
             metric=metric,
             start=asked.window.start,
@@ -96,22 +91,22 @@ def build_scores(reading: Reading) -> APIRouter:
             as_of=asked.as_of.astimezone(UTC),
             behind_s=reading.behind(),
             level=LEVEL,
-            next=following,
+            next=page.next,
             groups=[
                 Line(
                     segment=named(asked.question, segment),
-                    n=size_of(groups[segment], range(len(windows))),
+                    n=int(sizes[place]),
                     points=[
                         point(
                             window,
-                            groups[segment].get(number, NOBODY).tally,
+                            sheet.group(number, place_of[segment]).tally,
                             entry,
                             reading.sufficient,
                         )
                         for number, window in enumerate(windows)
                     ],
                 )
-                for segment in page
+                for place, segment in zip(page.places, shown, strict=True)
             ],
         )
         return json_response(reply)
@@ -133,14 +128,6 @@ def _read(metric: str, span: Span, cut: Cut, paged: Paged, reading: Reading) -> 
     by = read_by(paged.by, where, reading)
     question = Question(metric, cut.survey, by, where, on_event=span.time == "event")
     return Asked(question, window, now, after)
-
-
-async def _groups(asked: Asked, windows: Sequence[Window], reading: Reading) -> Groups:
-    async with reading.snapshot() as connection:
-        groups = await read_groups(
-            connection, asked.question, windows, values_at_most=reading.values_at_most
-        )
-    return groups if asked.question.by else {(): groups.get((), {})}
 
 
 def _buckets(window: Window, bucket: str, zone: ZoneInfo) -> list[Window]:

@@ -22,7 +22,6 @@ from services.scoring.domain.questions import Group, Question, Segment
 from services.scoring.domain.scores import score_of
 from services.scoring.domain.windows import NAMED, Window
 from services.scoring.metrics import READERS
-from services.scoring.store.groups import read_groups
 from shared.errors import TooMany, Unavailable
 from shared.keys import require_scope
 
@@ -125,10 +124,11 @@ class _Live:
     async def _pulses(self, now: datetime) -> dict[Segment, Pulse]:
         window = Window(now - NAMED[self._window], now)
         async with self._reading.snapshot() as connection:
-            groups = await read_groups(connection, self._question, [window])
-        if not self._question.by:
-            groups = {(): groups.get((), {})}
-        return {key: self._pulse(key, found.get(0, Group()), now) for key, found in groups.items()}
+            sheet = await self._reading.reader.groups(connection, self._question, [window])
+        return {
+            segment: self._pulse(segment, sheet.group(0, place), now)
+            for place, segment in enumerate(sheet.segments)
+        }
 
     def _pulse(self, segment: Segment, group: Group, now: datetime) -> Pulse:
         score = score_of(group.tally, self._metric, sufficient=self._reading.sufficient)

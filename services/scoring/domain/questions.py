@@ -1,8 +1,7 @@
 """What is asked of the answers, and the groups that come back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import add
 
 from services.scoring.domain.answers import metric_of
 from services.scoring.domain.cells import ANSWERED, INVITED, POINTS, slice_key
@@ -69,16 +68,3 @@ class Group:
 
 
 Row = tuple[int, Segment, int, Sequence[int]]  # number of the window, segment, scale, sums
-
-
-def gather(metric: str, rows: Iterable[Row]) -> dict[Segment, dict[int, Group]]:
-    """Add rows up to one group a segment and window."""
-    found: dict[Segment, dict[int, dict[int, Sequence[int]]]] = {}
-    for number, segment, scale, counts in rows:
-        scales = found.setdefault(segment, {}).setdefault(number, {})
-        known = scales.get(scale)
-        scales[scale] = counts if known is None else list(map(add, known, counts))
-    return {
-        segment: {number: Group(metric, scales) for number, scales in windows.items()}
-        for segment, windows in found.items()
-    }

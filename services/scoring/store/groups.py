@@ -9,11 +9,14 @@ import asyncpg
 
 from services.scoring.domain.answers import LOWEST, SENT
 from services.scoring.domain.cells import ANSWERED, INVITED, VALUES_AT_MOST, WIDTH
-from services.scoring.domain.questions import Group, Question, Row, Segment, gather
-from services.scoring.domain.windows import Cuts, Window, cut
+from services.scoring.domain.questions import Question, Row, Segment
+from services.scoring.domain.sheets import Sheet, Tabulation
+from services.scoring.domain.windows import Window, cut
 from services.scoring.store.layout import read_layout
 from services.scoring.store.slices import (
     Arguments,
+    Asked,
+    among,
     at_edges,
     by_columns,
     dimension_columns,
@@ -31,27 +34,26 @@ async def read_groups(
     question: Question,
     windows: Sequence[Window],
     *,
+    only: Sequence[Segment] | None = None,
     values_at_most: int = VALUES_AT_MOST,
-) -> dict[Segment, dict[int, Group]]:
-    """Groups by segment and number of the window; the caller holds one snapshot.
-
-    The windows are contiguous and rise.
-    """
+) -> Sheet:
+    """All groups, or only these; the caller holds one snapshot. The windows adjoin and rise."""
     counted = not question.on_event and question.slice in (await read_layout(connection)).slices
     cuts = cut(windows, whole_hours=counted)
-    rows: list[Row] = []
+    asked = Asked(question, cuts, only if question.by else None)
+    table = Tabulation(question, len(windows))
     if cuts.hours and cuts.hours[0] < cuts.hours[-1]:
-        rows += await _from_counts(connection, question, cuts)
+        table.add_rows(await _from_counts(connection, asked))
     if cuts.edges:
         full = await full_among(connection, question.dimensions, values_at_most)
-        rows += await _from_answers(connection, question, cuts, full)
-        rows += await _from_invitations(connection, question, cuts, full)
-    return gather(question.metric, rows)
+        table.add_rows(await _from_answers(connection, asked, full))
+        table.add_rows(await _from_invitations(connection, asked, full))
+    return table.sheet()
 
 
-async def _from_counts(connection: asyncpg.Connection, question: Question, cuts: Cuts) -> list[Row]:
+async def _from_counts(connection: asyncpg.Connection, asked: Asked) -> list[Row]:
     """Sums by series, which get their names last: names beside each hour take twice the time."""
-    told = Arguments()
+    told, question, cuts = Arguments(), asked.question, asked.cuts
     place = f"width_bucket(hour, {told.add(cuts.hours, 'int[]')})"
     first, after = told.add(cuts.hours[0], "int"), told.add(cuts.hours[-1], "int")
     values = {name: f's."values"[{n}]' for n, name in enumerate(question.dimensions, 1)}
@@ -59,6 +61,7 @@ async def _from_counts(connection: asyncpg.Connection, question: Question, cuts:
     if question.survey is not None:
         wanted.append(f"s.survey = {told.add(question.survey)}")
     wanted += [f"{values[name]} = {told.add(value)}" for name, value in question.where]
+    wanted += among([values[name] for name in question.by], asked.only, told)
     found = await connection.fetch(
         f"SELECT {', '.join(['place', 's.scale', *(values[name] for name in question.by)])}, c.*"  # noqa: S608
         f" FROM (SELECT series, {place} AS place, {_SUMMED} FROM counts"
@@ -74,10 +77,8 @@ async def _from_counts(connection: asyncpg.Connection, question: Question, cuts:
     ]
 
 
-async def _from_answers(
-    connection: asyncpg.Connection, question: Question, cuts: Cuts, full: set[str]
-) -> list[Row]:
-    told = Arguments()
+async def _from_answers(connection: asyncpg.Connection, asked: Asked, full: set[str]) -> list[Row]:
+    told, question, cuts = Arguments(), asked.question, asked.cuts
     metric = f"a.metric = {told.add(question.metric)}"
     within = "a.answered_at >= e.start AND a.answered_at < e.finish"
     if question.on_event:
@@ -94,7 +95,9 @@ async def _from_answers(
     if question.survey is not None:
         inner += f" AND a.survey = {told.add(question.survey)}"
     keys = ["number", "scale", "score", *by_columns(question)]
-    found = await grouped(connection, told, inner, keys, "count(*)", filters(question, told))
+    found = await grouped(
+        connection, told, inner, keys, "count(*)", filters(question, told, asked.only)
+    )
     lowest = LOWEST[question.metric]
     return [
         (number, tuple(segment), scale, _sums({score - lowest: count}))
@@ -103,9 +106,9 @@ async def _from_answers(
 
 
 async def _from_invitations(
-    connection: asyncpg.Connection, question: Question, cuts: Cuts, full: set[str]
+    connection: asyncpg.Connection, asked: Asked, full: set[str]
 ) -> list[Row]:
-    told = Arguments()
+    told, question, cuts = Arguments(), asked.question, asked.cuts
     at = "a.event_at" if question.on_event else "a.invited_at"
     columns = ["e.number", "a.asked_scale AS scale", "a.answered_at"]
     columns += dimension_columns(question, told, "a.asked_segments", full)
@@ -118,7 +121,9 @@ async def _from_invitations(
         inner += f" AND a.asked_survey = {told.add(question.survey)}"
     keys = ["number", "scale", *by_columns(question)]
     counted = "count(*), count(answered_at)"
-    found = await grouped(connection, told, inner, keys, counted, filters(question, told))
+    found = await grouped(
+        connection, told, inner, keys, counted, filters(question, told, asked.only)
+    )
     return [
         (number, tuple(segment), scale, _sums({INVITED: invited, ANSWERED: answered}))
         for number, scale, *segment, invited, answered in found

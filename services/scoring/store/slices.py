@@ -1,12 +1,22 @@
 """The SQL of a slice taken from the answers themselves: dimensions as d0, d1, d2."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
-from services.scoring.domain.questions import Question
+from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.windows import Cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the cuts of its windows; `only` these groups, or all."""
+
+    question: Question
+    cuts: Cuts
+    only: Sequence[Segment] | None = None
 
 
 class Arguments:
@@ -43,12 +53,21 @@ def _value(name: str, told: Arguments, segments: str, full: set[str]) -> str:
     )
 
 
-def filters(question: Question, told: Arguments) -> str:
+def filters(question: Question, told: Arguments, only: Sequence[Segment] | None = None) -> str:
     """Which rows belong to the slice: every dimension has a value, and the ones asked for."""
     found = [f"d{place} IS NOT NULL" for place in range(len(question.dimensions))]
     for name, value in question.where:
         found.append(f"d{question.dimensions.index(name)} = {told.add(value)}")
+    found += among(by_columns(question), only, told)
     return " AND ".join(found) or "true"
+
+
+def among(columns: Sequence[str], only: Sequence[Segment] | None, told: Arguments) -> list[str]:
+    """The condition that the columns are one of these segments; none where all are asked for."""
+    if only is None:
+        return []
+    arrays = [told.add([one[place] for one in only], "text[]") for place in range(len(columns))]
+    return [f"({', '.join(columns)}) IN (SELECT * FROM unnest({', '.join(arrays)}))"]  # noqa: S608
 
 
 def by_columns(question: Question) -> list[str]:
