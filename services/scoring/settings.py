@@ -5,7 +5,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from services.scoring.domain.cells import VALUES_AT_MOST
-from services.scoring.domain.scores import SUFFICIENT
 from shared.settings import Settings
 
 
@@ -15,9 +14,6 @@ class ScoringSettings(Settings):
     service: ClassVar[str] = "scoring"
 
     scoring_port: int = Field(8002, ge=1, le=65535, description="port of scoring")
-    scoring_sufficient: int = Field(
-        SUFFICIENT, ge=1, description="answers from which on a score is called sufficient"
-    )
     scoring_values: int = Field(
         VALUES_AT_MOST,
         ge=1,
