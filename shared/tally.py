@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from shared.programme.metrics import Klass, Metric
@@ -43,7 +43,7 @@ class Tally:
         )
 
 
-Counts = NDArray[np.int64]
+Counts = NDArray[Any]  # whole numbers, or the fractions that weighting makes of them
 
 
 @dataclass(frozen=True, slots=True)
