@@ -1,8 +1,8 @@
 """`GET /v1/responses` and `GET /v1/segments`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -16,7 +16,7 @@ from services.scoring.store.values import full_among
 from shared.keys import require_scope
 from shared.web import decode_cursor, page_of
 from shared.web.app import json_response
-from shared.web.pages import Cursor, Limit, moment_in, not_ours
+from shared.web.pages import Cursor, Limit, Page, moment_in, not_ours
 
 
 @dataclass
@@ -31,17 +31,46 @@ class Narrow:
     q: Annotated[
         str | None, Query(min_length=1, max_length=200, description="text in the comment")
     ] = None
+
+    def search(self, span: Span, cut: Cut, as_of: datetime, reading: Reading) -> Search:
+        """The answers asked for, not cut in pages. Raises Invalid."""
+        return Search(
+            window=span.read(as_of),
+            metric=read_metric(self.metric),
+            survey=cut.survey,
+            where=cut.read_where(reading),
+            klass=self.klass,
+            reason=self.reason,
+            text=self.q,
+            on_event=span.time == "event",
+        )
+
+
+@dataclass
+class Paged:
+    """How much: answers newest first."""
+
     limit: Limit = 50
     cursor: Cursor = None
 
-    def read_cursor(self) -> tuple[datetime, str, datetime] | None:
-        """The last answer of the page before, and its `as_of`. Raises Invalid."""
+    def read_cursor(self, order: str) -> tuple[datetime, str, datetime] | None:
+        """The last answer of the page before, and its `as_of`. Raises Invalid.
+
+        A page in another order leads nowhere in this one.
+        """
         if self.cursor is None:
             return None
-        at, key, as_of = decode_cursor(self.cursor, 3)
-        if not isinstance(key, str) or "\0" in key:
+        at, key, as_of, ordered = decode_cursor(self.cursor, 4)
+        if not isinstance(key, str) or "\0" in key or ordered != order:
             raise not_ours(self.cursor)
         return moment_in(self.cursor, at), key, moment_in(self.cursor, as_of)
+
+
+class Told(Page, frozen=True, kw_only=True):
+    """One page, and how fresh it is."""
+
+    as_of: datetime
+    behind_s: float
 
 
 def build_answers(reading: Reading) -> APIRouter:
@@ -57,28 +86,22 @@ def build_answers(reading: Reading) -> APIRouter:
         span: Annotated[Span, Depends()],
         cut: Annotated[Cut, Depends()],
         narrow: Annotated[Narrow, Depends()],
+        paged: Annotated[Paged, Depends()],
     ) -> Response:
-        cursor = narrow.read_cursor()
+        cursor = paged.read_cursor(span.time)
         as_of = span.as_of or (cursor[2] if cursor else reading.now())
-        search = Search(
-            window=span.read(as_of),
-            metric=read_metric(narrow.metric),
-            survey=cut.survey,
-            where=cut.read_where(reading),
-            klass=narrow.klass,
-            reason=narrow.reason,
-            text=narrow.q,
-            on_event=span.time == "event",
+        search = replace(
+            narrow.search(span, cut, as_of, reading),
             after=cursor[:2] if cursor else None,
-            limit=narrow.limit + 1,
+            limit=paged.limit + 1,
         )
         async with reading.snapshot() as connection:
             found = await list_answers(connection, search)
 
-        def place(last: Listed) -> tuple[str, str, str]:
-            return last.answered_at.isoformat(), last.id, as_of.isoformat()
+        def place(last: Listed) -> tuple[str, str, str, str]:
+            return search.place_of(last).isoformat(), last.id, as_of.isoformat(), span.time
 
-        return json_response(page_of(found, narrow.limit, place))
+        return json_response(_told(page_of(found, paged.limit, place), as_of, reading))
 
     @router.get(
         "/v1/segments",
@@ -90,9 +113,15 @@ def build_answers(reading: Reading) -> APIRouter:
         async with reading.snapshot() as connection:
             full = await full_among(connection, names, reading.values_at_most)
             listed = await list_values(connection, names, full)
-        return json_response(page_of(listed, limit, lambda last: [last.dimension]))
+        page = page_of(listed, limit, lambda last: [last.dimension])
+        return json_response(_told(page, reading.now(), reading))
 
     return router
+
+
+def _told(page: Page, as_of: datetime, reading: Reading) -> Told:
+    moment = as_of.astimezone(UTC)
+    return Told(items=page.items, next=page.next, as_of=moment, behind_s=reading.behind())
 
 
 def _after(cursor: str | None, names: Sequence[str]) -> Sequence[str]:

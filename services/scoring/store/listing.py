@@ -29,6 +29,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None
     customer_id: str | None
     answered_at: datetime
+    event_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +47,42 @@ class Search:
     after: tuple[datetime, str] | None = None  # the last one of the page before
     limit: int = 50
 
+    def place_of(self, answer: Listed) -> datetime:
+        """The moment by which the answer stands in the list."""
+        return answer.event_at or answer.answered_at if self.on_event else answer.answered_at
+
 
 async def list_answers(connection: asyncpg.Connection, search: Search) -> list[Listed]:
-    """At most `limit` answers, newest first."""
+    """At most `limit` answers, newest first by the time that places them."""
     told = Arguments()
-    at = "event_at" if search.on_event else "answered_at"
-    wanted = [
+    rows = await connection.fetch(
+        "SELECT id, survey, metric, scale, score, segments::text, touchpoint, reasons::text,"  # noqa: S608
+        " comment, language, customer_id, answered_at, asked_event_at"
+        f" FROM scored WHERE {' AND '.join(conditions(search, told))}"
+        f" ORDER BY {order_of(search)} LIMIT {told.add(search.limit, 'int')}",
+        *told.values,
+    )
+    return [_listed(row) for row in rows]
+
+
+def order_of(search: Search) -> str:
+    """Newest first, by the time that places an answer."""
+    return f"{_at(search)} DESC, id DESC"
+
+
+def conditions(search: Search, told: Arguments) -> list[str]:
+    """What the rows of `scored` must meet."""
+    at = _at(search)
+    return [
         f"{at} >= {told.add(search.window.start, 'timestamptz')}",
         f"{at} < {told.add(search.window.end, 'timestamptz')}",
         *(f"segments ->> {told.add(name)} = {told.add(value)}" for name, value in search.where),
         *_narrowed(search, told),
     ]
-    rows = await connection.fetch(
-        "SELECT id, survey, metric, scale, score, segments::text, touchpoint, reasons::text,"  # noqa: S608
-        f" comment, language, customer_id, answered_at FROM scored WHERE {' AND '.join(wanted)}"
-        f" ORDER BY answered_at DESC, id DESC LIMIT {told.add(search.limit, 'int')}",
-        *told.values,
-    )
-    return [_listed(row) for row in rows]
+
+
+def _at(search: Search) -> str:
+    return "event_at" if search.on_event else "answered_at"
 
 
 def _narrowed(search: Search, told: Arguments) -> list[str]:
@@ -80,7 +99,7 @@ def _narrowed(search: Search, told: Arguments) -> list[str]:
         wanted.append(f"({_of_class(search.klass, told)})")
     if search.after is not None:
         moment, key = told.add(search.after[0], "timestamptz"), told.add(search.after[1])
-        wanted.append(f"(answered_at, id) < ({moment}, {key})")
+        wanted.append(f"({_at(search)}, id) < ({moment}, {key})")
     return wanted
 
 
@@ -108,4 +127,5 @@ def _listed(row: Any) -> Listed:
         language=row["language"],
         customer_id=row["customer_id"],
         answered_at=row["answered_at"],
+        event_at=row["asked_event_at"],
     )
