@@ -34,7 +34,7 @@ def build_scores(reading: Reading) -> APIRouter:
         cut: Annotated[Cut, Depends()],
         paged: Annotated[Paged, Depends()],
     ) -> Response:
-        asked = _read(metric, span, cut, paged, reading)
+        asked = read_asked(metric, span, cut, paged, reading)
         windows = [asked.window.before, asked.window]
         async with reading.snapshot() as connection:
             sheet = await reading.reader.groups(connection, asked.question, windows)
@@ -70,7 +70,7 @@ def build_scores(reading: Reading) -> APIRouter:
         bucket: Annotated[Bucket, Query(description="length of a point")] = "1d",
         tz: Annotated[str | None, Query(max_length=100, description="time zone of days")] = None,
     ) -> Response:
-        asked = _read(metric, span, cut, paged, reading)
+        asked = read_asked(metric, span, cut, paged, reading)
         zone = _zone(tz or reading.timezone)
         windows = _buckets(asked.window, bucket, zone)
         limit = max(1, min(paged.limit, _POINTS_AT_MOST // len(windows)))
@@ -114,7 +114,8 @@ def build_scores(reading: Reading) -> APIRouter:
     return router
 
 
-def _read(metric: str, span: Span, cut: Cut, paged: Paged, reading: Reading) -> Asked:
+def read_asked(metric: str, span: Span, cut: Cut, paged: Paged, reading: Reading) -> Asked:
+    """The question that the parameters ask. Raises Invalid."""
     after = None
     now = span.as_of or reading.now()
     if paged.cursor is not None:
