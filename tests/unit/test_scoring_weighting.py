@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.weighting import World, look
 from services.scoring.domain.questions import Segment
 from services.scoring.domain.weighting import FEWEST, strata_of, weigh
 from shared.tally import Tallies
@@ -108,3 +109,22 @@ def test_the_effective_n_is_never_above_the_plain_one(rows: Any) -> None:
     assert found.effective_n[0] <= answers.n.sum() + 1e-9
     assert found.tallies.n[0] == pytest.approx(found.effective_n[0])
     assert 0 <= found.uncovered[0] <= 1
+
+
+def test_a_bias_of_eight_points_and_more_is_brought_within_two() -> None:
+    """A company of 200,000 events, of which the happy regions answer far more often."""
+    draw = np.random.default_rng(5)
+
+    seen = [look(World("large", 200_000), draw) for _ in range(40)]
+
+    assert min(abs(one.plain) for one in seen) >= 8
+    assert max(abs(one.weighted) for one in seen) <= 2
+    assert sum(one.weighted_outside for one in seen) <= 5
+
+
+def test_weights_do_not_mend_what_no_stratum_shows() -> None:
+    draw = np.random.default_rng(6)
+
+    seen = look(World("silent", 200_000, detractors_answer=0.5), draw)
+
+    assert abs(seen.weighted) > 8
