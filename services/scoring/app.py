@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring.api import Reading, build_routers
 from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.domain.cells import Layout
-from services.scoring.metrics import REGISTRY, STREAM
+from services.scoring.metrics import REGISTRY, SCORES, STREAM
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
 from services.scoring.store.reader import Reader
-from services.scoring.worker import keep_layout
+from services.scoring.worker import GaugeBoard, keep_gauges, keep_layout
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
 from shared.db import database_check, open_engine
@@ -98,10 +98,16 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await keep_layout(engine, layout, settings.scoring_values, stop)
         closing.set()
 
+    reader = Reader(engine, settings.scoring_values)
+    board = GaugeBoard(core.programme.segments.gauges, reader, core.clock, SCORES)
+
+    async def gauge(stop: asyncio.Event) -> None:
+        await keep_gauges(board, stop)
+
     web = build_scoring_web(
         core, health, topics_check(broker, USES), behind(source, core.clock), closing
     )
-    workers = (core.clock.run, score, lay_out)
+    workers = (core.clock.run, score, lay_out, gauge)
     return Service("scoring", web, settings.host, settings.scoring_port, workers)
 
 

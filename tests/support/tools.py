@@ -27,12 +27,13 @@ def system_tool(name: str) -> str:
     return path
 
 
-def run_tool(*command: str, env: dict[str, str] | None = None) -> str:
-    """What a tool prints; it fails with all that the tool said when it does not end well."""
+def run_tool(*command: str, env: dict[str, str] | None = None, fed: str | None = None) -> str:
+    """What a tool that reads this prints; it fails with all that was said where it ends badly."""
     done = subprocess.run(
         command,
         cwd=ROOT,
         env=None if env is None else os.environ | env,
+        input=fed,
         capture_output=True,
         text=True,
         timeout=60,
