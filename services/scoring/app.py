@@ -17,7 +17,7 @@ from services.scoring.metrics import REGISTRY, SCORES, STREAM
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
 from services.scoring.store.reader import Reader
-from services.scoring.worker import GaugeBoard, keep_gauges, keep_layout
+from services.scoring.worker import GaugeBoard, keep_decisions, keep_gauges, keep_layout
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
 from shared.db import database_check, open_engine
@@ -31,7 +31,7 @@ from shared.stream.kafka import open_producer, open_room, open_source
 from shared.web import Check, Parts, build_web
 
 ROOM_S: Final = 25.0
-TOPICS: Final = (Topic.SURVEY_RESPONSES, Topic.SURVEY_INVITATIONS)
+TOPICS: Final = (Topic.SURVEY_RESPONSES, Topic.SURVEY_INVITATIONS, Topic.SURVEY_DECISIONS)
 USES: Final = (*TOPICS, Topic.SCORED_RESPONSES, Topic.DEAD_LETTERS)
 
 
@@ -86,7 +86,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         service="scoring",
         engine=engine,
         decode=build_decoders(touchpoints),
-        handle=build_handler(book, producer, kind_of, core.clock),
+        handle=build_handler(book, producer, kind_of, core.clock, settings.scoring_decisions_kept),
         producer=producer,
         metrics=STREAM,
     )
@@ -104,10 +104,13 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
     async def gauge(stop: asyncio.Event) -> None:
         await keep_gauges(board, stop)
 
+    async def forget(stop: asyncio.Event) -> None:
+        await keep_decisions(engine, settings.scoring_decisions_kept, core.clock, stop)
+
     web = build_scoring_web(
         core, health, topics_check(broker, USES), behind(source, core.clock), closing
     )
-    workers = (core.clock.run, score, lay_out, gauge)
+    workers = (core.clock.run, score, lay_out, gauge, forget)
     return Service("scoring", web, settings.host, settings.scoring_port, workers)
 
 

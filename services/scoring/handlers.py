@@ -1,4 +1,4 @@
-"""What happens when replies and invitations come in: one transaction, then what it sends."""
+"""What happens when replies, invitations and decisions come in: one transaction, what it sends."""
 
 import asyncio
 from collections import Counter
@@ -15,6 +15,7 @@ from services.scoring.domain.answers import (
     fold,
     version_of,
 )
+from services.scoring.domain.decisions import Decision, Turn, fold_decisions
 from services.scoring.metrics import ANSWERS, REPEATS, STALENESS
 from shared.events import RecordRef, ScoredResponse
 from shared.wire import encode
@@ -30,8 +31,12 @@ class Ledger(Protocol):
         """Store truths, one an id and sorted; return what changed."""
         ...
 
-    async def count(self, changes: Sequence[Change]) -> None:
-        """Take away what was and add what is."""
+    async def decide(self, decisions: Sequence[Decision]) -> Sequence[Turn]:
+        """Store decisions, one a key and sorted; return what changed."""
+        ...
+
+    async def count(self, changes: Sequence[Change], turns: Sequence[Turn] = ()) -> None:
+        """Take away what was and add what is; once, after all that is stored."""
         ...
 
 
@@ -46,6 +51,7 @@ async def on_truths(
     publish: Publish,
     to_scored: ToScored,
     now: datetime,
+    decisions: Iterable[Decision] = (),
 ) -> None:
     """Record, count, publish. Repeats change nothing and publish nothing.
 
@@ -57,10 +63,12 @@ async def on_truths(
         drafts = await _draft(folded, to_scored)
     finally:
         changes = await recording
-    REPEATS.inc(len(folded) - len(changes))
-    if not changes:
+    decided = fold_decisions(decisions)
+    turns = await ledger.decide(decided)
+    REPEATS.inc(len(folded) - len(changes) + len(decided) - len(turns))
+    if not changes and not turns:
         return
-    await ledger.count(changes)
+    await ledger.count(changes, turns)
     news = [change for change in changes if is_news(change)]
     await publish([(one.after.id, _told(one, drafts, to_scored)) for one in news])
     _observe([one.after.reply for one in news if one.after.reply is not None], now)

@@ -1,10 +1,12 @@
 """What scoring can be told."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from pydantic import Field
 
 from services.scoring.domain.cells import VALUES_AT_MOST
+from shared.durations import Duration
 from shared.settings import Settings
 
 
@@ -19,4 +21,9 @@ class ScoringSettings(Settings):
         ge=1,
         le=VALUES_AT_MOST,
         description="values of one dimension; later ones count as other. Never lower it",
+    )
+    scoring_decisions_kept: Duration = Field(
+        timedelta(days=90),
+        ge=timedelta(days=31),
+        description="how long decisions are kept, longer than their topic does; counts stay",
     )

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.scoring.domain import funnel
 from services.scoring.domain.answers import Change, Truth, merge, version_of
 from services.scoring.domain.cells import Cell, Layout, add_places, before_and_after
-from shared.events import Answers, EventRef, SurveyInvitation, SurveyResponse
+from services.scoring.domain.decisions import Decision, Key, Turn
+from shared.events import Answers, EventRef, SurveyDecision, SurveyInvitation, SurveyResponse
 from shared.stream.records import Record
 from shared.wire import encode
 
@@ -60,9 +62,43 @@ def invitation(key: str, revision: int = 2, **changes: Any) -> SurveyInvitation:
     return SurveyInvitation(**(fields | changes))
 
 
+def decision(key: str, reason: str = "asked", **changes: Any) -> SurveyDecision:
+    """A decision on event `key`; one that asks names an invitation."""
+    verdict = {"asked": "invited", "quiet-hours": "scheduled", "delayed": "scheduled"}
+    at = changes.get("event_time", START)
+    fields: dict[str, Any] = {
+        "source": "/shop",
+        "event_id": key,
+        "event_type": "transaction.delivered",
+        "event_time": at,
+        "event": EventRef(source="/shop", id=key, type="transaction.delivered", time=at),
+        "customer_id": "c-1",
+        "subject_id": "o-1",
+        "trigger": "after-delivery",
+        "survey": "post-delivery",
+        "decision": verdict.get(reason, "suppressed"),
+        "reason": reason,
+        "sentence": "",
+        "invitation_id": f"i-{key}" if reason in verdict else None,
+        "decided_at": at + timedelta(seconds=1),
+        "programme": "sha256:0",
+        "segments": {"region": "EU", "product": "shoes"},
+    }
+    if reason == "no-trigger":
+        fields |= {"trigger": None, "survey": None}
+    return SurveyDecision(**(fields | changes))
+
+
+_TOPICS = {
+    SurveyResponse: "survey-responses",
+    SurveyInvitation: "survey-invitations",
+    SurveyDecision: "survey-decisions",
+}
+
+
 def record(value: Any, offset: int = 0, partition: int = 0) -> Record:
-    topic = "survey-responses" if isinstance(value, SurveyResponse) else "survey-invitations"
-    return Record(topic, partition, offset, value.id.encode(), encode(value), (), 0)
+    key = value.event_id if isinstance(value, SurveyDecision) else value.id
+    return Record(_TOPICS[type(value)], partition, offset, key.encode(), encode(value), (), 0)
 
 
 class MemoryLedger:
@@ -71,6 +107,8 @@ class MemoryLedger:
     def __init__(self, layout: Layout = LAYOUT) -> None:
         self.truths: dict[str, Truth] = {}
         self.cells: dict[Cell, list[int]] = {}
+        self.decisions: dict[Key, Decision] = {}
+        self.steps: Counter[funnel.Cell] = Counter()
         self._layout = layout
 
     async def record(self, truths: Sequence[Truth]) -> Sequence[Change]:
@@ -83,9 +121,22 @@ class MemoryLedger:
                 changes.append(Change(before, after))
         return changes
 
-    async def count(self, changes: Sequence[Change]) -> None:
-        before, after = before_and_after(changes, self._layout.dimensions)
-        add_places(add_places(self.cells, after, self._layout), before, self._layout, -1)
+    async def decide(self, decisions: Sequence[Decision]) -> Sequence[Turn]:
+        turns = []
+        for decision in decisions:
+            before = self.decisions.get(decision.key)
+            if before is None or decision.order > before.order:
+                self.decisions[decision.key] = decision
+                turns.append(Turn(before, decision))
+        return turns
+
+    async def count(self, changes: Sequence[Change], turns: Sequence[Turn] = ()) -> None:
+        layout = self._layout
+        before, after = before_and_after(changes, layout.dimensions)
+        add_places(add_places(self.cells, after, layout), before, layout, -1)
+        left, come = funnel.before_and_after(changes, turns, layout.dimensions)
+        funnel.add_steps(self.steps, come, layout.slices)
+        funnel.add_steps(self.steps, left, layout.slices, -1)
 
     @property
     def filled(self) -> dict[Cell, list[int]]:

@@ -1,26 +1,37 @@
 """Kafka comes in: one poll is one transaction, what it sends is acknowledged before the commit."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scoring.consumer.records import build_decoders
+from services.scoring.domain.answers import Truth
+from services.scoring.domain.decisions import Decision
 from services.scoring.handlers import KindOf, Told, on_truths, scored_by
-from services.scoring.metrics import TURNED_AWAY
+from services.scoring.metrics import TOO_LATE, TURNED_AWAY
 from services.scoring.store import Book, SqlLedger
 from shared.events import RecordRef, Topic
 from shared.failpoints import Point, hit
 from shared.stream.pipeline import Handle, Producer
 from shared.stream.records import Decoded, Outgoing, Record
 
-__all__ = ["build_decoders", "build_handler"]
+__all__ = ["DECISIONS_KEPT", "build_decoders", "build_handler"]
+DECISIONS_KEPT: Final = timedelta(days=90)
 
 
 def build_handler(
-    book: Book, producer: Producer, kind_of: KindOf, now: Callable[[], datetime]
+    book: Book,
+    producer: Producer,
+    kind_of: KindOf,
+    now: Callable[[], datetime],
+    decisions_kept: timedelta = DECISIONS_KEPT,
 ) -> Handle:
-    """Return what the loop calls with each batch, in the batch's transaction."""
+    """Return what the loop calls with each batch, in the batch's transaction.
+
+    A decision older than `decisions_kept` is counted nowhere: it cannot be told from a repeat.
+    """
 
     async def publish(told: Sequence[Told]) -> None:
         hit(Point.ROWS_WRITTEN)
@@ -28,11 +39,16 @@ def build_handler(
         await producer.send([Outgoing(topic, key.encode(), value) for key, value in told])
 
     async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:
-        sources = {item.value.id: _source(item.record) for item in items}
-        ledger = await SqlLedger.begin(connection, book)
         at = now()
+        answers = [item for item in items if isinstance(item.value, Truth)]
+        decisions = [item.value for item in items if isinstance(item.value, Decision)]
+        known = [one for one in decisions if one.decided_at >= at - decisions_kept]
+        TOO_LATE.inc(len(decisions) - len(known))
+        sources = {item.value.id: _source(item.record) for item in answers}
+        ledger = await SqlLedger.begin(connection, book)
         to_scored = scored_by(kind_of, sources, at)
-        await on_truths([item.value for item in items], ledger, publish, to_scored, at)
+        truths = [item.value for item in answers]
+        await on_truths(truths, ledger, publish, to_scored, at, known)
         for dimension, number in book.turned_away.items():
             TURNED_AWAY.labels(dimension).inc(number)
         book.turned_away.clear()

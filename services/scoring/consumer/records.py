@@ -1,13 +1,19 @@
 """Replies and invitations as they come from Kafka, read strictly."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
-from services.scoring.consumer.texts import check_sizes, clean_segments, clean_text, text_of
+from services.scoring.consumer.decisions import read_decision
+from services.scoring.consumer.texts import (
+    check_moment,
+    check_sizes,
+    clean_segments,
+    clean_text,
+    text_of,
+)
 from services.scoring.domain.answers import Asking, Reply, Truth
 from shared.errors import Reason, Refused
 from shared.events import SurveyInvitation, SurveyResponse, Topic
@@ -17,7 +23,6 @@ from shared.stream.records import Record
 from shared.wire import decode_record, decoder
 
 _SMALL: Final = 2_000  # bytes: no text of a record this small is too long for a key
-_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _METRIC: Final = f"metric and scale are none of {accepted_metrics()}"
 _RESPONSES = decoder(SurveyResponse)
 _INVITATIONS = decoder(SurveyInvitation)
@@ -42,11 +47,15 @@ def build_decoders(touchpoint_dimensions: Sequence[str]) -> dict[str, Decode]:
             check_sizes(invitation)
         return _asking(invitation)
 
-    return {Topic.SURVEY_RESPONSES: read_response, Topic.SURVEY_INVITATIONS: read_invitation}
+    return {
+        Topic.SURVEY_RESPONSES: read_response,
+        Topic.SURVEY_INVITATIONS: read_invitation,
+        Topic.SURVEY_DECISIONS: read_decision,
+    }
 
 
 def _reply(response: SurveyResponse, segments: dict[str, str]) -> Truth:
-    answered_at = _moment("answered_at", response.answered_at)
+    answered_at = check_moment("answered_at", response.answered_at)
     answers = response.answers
     invited = response.invitation_id is not None
     key = _key(response.invitation_id or response.id)
@@ -80,7 +89,7 @@ def _reply(response: SurveyResponse, segments: dict[str, str]) -> Truth:
         language=response.language,
         channel=response.channel,
         submission_id=None if response.submission_id == key else response.submission_id,
-        received_at=_moment("received_at", response.received_at),
+        received_at=check_moment("received_at", response.received_at),
     )
     return Truth(key, reply)
 
@@ -102,8 +111,8 @@ def _asking(invitation: SurveyInvitation) -> Truth:
         asked_segments=clean_segments(invitation.segments),
         asked_touchpoint=invitation.touchpoint,
         asked_customer_id=invitation.customer_id,
-        event_at=_moment("event.time", invitation.event.time),
-        invited_at=_moment("invited_at", invitation.invited_at),
+        event_at=check_moment("event.time", invitation.event.time),
+        invited_at=check_moment("invited_at", invitation.invited_at),
     )
     return Truth(_key(invitation.id), asking=asking)
 
@@ -123,11 +132,3 @@ def _key(name: str) -> str:
     if not name:
         raise Refused(Reason.OUT_OF_RANGE, "id is empty", "id")
     return name
-
-
-def _moment(field: str, moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise Refused(Reason.WRONG_TYPE, f"{field} has no offset from UTC", field)
-    if not _FIRST <= moment < _LAST:
-        raise Refused(Reason.OUT_OF_RANGE, f"{field} is not from 1970 to 2199", field)
-    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

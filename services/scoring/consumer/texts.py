@@ -1,6 +1,7 @@
-"""Texts of records: without control characters, bounded, and cleaned where they make segments."""
+"""Texts and times of records: without control characters, bounded, cleaned for segments."""
 
 import json
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ _LONGEST_TEXT: Final = 20_000
 _MOST_REASONS: Final = 50
 _MOST_SEGMENTS: Final = 100
 _KEPT: Final = 65_536  # texts
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 clean_text = lru_cache(maxsize=_KEPT)(clean_value)
 _known_clean: set[str] = set()
@@ -79,3 +81,12 @@ def _printable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_printable(key): _printable(item) for key, item in value.items()}
     return value
+
+
+def check_moment(field: str, moment: datetime) -> datetime:
+    """The moment in UTC. Raises Refused without an offset, and outside 1970 to 2199."""
+    if moment.tzinfo is None:
+        raise Refused(Reason.WRONG_TYPE, f"{field} has no offset from UTC", field)
+    if not _FIRST <= moment < _LAST:
+        raise Refused(Reason.OUT_OF_RANGE, f"{field} is not from 1970 to 2199", field)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from services.scoring.domain.answers import LOWEST, SENT, Change, Truth
 
@@ -26,6 +26,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Values = tuple[str | None, ...]
 Spot = tuple[str, int, str, int, int]  # metric, highest point, survey ("": none), hour, column
+S = TypeVar("S")
 
 
 class Line(NamedTuple):
@@ -76,17 +77,17 @@ def hour_of(moment: datetime) -> int:
 
 
 @dataclass(frozen=True)
-class Places:
+class Places(Generic[S]):
     """Where truths count: each spot, and beside it each dimension's value (a column each)."""
 
-    spots: list[Spot]
+    spots: list[S]
     columns: list[Sequence[str | None]]
 
     def values(self) -> list[set[str]]:
         """The distinct values of each dimension."""
         return [{value for value in column if value is not None} for column in self.columns]
 
-    def capped(self, turned_away: Sequence[Collection[str]]) -> "Places":
+    def capped(self, turned_away: Sequence[Collection[str]]) -> "Places[S]":
         """The same with those values of each dimension counted as `other`."""
         columns = [
             [OTHER if value in away else value for value in column] if away else column
@@ -95,7 +96,7 @@ class Places:
         return Places(self.spots, columns)
 
 
-def places_of(truths: Iterable[Truth], dimensions: Sequence[str]) -> Places:
+def places_of(truths: Iterable[Truth], dimensions: Sequence[str]) -> Places[Spot]:
     """The answer counts in its hour, the invitation in the hour it was sent."""
     spots: list[Spot] = []
     rows: list[Values] = []
@@ -103,7 +104,12 @@ def places_of(truths: Iterable[Truth], dimensions: Sequence[str]) -> Places:
         found = _spots(truth)
         spots += found
         rows += [tuple(map(truth.segments.get, dimensions))] * len(found)
-    return Places(spots, list(zip(*rows, strict=True)) if rows else [()] * len(dimensions))
+    return Places(spots, columns_of(rows, len(dimensions)))
+
+
+def columns_of(rows: Sequence[Values], width: int) -> list[Sequence[str | None]]:
+    """Values row by row as a column each dimension."""
+    return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
 def _spots(truth: Truth) -> list[Spot]:
@@ -123,7 +129,7 @@ def _spots(truth: Truth) -> list[Spot]:
 
 def before_and_after(
     changes: Collection[Change], dimensions: Sequence[str]
-) -> tuple[Places, Places]:
+) -> tuple[Places[Spot], Places[Spot]]:
     """Where the changed answers counted, and where they count now."""
     before = [change.before for change in changes if change.before is not None]
     return (
@@ -133,7 +139,7 @@ def before_and_after(
 
 
 def add_places(
-    cells: dict[Cell, list[int]], places: Places, layout: Layout, sign: int = 1
+    cells: dict[Cell, list[int]], places: Places[Spot], layout: Layout, sign: int = 1
 ) -> dict[Cell, list[int]]:
     """Add (or with sign -1 take away) places in every cell of the layout; return the cells."""
     index: dict[Spot, int] = {}

@@ -1,6 +1,7 @@
 """Everything that scoring writes to PostgreSQL and reads from it."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import asyncpg
@@ -8,9 +9,19 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain.answers import Change, Truth
-from services.scoring.domain.cells import VALUES_AT_MOST, Layout, add_places, before_and_after
-from services.scoring.store import counts, ledger
+from services.scoring.domain.cells import (
+    VALUES_AT_MOST,
+    Layout,
+    Places,
+    add_places,
+    before_and_after,
+)
+from services.scoring.domain.decisions import Decision, Turn
+from services.scoring.domain.funnel import add_steps
+from services.scoring.domain.funnel import before_and_after as steps_before_and_after
+from services.scoring.store import counts, funnel, ledger
 from services.scoring.store.book import Book
+from services.scoring.store.decisions import all_decisions, record_decisions
 from services.scoring.store.layout import all_answers, read_layout, write_layout
 from services.scoring.store.values import value_counts
 
@@ -50,22 +61,43 @@ class SqlLedger:
         """Store the truths and return what changed."""
         return await ledger.record(self._connection, truths)
 
-    async def count(self, changes: Collection[Change]) -> None:
-        """Take away what was and add what is: the batch's last statement."""
-        await count_changes(self._connection, self._book, self._layout, changes)
+    async def decide(self, decisions: Sequence[Decision]) -> Sequence[Turn]:
+        """Store the decisions and return what changed."""
+        return await record_decisions(self._connection, decisions)
+
+    async def count(self, changes: Collection[Change], turns: Collection[Turn] = ()) -> None:
+        """Take away what was and add what is: the batch's last statements."""
+        layout = self._layout
+        await count_changes(self._connection, self._book, layout, (changes, turns), layout.slices)
 
 
 async def count_changes(
-    connection: asyncpg.Connection, book: Book, layout: Layout, changes: Collection[Change]
+    connection: asyncpg.Connection,
+    book: Book,
+    layout: Layout,
+    news: tuple[Collection[Change], Collection[Turn]],
+    slices: Mapping[str, tuple[int, ...]],
 ) -> None:
-    """Add a batch of changes to the running counts."""
-    parts = before_and_after(changes, layout.dimensions)
-    before, after = await book.cap(connection, layout.dimensions, parts)
+    """Add a batch of changes to the running counts, and to the funnel of `slices`.
+
+    Together, one table after the other: two batches never wait for one another in a circle.
+    """
+    parts: list[Places[Any]] = [
+        *before_and_after(news[0], layout.dimensions),
+        *steps_before_and_after(*news, layout.dimensions),
+    ]
+    before, after, left, come = await book.cap(connection, layout.dimensions, parts)
     cells = add_places(add_places({}, after, layout), before, layout, -1)
     changed = {cell: sums for cell, sums in cells.items() if any(sums)}
-    numbers = await book.number(connection, {line for line, _ in changed})
+    steps = add_steps(add_steps(Counter(), come, slices), left, slices, -1)
+    moved = {cell: n for cell, n in steps.items() if n}
+    lines = {line for line, _ in changed} | {line for line, _, _ in moved}
+    numbers = await book.number(connection, lines)
     await counts.add(
         connection, {(numbers[line], hour): sums for (line, hour), sums in changed.items()}
+    )
+    await funnel.add(
+        connection, {(numbers[line], hour, step): n for (line, hour, step), n in moved.items()}
     )
 
 
@@ -78,20 +110,26 @@ async def adopt(
     """
     async with engine.begin() as connection:
         driver = await driver_of(connection)
-        if _same(await read_layout(driver), layout):
+        if await _in_force(driver, layout):
             return False
         await driver.execute("LOCK TABLE layout IN EXCLUSIVE MODE")
-        if _same(await read_layout(driver), layout):
+        if await _in_force(driver, layout):
             return False
+        fresh = await funnel.forget(driver, await read_layout(driver), layout)
         await write_layout(driver, layout)
         book = Book(values_at_most=values_at_most)  # a shared one would remember what may abort
         async for changes in all_answers(driver):
-            await count_changes(driver, book, layout, changes)
+            await count_changes(driver, book, layout, (changes, ()), fresh)
+        if fresh:
+            async for turns in all_decisions(driver):
+                await count_changes(driver, book, layout, ((), turns), fresh)
         return True
 
 
-def _same(left: Layout, right: Layout) -> bool:
-    return left == right and list(left.paths) == list(right.paths)
+async def _in_force(connection: asyncpg.Connection, layout: Layout) -> bool:
+    known = await read_layout(connection)
+    same = known == layout and list(known.paths) == list(layout.paths)
+    return same and await funnel.is_counted(connection)
 
 
 async def full_dimensions(engine: AsyncEngine, at_most: int) -> list[str]:

@@ -6,6 +6,7 @@ leaves nothing false behind.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import asyncpg
 
@@ -40,9 +41,15 @@ class Book:
         return self._lines | new
 
     async def cap(
-        self, connection: asyncpg.Connection, dimensions: Sequence[str], parts: Sequence[Places]
-    ) -> list[Places]:
-        """Count as `other` what a dimension has no room for; new values take their place."""
+        self,
+        connection: asyncpg.Connection,
+        dimensions: Sequence[str],
+        parts: Sequence[Places[Any]],
+    ) -> list[Places[Any]]:
+        """Count as `other` what a dimension has no room for; new values take their place.
+
+        Once a transaction, with all that it counts: admitting values holds a lock until the commit.
+        """
         values = [
             set[str]().union(*column) for column in zip(*(p.values() for p in parts), strict=True)
         ]

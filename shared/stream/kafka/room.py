@@ -29,6 +29,7 @@ READERS: Final[Mapping[str, Sequence[str]]] = {
     Topic.TRANSACTIONS: ("earshot-trigger",),
     Topic.SUPPORT_CALLS: ("earshot-trigger",),
     Topic.SURVEY_OPTOUTS: ("earshot-trigger",),
+    Topic.SURVEY_DECISIONS: ("earshot-scoring",),
     Topic.SURVEY_INVITATIONS: ("earshot-scoring",),
     Topic.SURVEY_RESPONSES: ("earshot-scoring",),
     Topic.SCORED_RESPONSES: ("earshot-alerts", "earshot-trigger"),
