@@ -120,7 +120,7 @@ async def _from_counts(connection: asyncpg.Connection, question: Question, cuts:
         " FROM (SELECT series, step, sum(n)::bigint AS n FROM funnel"
         f" WHERE series IN (SELECT id FROM series s WHERE {' AND '.join(wanted)})"
         f" AND hour >= {first} AND hour < {after} GROUP BY 1, 2) AS c"
-        f" JOIN series s ON s.id = c.series GROUP BY {keys}",
+        f" JOIN series s ON s.id = c.series GROUP BY {keys} HAVING sum(c.n) <> 0",
         *told.values,
     )
     return [_row(n, step, segment) for n, step, *segment in found]
