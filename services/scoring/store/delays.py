@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 
@@ -49,7 +48,7 @@ async def read_delays(
     full = await full_among(connection, question.dimensions, values_at_most)
     told = Arguments()
     inner = _answers(question, window, told, full)
-    keys = by_columns(question) or ["true"]
+    keys = by_columns(question) or ["everyone"]
     where = filters(question, told, only if question.by else None)
     rows = await grouped(connection, told, inner, keys, "count(*)", where)
     sizes = {tuple(row[: len(question.by)]): int(row[-1]) for row in rows}
@@ -98,7 +97,7 @@ def _delay(n: int, values: Sequence[float], *, known: bool) -> Delay:
 def _answers(question: Question, window: Window, told: Arguments, full: set[str]) -> str:
     """One row an answer: how long it took, and its dimensions."""
     took = "extract(epoch FROM a.answered_at - a.invited_at)::float8"
-    columns: list[Any] = [f"greatest({took}, 0) AS seconds"]
+    columns = [f"greatest({took}, 0) AS seconds", "true AS everyone"]
     columns += dimension_columns(question, told, "a.asked_segments", full)
     inner = (
         f"SELECT {', '.join(columns)} FROM answers a WHERE a.status = '{SENT}'"  # noqa: S608
