@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from fastapi import FastAPI
@@ -16,8 +17,15 @@ from services.scoring.domain.cells import Layout
 from services.scoring.metrics import REGISTRY, SCORES, STREAM
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
+from services.scoring.store.columns import Columns
 from services.scoring.store.reader import Reader
-from services.scoring.worker import GaugeBoard, keep_decisions, keep_gauges, keep_layout
+from services.scoring.worker import (
+    GaugeBoard,
+    keep_columns,
+    keep_decisions,
+    keep_gauges,
+    keep_layout,
+)
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
 from shared.db import database_check, open_engine
@@ -49,6 +57,12 @@ class Core:
         """What the programme wants counted."""
         segments = self.programme.segments
         return Layout(dict(segments.paths), segments.pairs)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What answers every question, with one cache."""
+        kept, values = self.settings.scoring_columns, self.settings.scoring_values
+        return Reader(self.engine, values, Columns(kept, values) if kept else None)
 
 
 @asynccontextmanager
@@ -98,8 +112,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await keep_layout(engine, layout, settings.scoring_values, stop)
         closing.set()
 
-    reader = Reader(engine, settings.scoring_values)
-    board = GaugeBoard(core.programme.segments.gauges, reader, core.clock, SCORES)
+    board = GaugeBoard(core.programme.segments.gauges, core.reader, core.clock, SCORES)
 
     async def gauge(stop: asyncio.Event) -> None:
         await keep_gauges(board, stop)
@@ -107,10 +120,13 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
     async def forget(stop: asyncio.Event) -> None:
         await keep_decisions(engine, settings.scoring_decisions_kept, core.clock, stop)
 
+    async def remember(stop: asyncio.Event) -> None:
+        await keep_columns(core.reader, stop)
+
     web = build_scoring_web(
         core, health, topics_check(broker, USES), behind(source, core.clock), closing
     )
-    workers = (core.clock.run, score, lay_out, gauge, forget)
+    workers = (core.clock.run, score, lay_out, gauge, forget, remember)
     return Service("scoring", web, settings.host, settings.scoring_port, workers)
 
 
@@ -119,7 +135,7 @@ def build_scoring_web(
 ) -> FastAPI:
     """The API; no customer ever sees it."""
     reading = Reading(
-        reader=Reader(core.engine, core.settings.scoring_values),
+        reader=core.reader,
         dimensions=core.layout.paths,
         timezone=core.programme.timezone,
         now=core.clock,

@@ -54,6 +54,25 @@ DELETED = Counter(
     ["table"],
     registry=REGISTRY,
 )
+QUESTIONS = Counter(
+    "earshot_scoring_questions",
+    "Questions for groups, by what answered them: the columns in memory, or the database.",
+    ["by"],
+    registry=REGISTRY,
+)
+COLUMN_ENTRIES = Gauge(
+    "earshot_scoring_column_entries",
+    "Answers and invitations that are held in columns.",
+    registry=REGISTRY,
+)
+COLUMN_BYTES = Gauge(
+    "earshot_scoring_column_bytes", "Memory that these columns take.", registry=REGISTRY
+)
+COLUMN_REREAD = Counter(
+    "earshot_scoring_column_entries_reread",
+    "Entries of the columns that were read again because a batch had changed their moment.",
+    registry=REGISTRY,
+)
 READERS = Gauge("earshot_scoring_stream_readers", "Open GET /v1/stream.", registry=REGISTRY)
 
 

@@ -22,6 +22,11 @@ class ScoringSettings(Settings):
         le=VALUES_AT_MOST,
         description="values of one dimension; later ones count as other. Never lower it",
     )
+    scoring_columns: int = Field(
+        4_000_000,
+        ge=0,
+        description="newest answers and invitations kept in memory, some 28 bytes each; 0: none",
+    )
     scoring_decisions_kept: Duration = Field(
         timedelta(days=90),
         ge=timedelta(days=31),

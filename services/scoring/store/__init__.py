@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 import asyncpg
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain.answers import Change, Truth
@@ -21,22 +20,13 @@ from services.scoring.domain.funnel import add_steps
 from services.scoring.domain.funnel import before_and_after as steps_before_and_after
 from services.scoring.store import counts, funnel, ledger
 from services.scoring.store.book import Book
+from services.scoring.store.columns.touched import note_all, note_touched
+from services.scoring.store.connections import driver_of
 from services.scoring.store.decisions import all_decisions, record_decisions
 from services.scoring.store.layout import all_answers, read_layout, write_layout
 from services.scoring.store.values import value_counts
 
 __all__ = ["Book", "SqlLedger", "adopt", "driver_of", "full_dimensions"]
-
-
-async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
-    """The asyncpg connection underneath, inside the transaction that SQLAlchemy began.
-
-    Arrays of whole batches go through it at several times the speed.
-    """
-    raw: Any = await connection.get_raw_connection()
-    if not raw.driver_connection.is_in_transaction():
-        await connection.execute(sa.text("SELECT 1"))  # SQLAlchemy begins with its first statement
-    return raw.driver_connection
 
 
 class SqlLedger:
@@ -68,6 +58,7 @@ class SqlLedger:
     async def count(self, changes: Collection[Change], turns: Collection[Turn] = ()) -> None:
         """Take away what was and add what is: the batch's last statements."""
         layout = self._layout
+        await note_touched(self._connection, changes)
         await count_changes(self._connection, self._book, layout, (changes, turns), layout.slices)
 
 
@@ -117,6 +108,7 @@ async def adopt(
             return False
         fresh = await funnel.forget(driver, await read_layout(driver), layout)
         await write_layout(driver, layout)
+        await note_all(driver)
         book = Book(values_at_most=values_at_most)  # a shared one would remember what may abort
         async for changes in all_answers(driver):
             await count_changes(driver, book, layout, (changes, ()), fresh)

@@ -1,0 +1,138 @@
+"""Small numbers for lines and values. They come from PostgreSQL as hashes of a secret seed.
+
+A row of fixed width is read without a step of Python each; that two texts of one database share
+one of 2^64 hashes under a drawn seed does not happen, and where both are known it is noticed.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final, Generic, TypeVar
+
+import asyncpg
+import numpy as np
+
+from services.scoring.domain.cells import OTHER
+from services.scoring.store.columns.entries import Codes
+from services.scoring.store.columns.spans import Ints
+from services.scoring.store.values import full_among
+
+ABSENT: Final = 0  # as hash and as code
+_OTHER: Final = 1
+_HASH: Final = "SELECT hashtextextended($1::text, $2::bigint)"
+_VALUES: Final = (
+    "SELECT value, hashtextextended(value, $1::bigint) FROM dimension_values"
+    " WHERE dimension = $2 AND hashtextextended(value, $1::bigint) = ANY($3::bigint[])"
+)
+LINE: Final = "concat_ws(chr(31), {metric}, {scale}, {survey})"
+_LINE: Final = LINE.format(metric="metric", scale="scale", survey="survey")
+_LINES: Final = (
+    f"SELECT metric, scale, survey, hashtextextended({_LINE}, $1::bigint) FROM series"  # noqa: S608
+    f" WHERE slice = '' AND hashtextextended({_LINE}, $1::bigint) = ANY($2::bigint[])"
+)
+
+
+class Clash(Exception):
+    """Two texts share a hash, or a hash has none: the book has to be begun anew."""
+
+
+T = TypeVar("T")
+
+
+class Names(Generic[T]):
+    """Names by code, and codes by hash; both only grow."""
+
+    def __init__(self, names: Sequence[T], hashes: Sequence[int]) -> None:
+        self.names: list[T] = []
+        self.code_of: dict[T, int] = {}
+        self._hashes: Ints = np.empty(0, np.int64)
+        self._codes: Ints = np.empty(0, np.int64)
+        self.add(names, hashes)
+
+    def add(self, names: Sequence[T], hashes: Sequence[int]) -> None:
+        """Give each name that has none the next code. Raises Clash."""
+        new = {n: h for n, h in zip(names, hashes, strict=True) if n not in self.code_of}
+        codes = range(len(self.names), len(self.names) + len(new))
+        self.names += new
+        self.code_of |= dict(zip(new, codes, strict=True))
+        hashed = np.concatenate((self._hashes, np.array(list(new.values()), np.int64)))
+        order = np.argsort(hashed, kind="stable")
+        self._hashes = hashed[order]
+        self._codes = np.concatenate((self._codes, np.array(codes, np.int64)))[order]
+        if not np.all(np.diff(self._hashes)):
+            raise Clash
+
+    def unknown(self, hashes: Ints) -> Ints:
+        """Those that have no name, once each."""
+        return np.unique(hashes[self._hashes[self._places(hashes)] != hashes])
+
+    def codes(self, hashes: Ints, otherwise: int = 0) -> Codes:
+        """The code of each hash, and `otherwise` for those that have none."""
+        places = self._places(hashes)
+        codes = np.where(self._hashes[places] == hashes, self._codes[places], otherwise)
+        return codes.astype(np.min_scalar_type(len(self.names)))
+
+    def _places(self, hashes: Ints) -> Ints:
+        return np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+
+
+Line = tuple[str, int, str]  # metric, highest point, survey ("": none)
+
+
+class CodeBook:
+    """The codes of one process. A value that its full dimension does not know is `other`."""
+
+    def __init__(
+        self, dimensions: Sequence[str], values_at_most: int, seed: int, other: int
+    ) -> None:
+        self.dimensions = tuple(dimensions)
+        self.seed = seed
+        self.lines: Names[Line] = Names([("", 0, "")], [ABSENT])
+        self.values: Mapping[str, Names[str | None]] = {
+            name: Names([None, OTHER], [ABSENT, other]) for name in self.dimensions
+        }
+        self._at_most = values_at_most
+        self._full: set[str] = set()
+
+    @classmethod
+    async def begin(
+        cls, connection: asyncpg.Connection, dimensions: Sequence[str], values_at_most: int
+    ) -> "CodeBook":
+        """An empty one with a seed of its own."""
+        seed = secrets.randbits(63)
+        other = await connection.fetchval(_HASH, OTHER, seed)
+        return cls(dimensions, values_at_most, seed, other)
+
+    async def learn(
+        self, connection: asyncpg.Connection, lines: Ints, values: Mapping[str, Ints]
+    ) -> None:
+        """Give every hash that has none its code, as this snapshot tells. Raises Clash."""
+        unknown = self.lines.unknown(lines)
+        if len(unknown):
+            rows = await connection.fetch(_LINES, self.seed, unknown.tolist())
+            self.lines.add([tuple(row[:3]) for row in rows], [row[3] for row in rows])
+            if len(self.lines.unknown(unknown)):
+                raise Clash
+        short = [name for name in self.dimensions if name not in self._full]
+        left = [name for name in short if await self._learn(connection, name, values[name])]
+        self._full |= await full_among(connection, left, self._at_most)
+
+    async def _learn(self, connection: asyncpg.Connection, name: str, hashes: Ints) -> bool:
+        """Look up the values of one dimension; say whether some are in no table."""
+        unknown = self.values[name].unknown(hashes)
+        if not len(unknown):
+            return False
+        rows = await connection.fetch(_VALUES, self.seed, name, unknown.tolist())
+        self.values[name].add([row[0] for row in rows], [row[1] for row in rows])
+        return len(rows) < len(unknown)
+
+    def lines_of(self, metric: str, survey: str | None) -> list[tuple[int, int]]:
+        """The codes of a metric's lines, with the scale of each; all surveys where None."""
+        return [
+            (code, line[1])
+            for code, line in enumerate(self.lines.names)
+            if line[0] == metric and survey in (None, line[2])
+        ]
+
+    def codes(self, name: str, hashes: Ints) -> Codes:
+        """The codes of one dimension's values."""
+        return self.values[name].codes(hashes, _OTHER)
