@@ -88,15 +88,17 @@ async def test_a_reply_has_the_shape_that_was_promised(client: httpx.AsyncClient
     body = await get(client, "/v1/scores", metric="nps", window="24h", by="region")
 
     assert set(body) == {
-        "metric", "from", "to", "as_of", "behind_s", "level", "next", "groups",
+        "metric", "from", "to", "as_of", "behind_s", "level", "clusters", "benchmarks", "next",
+        "groups",
     }  # fmt: skip
     assert (body["behind_s"], body["level"], body["next"]) == (0.25, 0.95, None)
     assert (body["to"], body["as_of"]) == (body["to"], "2026-11-21T18:21:00Z")
     assert body["from"] == "2026-11-20T18:21:00Z"
     group = body["groups"][0]
     assert set(group) == {
-        "segment", "n", "score", "interval", "sufficient", "counts", "distribution", "invited",
-        "response_rate", "previous",
+        "segment", "n", "score", "interval", "design_effect", "sufficient", "counts",
+        "distribution", "invited", "response_rate", "response_rate_interval", "previous", "shrunk",
+        "target", "benchmarks",
     }  # fmt: skip
     low, high = group["interval"]
     assert low <= group["score"] <= high
@@ -153,6 +155,8 @@ async def test_the_response_rate_is_answered_of_invited(client: httpx.AsyncClien
         assert group["invited"] == len(invited)
         answered = sum(key in replies for key in invited)
         assert group["response_rate"] == answered / len(invited)
+        low, high = group["response_rate_interval"]
+        assert 0 <= low < group["response_rate"] < high <= 1
 
 
 @pytest.mark.parametrize("bucket", ["1h", "1d", "1w", "1mo", "1q"])
@@ -172,7 +176,7 @@ async def test_the_points_of_a_trend_add_up_to_its_window(
     for group in trend["groups"]:
         assert sum(point["n"] for point in group["points"]) == group["n"]
         assert set(group["points"][0]) == {
-            "from", "to", "n", "score", "interval", "sufficient", "counts",
+            "from", "to", "n", "score", "interval", "design_effect", "sufficient", "counts",
         }  # fmt: skip
         assert group["points"][0]["from"] == trend["from"]
         assert group["points"][-1]["to"] == trend["to"]

@@ -3,7 +3,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scoring.domain.scores import Previous, compare, point_of, score_of
+from services.scoring.domain.scores import point_of, score_of
 from shared.programme.metrics import METRICS, Klass, Metric, find_metric
 from shared.tally import Tally, tally_points
 
@@ -81,27 +81,3 @@ def test_nobody_answered_is_no_number_at_all() -> None:
     found = score_of(Tally(), nps)
 
     assert (found.score, found.interval, found.sufficient) == (None, None, False)
-    assert compare(tally(nps, [9]), Tally(), nps) is None
-
-
-def test_a_change_says_how_likely_it_is_by_chance() -> None:
-    nps = METRICS[0]
-    before, now = tally(nps, [9] * 60 + [3] * 40), tally(nps, [9] * 40 + [3] * 60)
-
-    drop = compare(now, before, nps)
-    same = compare(before, before, nps)
-
-    assert drop is not None
-    assert same is not None
-    assert (drop.n, drop.score, drop.change) == (100, 20.0, -40.0)
-    assert drop.p_value is not None
-    assert drop.p_value < 0.01
-    assert (same.change, same.p_value) == (0.0, 1.0)
-
-
-def test_after_answers_only_before_there_is_no_change_to_tell() -> None:
-    nps = METRICS[0]
-
-    found = compare(Tally(), tally(nps, [9, 9]), nps)
-
-    assert found == Previous(2, 100.0, None, None)

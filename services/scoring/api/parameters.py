@@ -75,7 +75,9 @@ class Span:
 class Cut:
     """Which: a survey, and values of dimensions."""
 
-    survey: Annotated[str | None, Query(max_length=200, description="all, if not told")] = None
+    survey: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="all, if not told")
+    ] = None
     where: Annotated[
         list[str] | None, Query(max_length=3, description="dimension:value; may repeat")
     ] = None
@@ -84,15 +86,21 @@ class Cut:
         """The values asked for. Raises Invalid that lists the dimensions there are."""
         found: dict[str, str] = {}
         for text in self.where or ():
-            name, colon, value = text.partition(":")
-            cleaned = clean_value(value)
-            if not colon or cleaned is None:
-                raise _fault("where", text, "dimension:value, such as channel:web")
-            check_dimension("where", name, reading)
+            name, value = read_value("where", text, reading)
             if name in found:
                 raise _fault("where", text, "each dimension once")
-            found[name] = cleaned
+            found[name] = value
         return tuple(found.items())
+
+
+def read_value(field: str, text: str, reading: Reading) -> tuple[str, str]:
+    """A dimension and one of its values, `dimension:value`. Raises Invalid."""
+    name, colon, value = text.partition(":")
+    cleaned = clean_value(value)
+    if not colon or cleaned is None:
+        raise _fault(field, text, "dimension:value, such as channel:web")
+    check_dimension(field, name, reading)
+    return name, cleaned
 
 
 def read_by(

@@ -1,19 +1,24 @@
 """What every question needs: the store, the programme's dimensions, the clock, the lag."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import asyncpg
 
 from services.scoring.domain.scores import SUFFICIENT
 from services.scoring.store.reader import Reader
+from shared.programme.models import Scoring, Segmentation
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How questions are answered. `behind` says by how many seconds the consumer is behind."""
+    """How questions are answered. `behind` says by how many seconds the consumer is behind.
+
+    `scores` and `segments` are what the programme says of scores and of targets, `surveys` those
+    that it names.
+    """
 
     reader: Reader
     dimensions: Mapping[str, str | None]
@@ -21,6 +26,9 @@ class Reading:
     now: Callable[[], datetime]
     behind: Callable[[], float]
     sufficient: int = SUFFICIENT
+    scores: Scoring = field(default_factory=Scoring)
+    segments: Segmentation = field(default_factory=Segmentation)
+    surveys: Collection[str] = ()
 
     @property
     def values_at_most(self) -> int:

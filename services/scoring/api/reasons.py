@@ -7,10 +7,10 @@ from typing import Annotated, TypeVar
 import msgspec
 from fastapi import APIRouter, Depends, Response
 
+from services.scoring.api.asked import read_asked
 from services.scoring.api.paging import Paged, named, page_of_groups
 from services.scoring.api.parameters import Cut, MetricName, Span
 from services.scoring.api.reading import Reading
-from services.scoring.api.scores import read_asked
 from services.scoring.api.shapes import Counts
 from services.scoring.domain.reasons import Account, Reason, Share, account_of
 from services.scoring.domain.voices import Group
@@ -127,7 +127,7 @@ def build_reasons(reading: Reading) -> APIRouter:
                 connection,
                 asked.question,
                 asked.window,
-                only=shown,
+                shown,
                 values_at_most=reading.values_at_most,
             )
         reply = Reasons(

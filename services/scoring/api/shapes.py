@@ -2,47 +2,110 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
-from services.scoring.domain.questions import Group
-from services.scoring.domain.scores import Previous, Score, compare, score_of
-from services.scoring.domain.windows import Window
-from shared.programme.metrics import Metric, ScoreKind
-from shared.tally import Tally
+Interval = tuple[float, float]
+Met = Literal["yes", "no", "unclear"]
+Stands = Literal["above", "below", "level"]
+_SPAN = {"start": "from", "end": "to"}
 
 
 class Counts(msgspec.Struct, frozen=True):
+    """Answers by class."""
+
     promoters: int
     passives: int
     detractors: int
 
 
 class Before(msgspec.Struct, frozen=True):
+    """The window before. `p_adjusted` is for as many comparisons as the question has groups."""
+
     n: int
     score: float
     change: float | None
     p_value: float | None
+    p_adjusted: float | None
+
+
+class Other(msgspec.Struct, frozen=True):
+    """Another group of the question, or all the rest of it; `change` is this less that."""
+
+    segment: dict[str, str] | Literal["rest"]
+    n: int
+    score: float | None
+    change: float | None
+    p_value: float | None
+    p_adjusted: float | None
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """The score of few answers drawn towards `centre`, the mean of all groups.
+
+    `towards` is what all the groups are part of, `weight` the share of `centre` in the score.
+    """
+
+    score: float
+    interval: Interval
+    towards: dict[str, str]
+    centre: float
+    weight: float
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """A target; `met` is yes or no only where the whole interval says so."""
+
+    value: float
+    difference: float | None
+    met: Met | None
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What an industry scores, and who says so."""
+
+    industry: str
+    value: float
+    source: str
+    year: int
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """How a group stands to one benchmark; level is within its interval."""
+
+    difference: float | None
+    stands: Stands | None
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One group of `GET /v1/scores`; `share_easy` stands beside a mean only."""
+    """One group of `GET /v1/scores`; `share_easy` stands beside a mean only.
+
+    `design_effect`: so many answers tell as much as one that depends on no other. `benchmarks`
+    are in the order of the reply's. `against` is there when it is asked for.
+    """
 
     segment: dict[str, str]
     n: int
     score: float | None
     share_easy: float | msgspec.UnsetType | None = msgspec.UNSET
-    interval: tuple[float, float] | None
+    interval: Interval | None
+    design_effect: float
     sufficient: bool
     counts: Counts
     distribution: tuple[int, ...] | None
     invited: int
     response_rate: float | None
+    response_rate_interval: Interval | None
     previous: Before | None
+    against: Other | msgspec.UnsetType | None = msgspec.UNSET
+    shrunk: Drawn | None
+    target: Aim | None
+    benchmarks: Sequence[Beside]
 
 
-class Scores(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
-    """`GET /v1/scores`."""
+class Scores(msgspec.Struct, frozen=True, kw_only=True, rename=_SPAN):
+    """`GET /v1/scores`; `clusters` is what intervals are widened for."""
 
     metric: str
     start: datetime
@@ -50,11 +113,13 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from",
     as_of: datetime
     behind_s: float
     level: float
+    clusters: Sequence[str]
+    benchmarks: Sequence[Mark]
     next: str | None
     groups: Sequence[Scored]
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
+class Point(msgspec.Struct, frozen=True, kw_only=True, rename=_SPAN):
     """One bucket of one group."""
 
     start: datetime
@@ -62,20 +127,22 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", 
     n: int
     score: float | None
     share_easy: float | msgspec.UnsetType | None = msgspec.UNSET
-    interval: tuple[float, float] | None
+    interval: Interval | None
+    design_effect: float
     sufficient: bool
     counts: Counts
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One group of `GET /v1/trend`; `n` is that of the whole window."""
+    """One group of `GET /v1/trend`; `n` is that of the whole window, `target` a score."""
 
     segment: dict[str, str]
     n: int
+    target: float | None
     points: Sequence[Point]
 
 
-class Trend(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", "end": "to"}):
+class Trend(msgspec.Struct, frozen=True, kw_only=True, rename=_SPAN):
     """`GET /v1/trend`."""
 
     metric: str
@@ -86,6 +153,8 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from", 
     as_of: datetime
     behind_s: float
     level: float
+    clusters: Sequence[str]
+    benchmarks: Sequence[Mark]
     next: str | None
     groups: Sequence[Line]
 
@@ -99,62 +168,6 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     segment: dict[str, str]
     n: int
     score: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
+    sufficient: bool
     as_of: datetime
-
-
-def scored(
-    segment: dict[str, str], now: Group, before: Group, metric: Metric, sufficient: int
-) -> Scored:
-    """One group with its interval, and what the window before says."""
-    tally = now.tally
-    score = score_of(tally, metric, sufficient=sufficient)
-    previous = compare(tally, before.tally, metric)
-    return Scored(
-        segment=segment,
-        n=tally.n,
-        score=score.score,
-        share_easy=_share_easy(score, metric),
-        interval=score.interval,
-        sufficient=score.sufficient,
-        counts=_counts(tally),
-        distribution=_distribution(tally, metric),
-        invited=now.invited,
-        response_rate=now.response_rate,
-        previous=_before(previous),
-    )
-
-
-def point(window: Window, tally: Tally, metric: Metric, sufficient: int) -> Point:
-    """One bucket with its interval."""
-    score = score_of(tally, metric, sufficient=sufficient)
-    return Point(
-        start=window.start,
-        end=window.end,
-        n=tally.n,
-        score=score.score,
-        share_easy=_share_easy(score, metric),
-        interval=score.interval,
-        sufficient=score.sufficient,
-        counts=_counts(tally),
-    )
-
-
-def _before(previous: Previous | None) -> Before | None:
-    if previous is None:
-        return None
-    return Before(previous.n, previous.score, previous.change, previous.p_value)
-
-
-def _counts(tally: Tally) -> Counts:
-    return Counts(tally.promoters, tally.passives, tally.detractors)
-
-
-def _distribution(tally: Tally, metric: Metric) -> tuple[int, ...] | None:
-    return (0,) * len(metric.points) if tally.distribution == () else tally.distribution
-
-
-def _share_easy(score: Score, metric: Metric) -> float | msgspec.UnsetType | None:
-    if metric.score is not ScoreKind.MEAN:
-        return msgspec.UNSET
-    return 100 * score.tally.promoters / score.tally.n if score.tally.n else None

@@ -1,11 +1,14 @@
 """`GET /v1/stream`: scores as they change, as server-sent events.
 
-Each event's id is the `as_of` of its score, so a reader that comes back with `Last-Event-ID` is
-told what differs from what it saw then, whichever replica answers.
+The last event of each round has an id that says when it was and what was so then. A reader that
+comes back with it as `Last-Event-ID` is told what differs since, whichever replica answers; where
+late answers have changed what was so, or its connection broke within a round, it is told all.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
@@ -14,23 +17,24 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 
-from services.scoring.api.paging import main_scale, named
+from services.scoring.api.asked import check_survey
+from services.scoring.api.live import EVERY_S, Topic, Topics
 from services.scoring.api.parameters import Cut, MetricName, read_by
 from services.scoring.api.reading import Reading
+from services.scoring.api.schemas import replies
 from services.scoring.api.shapes import Pulse
-from services.scoring.domain.questions import Group, Question, Segment
-from services.scoring.domain.scores import score_of
-from services.scoring.domain.windows import NAMED, Window
+from services.scoring.domain.questions import Question
 from services.scoring.metrics import READERS
 from shared.errors import TooMany, Unavailable
 from shared.keys import require_scope
 
 READERS_AT_MOST: Final = 100
-_GROUPS_AT_MOST: Final = 500
-_EVERY_S: Final = 1.0
 _SILENCE_S: Final = 15.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_YEAR: Final = 1971  # the window before it begins after 1970 too
+_ID: Final = re.compile(r"([0-9]{1,16})-([0-9a-f]{16})")
 
-Heard = dict[Segment, tuple[int, float | None]]
+Place = tuple[datetime, int]  # when, and the digest of what was so then
 
 
 @dataclass
@@ -44,9 +48,13 @@ class Followed:
 def build_stream(reading: Reading, closing: asyncio.Event) -> APIRouter:
     """The route for live scores; readers are let go when `closing` is set."""
     router = APIRouter(tags=["scores"], dependencies=[Depends(require_scope("scores:read"))])
-    readers: set[object] = set()
+    topics = Topics(reading)
 
-    @router.get("/v1/stream", summary="Scores as they change (server-sent events)")
+    @router.get(
+        "/v1/stream",
+        summary="Scores as they change (server-sent events)",
+        responses=replies(Pulse, "text/event-stream"),
+    )
     async def stream(
         metric: MetricName,
         cut: Annotated[Cut, Depends()],
@@ -55,19 +63,16 @@ def build_stream(reading: Reading, closing: asyncio.Event) -> APIRouter:
     ) -> StreamingResponse:
         where = cut.read_where(reading)
         question = Question(metric, cut.survey, read_by(followed.by, where, reading), where)
-        if len(readers) >= READERS_AT_MOST:
+        if topics.readers >= READERS_AT_MOST:
             raise TooMany(f"{READERS_AT_MOST} readers are the most")
-        live = _Live(reading, question, followed.window, closing)
+        if cut.survey is not None:
+            async with reading.snapshot() as connection:
+                await check_survey(connection, cut.survey, reading)
 
         async def body() -> AsyncIterator[bytes]:
-            readers.add(live)
-            READERS.inc()
-            try:
-                async for text in live.events(_moment(last_event_id)):
+            with topics.follow(question, followed.window) as topic, READERS.track_inprogress():
+                async for text in events(topic, _place(last_event_id), closing):
                     yield text
-            finally:
-                readers.discard(live)
-                READERS.dec()
 
         return StreamingResponse(
             body(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
@@ -76,85 +81,59 @@ def build_stream(reading: Reading, closing: asyncio.Event) -> APIRouter:
     return router
 
 
-class _Live:
-    def __init__(
-        self, reading: Reading, question: Question, window: str, closing: asyncio.Event
-    ) -> None:
-        self._reading = reading
-        self._question = question
-        self._window = window
-        self._closing = closing
-        self._metric = main_scale(question.metric)
+async def events(topic: Topic, since: Place | None, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    """What changed since then, at once; then what changes, each second.
 
-    async def events(self, since: datetime | None) -> AsyncIterator[bytes]:
-        """What changed since then, at once; then what changes, each second."""
-        heard: Heard = {}
-        if since is not None:
-            heard = {key: _heard(pulse) for key, pulse in (await self._pulses(since)).items()}
-        silent_s = 0.0
-        yield b": scores as they change\n\n"
-        while not self._closing.is_set():
-            now = self._reading.now()
-            pulses = await self._try(now, heard)
-            news = [key for key, pulse in pulses.items() if heard.get(key) != _heard(pulse)]
-            for key in news[:_GROUPS_AT_MOST]:
-                heard[key] = _heard(pulses[key])
-                yield _event(now, pulses[key])
-            silent_s = 0.0 if news else silent_s + _EVERY_S
-            if silent_s >= _SILENCE_S:
-                silent_s = 0.0
-                yield b": still here\n\n"
-            await self._pause()
-
-    async def _try(self, now: datetime, heard: Heard) -> dict[Segment, Pulse]:
-        """Every group that has answers, and those heard of that have none any more."""
-        try:
-            pulses = await self._pulses(now)
-        except Unavailable:
-            return {}  # the reader stays, and hears of it when the database is back
-        gone = {key: self._pulse(key, Group(), now) for key in heard.keys() - pulses.keys()}
-        return pulses | gone
-
-    async def _pause(self) -> None:
-        try:
-            await asyncio.wait_for(self._closing.wait(), _EVERY_S)
-        except TimeoutError:
-            return
-
-    async def _pulses(self, now: datetime) -> dict[Segment, Pulse]:
-        window = Window(now - NAMED[self._window], now)
-        async with self._reading.snapshot() as connection:
-            sheet = await self._reading.reader.groups(connection, self._question, [window])
-        return {
-            segment: self._pulse(segment, sheet.group(0, place), now)
-            for place, segment in enumerate(sheet.segments)
-        }
-
-    def _pulse(self, segment: Segment, group: Group, now: datetime) -> Pulse:
-        score = score_of(group.tally, self._metric, sufficient=self._reading.sufficient)
-        return Pulse(
-            metric=self._question.metric,
-            survey=self._question.survey,
-            window=self._window,
-            segment=named(self._question, segment),
-            n=group.tally.n,
-            score=score.score,
-            interval=score.interval,
-            as_of=now,
-        )
+    While the database is away a reader stays, and hears of it when it is back.
+    """
+    yield b": scores as they change\n\n"
+    told: int | None = None
+    silent_s = 0.0
+    while not closing.is_set():
+        news: Sequence[Pulse] = ()
+        with suppress(Unavailable):
+            news = await _news(topic, told, since)
+            told, place = topic.last, _id(topic)
+            for text in _written(news, place):
+                yield text
+        silent_s = 0.0 if news else silent_s + EVERY_S
+        if silent_s >= _SILENCE_S:
+            silent_s = 0.0
+            yield b": still here\n\n"
+        await _pause(closing)
 
 
-def _heard(pulse: Pulse) -> tuple[int, float | None]:
-    return pulse.n, pulse.score
+async def _news(topic: Topic, told: int | None, since: Place | None) -> Sequence[Pulse]:
+    await topic.refresh()
+    if told is not None:
+        return topic.news(told)
+    found = None if since is None else await topic.differences(*since)
+    return topic.all() if found is None else found
 
 
-def _event(now: datetime, pulse: Pulse) -> bytes:
-    number = str(int(now.timestamp() * 1_000_000)).encode()
-    return b"event: score\nid: " + number + b"\ndata: " + msgspec.json.encode(pulse) + b"\n\n"
+async def _pause(closing: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(closing.wait(), EVERY_S)
 
 
-def _moment(text: str | None) -> datetime | None:
-    """The moment that an event's id names; None where it is not one of ours."""
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 17:
+def _written(news: Sequence[Pulse], place: str) -> Iterator[bytes]:
+    """The events of a round; until the last of them it is not told whole, which the id says."""
+    for number, pulse in enumerate(news, 1):
+        name = place if number == len(news) else place.partition("-")[0]
+        data = msgspec.json.encode(pulse)
+        yield b"event: score\nid: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def _id(topic: Topic) -> str:
+    """When the topic was read, and what was so then."""
+    passed = (topic.as_of or _EPOCH) - _EPOCH
+    return f"{passed // timedelta(microseconds=1)}-{topic.digest:016x}"
+
+
+def _place(text: str | None) -> Place | None:
+    """What an event's id says; None where it is not one of ours, or not that of a whole round."""
+    found = None if text is None else _ID.fullmatch(text)
+    if found is None:
         return None
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(text))
+    moment = _EPOCH + timedelta(microseconds=int(found[1]))
+    return (moment, int(found[2], 16)) if moment.year >= _FIRST_YEAR else None

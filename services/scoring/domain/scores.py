@@ -1,12 +1,24 @@
-"""A score that is never naked: the number, its n, its interval, and what changed."""
+"""A score that is never naked: the number, its n, its interval, and what changed.
+
+Of one group floats, of many side by side arrays (`Figures`); both say the same.
+"""
 
 from dataclasses import dataclass
+from math import nan
 
-from shared.intervals import LEVEL, METHODS, p_value
-from shared.programme.metrics import Metric, ScoreKind
-from shared.tally import Tally
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.intervals import LEVEL, METHODS
+from shared.programme.metrics import METRICS, IntervalKind, Metric, ScoreKind
+from shared.tally import Tallies, Tally
 
 SUFFICIENT = 30
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_SHARE = next(metric for metric in METRICS if metric.interval is IntervalKind.SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +32,13 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Previous:
-    """The window before, and what changed since; `change` is None where nobody answers now."""
+class Figures:
+    """One metric of many groups, an entry each; NaN where nobody answered."""
 
-    n: int
-    score: float
-    change: float | None
-    p_value: float | None
+    n: Ints
+    score: Floats
+    low: Floats
+    high: Floats
 
 
 def point_of(tally: Tally, metric: Metric) -> float | None:
@@ -40,34 +52,50 @@ def point_of(tally: Tally, metric: Metric) -> float | None:
     return tally.total / tally.n
 
 
-def score_of(tally: Tally, metric: Metric, *, sufficient: int = SUFFICIENT) -> Score:
-    """The score with its 95 % interval, cut to what is possible and holding the score itself."""
+def points_of(tallies: Tallies, metric: Metric) -> Floats:
+    """The plain score of each group; NaN without answers."""
+    if metric.score is ScoreKind.NET:
+        total = 100 * (tallies.promoters - tallies.detractors)
+    elif metric.score is ScoreKind.TOP_SHARE:
+        total = 100 * tallies.promoters
+    else:
+        total = tallies.total
+    n = tallies.n
+    found: Floats = np.divide(total, n, out=np.full(n.shape, nan), where=n > 0)
+    return found
+
+
+def score_of(
+    tally: Tally, metric: Metric, *, sufficient: int = SUFFICIENT, deff: float = 1.0
+) -> Score:
+    """The score with its 95 % interval, cut to what is possible and holding the score itself.
+
+    `deff`, at least 1, is the design effect by which the interval is widened.
+    """
     point = point_of(tally, metric)
     if point is None:
         return Score(tally, None, None, sufficient=False)
-    low, high = METHODS[metric.interval](tally, metric, 1.0).interval(LEVEL)
-    lowest, highest = bounds_of(metric)
+    low, high = METHODS[metric.interval](tally, metric, 1.0, deff).interval(LEVEL)
+    lowest, highest = metric.bounds
     interval = (min(max(low, lowest), point), max(min(high, highest), point))
     return Score(tally, point, interval, sufficient=tally.n >= sufficient)
 
 
-def compare(now: Tally, before: Tally, metric: Metric) -> Previous | None:
-    """What the window before says beside this one; None without earlier answers."""
-    score = point_of(before, metric)
-    if score is None:
-        return None
-    current = point_of(now, metric)
-    if current is None:
-        return Previous(before.n, score, None, None)
-    estimate = METHODS[metric.interval]
-    p = p_value(estimate(now, metric, 0.5), estimate(before, metric, 0.5))
-    return Previous(before.n, score, current - score, p)
+def figures_of(tallies: Tallies, metric: Metric, deff: float | Floats = 1.0) -> Figures:
+    """What `score_of` says, of each group."""
+    point = points_of(tallies, metric)
+    low, high = METHODS[metric.interval](tallies, metric, 1.0, deff).interval(LEVEL)
+    lowest, highest = metric.bounds
+    return Figures(
+        n=tallies.n,
+        score=point,
+        low=np.minimum(np.maximum(low, lowest), point),
+        high=np.maximum(np.minimum(high, highest), point),
+    )
 
 
-def bounds_of(metric: Metric) -> tuple[float, float]:
-    """The lowest and the highest score that is possible."""
-    if metric.score is ScoreKind.NET:
-        return -100.0, 100.0
-    if metric.score is ScoreKind.TOP_SHARE:
-        return 0.0, 100.0
-    return float(metric.scale[0]), float(metric.scale[1])
+def rates_of(answered: Ints, invited: Ints) -> Figures:
+    """The share of invitations that were answered, 0 to 1; NaN where nobody was invited."""
+    zero = np.zeros_like(invited)
+    found = figures_of(Tallies(answered, zero, invited - answered, zero, zero), _SHARE)
+    return Figures(invited, found.score / 100, found.low / 100, found.high / 100)

@@ -57,6 +57,25 @@ class Sheet:
             kinds = np.zeros((5, len(self.segments)), np.int64)
         return Tallies(*kinds)
 
+    def tallies_over_time(self, windows: int) -> Tallies:
+        """The tally of each group in each of the windows: arrays [window, group]."""
+        kinds = np.zeros((5, windows, len(self.segments)), np.int64)
+        for scale, sums in self.sums.items():
+            kinds += np.moveaxis(sums[..., :POINTS] @ _kinds(self.metric, scale), -1, 0)
+        return Tallies(*kinds)
+
+    def distribution(self, window: int, place: int) -> tuple[int, ...] | None:
+        """The answers at each point of the one scale that was used, lowest first.
+
+        () where nobody answered; None where several scales were used.
+        """
+        used = [
+            tuple(sums[window, place, : len(metric_of(self.metric, scale).points)].tolist())
+            for scale, sums in self.sums.items()
+        ]
+        used = [counts for counts in used if any(counts)]
+        return (used or [()])[0] if len(used) < 2 else None
+
     def _added(self, parts: Iterable[Ints]) -> Ints:
         return sum(parts, np.zeros(len(self.segments), np.int64))
 
