@@ -18,31 +18,42 @@ from shared.programme.metrics import METRICS, Klass, Scale
 
 _CLASSES = (Klass.DETRACTOR, Klass.PASSIVE, Klass.PROMOTER)
 
-# Group, above the detractors, among the promoters: numbers and booleans, so that the planner
-# expects few kinds of answers and counts them where it reads them, in parallel.
+# Group, above the detractors, among the promoters. A place, booleans, and a left join that keeps
+# every answer: by these the planner sees that the kinds are few, and counts them where it reads.
 _KEYS = "place, above, top, reasons"
 # The most frequent reasons of a group are its bits, from 0; the rest share bit `SHOWN`.
 _VOICES = f"""
-    WITH said AS MATERIALIZED (
-        SELECT row_number() OVER () AS number, place, above::int + top::int AS klass, reasons, n
-        FROM (SELECT {_KEYS}, count(*) AS n FROM {{answers}} GROUP BY {_KEYS}) AS s
-    ), named AS MATERIALIZED (
-        SELECT number, place, n, reason FROM said CROSS JOIN LATERAL (
+    WITH counted AS MATERIALIZED (
+        SELECT {_KEYS}, count(*) AS n FROM {{answers}} GROUP BY {_KEYS}
+    ), kinds AS MATERIALIZED (
+        SELECT row_number() OVER () AS kind, reasons
+        FROM counted WHERE place IS NOT NULL GROUP BY reasons
+    ), said AS MATERIALIZED (
+        SELECT place, above::int + top::int AS klass, kind, n
+        FROM counted JOIN kinds USING (reasons) WHERE place IS NOT NULL
+    ), taken AS MATERIALIZED (
+        SELECT kind, reason FROM kinds CROSS JOIN LATERAL (
             SELECT DISTINCT reason FROM jsonb_array_elements_text(reasons) AS reason) AS r
+    ), words AS MATERIALIZED (
+        SELECT row_number() OVER (ORDER BY reason COLLATE "C") AS word, reason
+        FROM taken GROUP BY reason
+    ), parts AS MATERIALIZED (
+        SELECT kind, word FROM taken JOIN words USING (reason)
     ), ranked AS MATERIALIZED (
-        SELECT place, reason, (least(row_number() OVER (PARTITION BY place
-            ORDER BY sum(n) DESC, reason COLLATE "C"), {SHOWN + 1}) - 1)::int AS bit
-        FROM named GROUP BY place, reason
+        SELECT place, word, (least(row_number() OVER (PARTITION BY place
+            ORDER BY sum(n) DESC, word), {SHOWN + 1}) - 1)::int AS bit
+        FROM said JOIN parts USING (kind) GROUP BY place, word
     ), told AS (
-        SELECT number, bit_or(1::bigint << bit) AS mask
-        FROM named JOIN ranked USING (place, reason) GROUP BY number
+        SELECT place, kind, bit_or(1::bigint << bit) AS mask
+        FROM (SELECT DISTINCT place, kind FROM said) AS s
+        JOIN parts USING (kind) JOIN ranked USING (place, word) GROUP BY place, kind
     ), spoken AS (
         SELECT place, klass, coalesce(mask, 0) AS mask, sum(n)::bigint AS n
-        FROM said LEFT JOIN told USING (number) GROUP BY 1, 2, 3
+        FROM said LEFT JOIN told USING (place, kind) GROUP BY 1, 2, 3
     ), names AS (
         SELECT place, array_agg(reason ORDER BY bit) FILTER (WHERE bit < {SHOWN}) AS reasons,
             count(*) FILTER (WHERE bit = {SHOWN}) AS unnamed
-        FROM ranked GROUP BY place
+        FROM ranked JOIN words USING (word) GROUP BY place
     )
     SELECT place, klass, array_agg(mask), array_agg(n),
         coalesce(min(names.reasons), '{{{{}}}}'), coalesce(min(unnamed), 0)
@@ -83,7 +94,7 @@ def _answers(
     told: Arguments,
     full: set[str],
 ) -> str:
-    """The answers of the groups, each with the place of its group from 1."""
+    """The answers, each with the place of its group from 1; NULL where it is in none of them."""
     entries = [entry for entry in METRICS if entry.name == question.metric]
     above = _since({entry.scale: entry.last_detractor + 1 for entry in entries})
     top = _since({entry.scale: entry.first_promoter for entry in entries})
@@ -94,11 +105,9 @@ def _answers(
     if not question.by:
         return f"(SELECT 1 AS place, i.* FROM ({inner}) AS i) AS a"  # noqa: S608
     arrays = [told.add(values, "text[]") for values in zip(*segments, strict=True)]
-    wanted = ", ".join(f"w{place}" for place in range(len(arrays)))
-    return (
-        f"({inner}) AS a JOIN unnest({', '.join(arrays)}) WITH ORDINALITY AS w({wanted}, place)"
-        f" ON ({', '.join(by_columns(question))}) = ({wanted})"
-    )
+    names = ", ".join(f"w{place}" for place in range(len(arrays)))
+    wanted = f"unnest({', '.join(arrays)}) WITH ORDINALITY AS w({names}, place)"
+    return f"({inner}) AS a LEFT JOIN {wanted} ON ({', '.join(by_columns(question))}) = ({names})"
 
 
 def _within(question: Question, window: Window, told: Arguments) -> str:
