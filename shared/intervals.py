@@ -53,11 +53,11 @@ Formula = Callable[[Any, Metric, float, Any], Estimate[Any]]
 class Method:
     """How sure one kind of score is: of a group floats, of many groups arrays.
 
-    `weight` is 1 for an interval and 0.5 for each of two groups that are compared. `deff`, at
-    least 1, is the design effect: so many answers weigh like one independent answer (Kish 1965,
-    Survey Sampling, 8.2). The imagined answers are added to the effective number n / deff, as
+    `weight` is 1 for an interval and 0.5 for each of two groups that are compared. `deff`, from 1
+    to n, is the design effect: so many answers weigh like one independent answer (Kish 1965,
+    Survey Sampling, 8.2). The imagined answers are added to the effective number, n / deff, as
     Korn and Graubard (1998, Survey Methodology 24, 193-201) and Franco, Little, Louis and Slud
-    (2019, J. Surv. Stat. Methodol. 7, 334-364) do, so a widened interval holds the plain one.
+    (2019, J. Surv. Stat. Methodol. 7, 334-364) do; a widened interval then holds the plain one.
     """
 
     formula: Formula
@@ -79,7 +79,7 @@ class Method:
         weight: float = 1.0,
         deff: float | Floats = 1.0,
     ) -> Estimate[float] | Estimate[Floats]:
-        found = self.formula(tally, metric, weight, deff)
+        found = self.formula(tally, metric, weight, np.minimum(deff, np.maximum(tally.n, 1)))
         fields = (found.centre, found.variance, found.n)
         if isinstance(tally, Tally):
             return Estimate(*map(float, fields))
@@ -139,8 +139,16 @@ METHODS: dict[IntervalKind, Method] = {
 }
 
 
-def p_value(left: Estimate[T], right: Estimate[T]) -> T:
+@overload
+def p_value(left: Estimate[float], right: Estimate[float]) -> float: ...
+
+
+@overload
+def p_value(left: Estimate[Floats], right: Estimate[Floats] | Estimate[float]) -> Floats: ...
+
+
+def p_value(left: Estimate[Any], right: Estimate[Any]) -> float | Floats:
     """Two-sided z test of no difference between two independent estimates."""
     distance = abs(left.centre - right.centre) / (left.variance + right.variance) ** 0.5
-    found: T = np.minimum(2 * ndtr(-distance), 1.0)
+    found: float | Floats = np.minimum(2 * ndtr(-distance), 1.0)
     return found

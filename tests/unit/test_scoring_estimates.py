@@ -1,103 +1,65 @@
-"""Coverage of the intervals by enumeration of every outcome; no draws."""
+"""What an estimate says of one group or many, plain or widened, alone or beside another."""
 
-from math import comb, exp, lgamma, log
+from dataclasses import fields
+from math import comb
+from typing import Any
 
+import numpy as np
 import pytest
 
 from services.scoring.domain.scores import score_of
-from shared.intervals import METHODS, p_value
-from shared.programme.metrics import METRICS, find_metric
-from shared.tally import Tally, tally_points
-
-NPS, CSAT, _, CES = METRICS
-SHARES = [step / 20 for step in range(1, 20)]
-
-
-def trinomial(n: int, promoters: int, detractors: int, shares: tuple[float, float]) -> float:
-    p, d = shares
-    rest = n - promoters - detractors
-    passive = 1 - p - d
-    if passive <= 1e-12:
-        return 0.0 if rest else comb(n, promoters) * p**promoters * d**detractors
-    ways = lgamma(n + 1) - lgamma(promoters + 1) - lgamma(detractors + 1) - lgamma(rest + 1)
-    return exp(ways + promoters * log(p) + detractors * log(d) + rest * log(passive))
-
-
-def nps_coverage(n: int, shares: tuple[float, float]) -> float:
-    truth = 100 * (shares[0] - shares[1])
-    covered = 0.0
-    for promoters in range(n + 1):
-        for detractors in range(n + 1 - promoters):
-            tally = Tally(promoters, n - promoters - detractors, detractors)
-            low, high = METHODS[NPS.interval](tally, NPS, 1.0).interval()
-            if low - 1e-9 <= truth <= high + 1e-9:
-                covered += trinomial(n, promoters, detractors, shares)
-    return covered
-
-
-@pytest.mark.parametrize(
-    ("n", "mean", "worst"), [(8, 0.95, 0.90), (20, 0.945, 0.93), (30, 0.945, 0.93)]
+from shared.intervals import METHODS, interval_of, p_value
+from shared.programme.metrics import METRICS, IntervalKind, Metric, find_metric
+from shared.tally import Tallies, Tally, tally_points
+from tests.support.interval_outcomes import (
+    CES,
+    CSAT,
+    NPS,
+    ces_outcomes,
+    csat_outcomes,
+    nps_outcomes,
+    shown,
 )
-def test_the_interval_of_nps_covers_the_truth(n: int, mean: float, worst: float) -> None:
-    grid = [(p, d) for p in SHARES[1::3] for d in SHARES[1::3] if p + d <= 1]
-
-    found = [nps_coverage(n, shares) for shares in grid]
-
-    assert mean <= sum(found) / len(found) <= 0.975
-    assert min(found) >= worst
 
 
-@pytest.mark.parametrize(
-    ("n", "worst"), [(5, 0.90), (10, 0.90), (20, 0.93), (50, 0.93), (200, 0.93)]
-)
-def test_the_interval_of_csat_covers_the_truth(n: int, worst: float) -> None:
-    found = []
-    for share in SHARES:
-        covered = 0.0
-        for promoters in range(n + 1):
-            tally = Tally(promoters=promoters, detractors=n - promoters)
-            low, high = METHODS[CSAT.interval](tally, CSAT, 1.0).interval()
-            if low <= 100 * share <= high:
-                covered += comb(n, promoters) * share**promoters * (1 - share) ** (n - promoters)
-        found.append(covered)
+@pytest.mark.parametrize("n", [1, 2, 5, 12, 30])
+def test_a_widened_interval_holds_the_plain_one(n: int) -> None:
+    outcomes: list[Any] = [(NPS, *nps_outcomes(n)), (CSAT, *csat_outcomes(n))]
+    if n <= 12:
+        outcomes.append((CES, *ces_outcomes([1 / 7] * 7, n)[:2]))
+    for metric, tallies, points in outcomes:
+        low, high = shown(metric, tallies, points)
+        for deff in (1.001, 1.4, 4, 40):
+            wider_low, wider_high = shown(metric, tallies, points, deff)
 
-    assert 0.94 <= sum(found) / len(found) <= 0.975
-    assert min(found) >= worst
+            assert (wider_low <= low + 1e-9).all()
+            assert (wider_high >= high - 1e-9).all()
+            low, high = wider_low, wider_high
 
 
-CES_SHAPES = [
-    [1 / 7] * 7,
-    [0.02, 0.03, 0.03, 0.05, 0.12, 0.25, 0.5],
-    [0.4, 0.05, 0.02, 0.02, 0.03, 0.08, 0.4],
-    [0.1, 0, 0, 0, 0, 0, 0.9],
-]
+@pytest.mark.parametrize("kind", IntervalKind)
+@pytest.mark.parametrize(("weight", "deff"), [(1.0, 1.0), (0.5, 1.0), (1.0, 2.5)])
+def test_many_groups_at_once_are_each_as_if_alone(
+    kind: IntervalKind, weight: float, deff: float
+) -> None:
+    metric = next(metric for metric in METRICS if metric.interval is kind)
+    counts = np.random.default_rng(7).integers(0, 9, (40, len(metric.points)))
+    alone = [tally_points(metric, row.tolist()) for row in counts] + [Tally()]
+    names = [field.name for field in fields(Tallies)]
+    together = Tallies(*(np.array([getattr(one, name) for one in alone]) for name in names))
+    deffs = np.linspace(1, deff, len(alone))
 
+    many = METHODS[kind](together, metric, weight, deffs)
+    each = [
+        METHODS[kind](one, metric, weight, float(by)) for one, by in zip(alone, deffs, strict=True)
+    ]
 
-def outcomes(shape: list[float], n: int) -> dict[tuple[int, int], float]:
-    found = {(0, 0): 1.0}
-    for _ in range(n):
-        grown: dict[tuple[int, int], float] = {}
-        for (total, squares), weight in found.items():
-            for point, share in enumerate(shape, 1):
-                if share:
-                    key = total + point, squares + point * point
-                    grown[key] = grown.get(key, 0.0) + weight * share
-        found = grown
-    return found
-
-
-@pytest.mark.parametrize(("n", "worst"), [(6, 0.92), (20, 0.93)])
-@pytest.mark.parametrize("shape", CES_SHAPES)
-def test_the_interval_of_ces_covers_the_truth(shape: list[float], n: int, worst: float) -> None:
-    truth = sum(point * share for point, share in enumerate(shape, 1))
-
-    covered = 0.0
-    for (total, squares), weight in outcomes(shape, n).items():
-        tally = Tally(promoters=n, total=total, squares=squares)
-        low, high = METHODS[CES.interval](tally, CES, 1.0).interval()
-        covered += weight * (low <= truth <= high)
-
-    assert covered >= worst
+    low, high = interval_of(many, 0.9)
+    assert low == pytest.approx([one.interval(0.9)[0] for one in each])
+    assert high == pytest.approx([one.interval(0.9)[1] for one in each])
+    p_values = [p_value(one, each[0]) for one in each]
+    assert p_value(many, METHODS[kind](alone[0], metric, weight)) == pytest.approx(p_values)
+    assert many.n.shape == many.centre.shape == (41,)
 
 
 def test_equal_answers_still_leave_doubt() -> None:
@@ -107,24 +69,43 @@ def test_equal_answers_still_leave_doubt() -> None:
 
     assert interval is not None
     low, high = interval
-
     assert low < 7.0
     assert high == 7.0
 
 
-def test_no_difference_is_called_one_in_about_five_of_a_hundred_comparisons() -> None:
-    n, share = 40, 0.3
-    weights = [comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n + 1)]
-    estimates = [
-        METHODS[CSAT.interval](Tally(promoters=k, detractors=n - k), CSAT, 0.5)
-        for k in range(n + 1)
-    ]
+@pytest.mark.parametrize("n", [8, 20, 40])
+@pytest.mark.parametrize("metric", [NPS, CSAT])
+def test_no_difference_is_called_one_in_about_five_of_a_hundred_comparisons(
+    metric: Metric, n: int
+) -> None:
+    k = np.arange(n + 1)
+    weights = np.array([comb(n, one) for one in range(n + 1)], float) * 0.5**n
+    groups = METHODS[metric.interval](Tallies(k, k * 0, n - k, k, k), metric, 0.5)
+    others = [METHODS[metric.interval](Tally(i, 0, n - i), metric, 0.5) for i in range(n + 1)]
 
     wrong = sum(
-        weights[i] * weights[j]
-        for i in range(n + 1)
-        for j in range(n + 1)
-        if p_value(estimates[i], estimates[j]) < 0.05
+        weights[i] * weights[p_value(groups, other) < 0.05].sum() for i, other in enumerate(others)
     )
 
-    assert 0.03 <= wrong <= 0.06
+    assert 0.03 <= wrong <= 0.08
+
+
+def test_what_is_widened_differs_less_surely() -> None:
+    left, right = Tally(60, 0, 40), Tally(40, 0, 60)
+
+    plain, widened = (
+        p_value(
+            METHODS[NPS.interval](left, NPS, 0.5, deff),
+            METHODS[NPS.interval](right, NPS, 0.5, deff),
+        )
+        for deff in (1.0, 4.0)
+    )
+
+    assert plain < 0.01
+    assert widened == pytest.approx(0.17, abs=0.02)
+
+
+def test_equal_groups_do_not_differ() -> None:
+    estimate = METHODS[CES.interval](Tally(3, 0, 2, 20, 100), CES, 0.5)
+
+    assert p_value(estimate, estimate) == 1.0
