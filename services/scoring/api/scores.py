@@ -1,5 +1,6 @@
 """`GET /v1/scores`."""
 
+from dataclasses import replace
 from datetime import UTC
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from services.scoring.api.schemas import replies
 from services.scoring.api.shapes import Scores
 from services.scoring.api.told import Teller, marks_of
 from services.scoring.api.trend import add_trend
+from services.scoring.api.weights import ByStrata, read_weighted
 from services.scoring.domain.questions import Question
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.verdicts import NOW, Opponent, judge
@@ -37,13 +39,19 @@ def build_scores(reading: Reading) -> APIRouter:
         cut: Annotated[Cut, Depends()],
         paged: Annotated[Paged, Depends()],
         beside: Annotated[Beside, Depends()],
+        by_strata: Annotated[ByStrata, Depends()],
     ) -> Response:
         asked = read_asked(metric, span, cut, paged, reading)
         other = beside.read(asked.question.by, reading)
+        strata = by_strata.read(asked.question, reading)
         async with reading.snapshot() as connection:
             await check_survey(connection, cut.survey, reading)
             teller = await judged(connection, asked, other, reading)
-        page = page_of_groups(teller.sheet, asked, paged.limit, NOW)
+            page = page_of_groups(teller.sheet, asked, paged.limit, NOW)
+            weighted = None
+            if strata:
+                groups = [teller.sheet.segments[place] for place in page.places]
+                weighted = await read_weighted(connection, asked, strata, groups, reading)
         reply = Scores(
             metric=metric,
             start=asked.window.start,
@@ -51,10 +59,10 @@ def build_scores(reading: Reading) -> APIRouter:
             as_of=asked.as_of.astimezone(UTC),
             behind_s=reading.behind(),
             level=LEVEL,
-            clusters=[],
+            clusters=reading.widening.kinds(asked.question),
             benchmarks=marks_of(reading, metric),
             next=page.next,
-            groups=teller.groups(page.places),
+            groups=teller.groups(page.places, weighted),
         )
         return json_response(reply)
 
@@ -72,18 +80,24 @@ async def judged(
     if isinstance(other, dict):
         opponent = Opponent(place=_place(sheet, question, other))
     elif other == REST:
-        opponent = Opponent(whole=await _whole(connection, asked, reading))
-    verdicts = judge(sheet, main_scale(question.metric), opponent=opponent, drawn=bool(question.by))
+        opponent = await _rest(connection, asked, reading)
+    effects = await reading.widening.effects(connection, question, windows, sheet)
+    verdicts = judge(
+        sheet,
+        main_scale(question.metric),
+        effects=effects,
+        opponent=opponent,
+        drawn=bool(question.by),
+    )
     return Teller(reading, question, sheet, verdicts, other)
 
 
-async def _whole(connection: asyncpg.Connection, asked: Asked, reading: Reading) -> Sheet:
+async def _rest(connection: asyncpg.Connection, asked: Asked, reading: Reading) -> Opponent:
     """The question without its groups: answers that name no value are counted too."""
-    question = asked.question
-    whole = Question(
-        question.metric, question.survey, where=question.where, on_event=question.on_event
-    )
-    return await reading.reader.groups(connection, whole, [asked.window])
+    question, windows = replace(asked.question, by=()), [asked.window]
+    whole = await reading.reader.groups(connection, question, windows)
+    effects = await reading.widening.effects(connection, question, windows, whole)
+    return Opponent(whole=whole, deff=float(effects[0, 0]))
 
 
 def _place(sheet: Sheet, question: Question, other: dict[str, str]) -> int | None:

@@ -78,11 +78,26 @@ class Beside(msgspec.Struct, frozen=True):
     stands: Stands | None
 
 
+class WeightedScore(msgspec.Struct, frozen=True):
+    """What a group would score had all strata answered alike (docs/weighting.md).
+
+    `known`: the events that the strata weigh by; `uncovered`: the share of them in strata from
+    which nobody answered.
+    """
+
+    score: float
+    interval: Interval
+    effective_n: float
+    strata: int
+    known: int
+    uncovered: float
+
+
 class Scored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One group of `GET /v1/scores`; `share_easy` stands beside a mean only.
 
     `design_effect`: so many answers tell as much as one that depends on no other. `benchmarks`
-    are in the order of the reply's. `against` is there when it is asked for.
+    are in the order of the reply's. `against` and `weighted` are there when they are asked for.
     """
 
     segment: dict[str, str]
@@ -100,6 +115,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous: Before | None
     against: Other | msgspec.UnsetType | None = msgspec.UNSET
     shrunk: Drawn | None
+    weighted: WeightedScore | msgspec.UnsetType | None = msgspec.UNSET
     target: Aim | None
     benchmarks: Sequence[Beside]
 

@@ -9,7 +9,17 @@ import msgspec
 
 from services.scoring.api.paging import main_scale, named
 from services.scoring.api.reading import Reading
-from services.scoring.api.shapes import Aim, Before, Beside, Counts, Drawn, Mark, Other, Scored
+from services.scoring.api.shapes import (
+    Aim,
+    Before,
+    Beside,
+    Counts,
+    Drawn,
+    Mark,
+    Other,
+    Scored,
+    WeightedScore,
+)
 from services.scoring.domain.comparisons import Compared
 from services.scoring.domain.questions import Question
 from services.scoring.domain.scores import Figures
@@ -31,8 +41,10 @@ class Teller:
     verdicts: Verdicts
     other: dict[str, str] | Literal["rest"] | None = None
 
-    def groups(self, places: Sequence[int]) -> list[Scored]:
-        """The groups at these places."""
+    def groups(
+        self, places: Sequence[int], weighted: Sequence[WeightedScore | None] | None = None
+    ) -> list[Scored]:
+        """The groups at these places, each with its weighted score where weights are asked for."""
         tallies = self.sheet.tallies(NOW)
         counts = zip(
             tallies.promoters[places].tolist(),
@@ -40,12 +52,15 @@ class Teller:
             tallies.detractors[places].tolist(),
             strict=True,
         )
+        beside = [msgspec.UNSET] * len(places) if weighted is None else weighted
         return [
-            self._group(place, Counts(*classes))
-            for place, classes in zip(places, counts, strict=True)
+            self._group(place, Counts(*classes), one)
+            for place, classes, one in zip(places, counts, beside, strict=True)
         ]
 
-    def _group(self, place: int, counts: Counts) -> Scored:
+    def _group(
+        self, place: int, counts: Counts, weighted: WeightedScore | msgspec.UnsetType | None
+    ) -> Scored:
         verdicts, figures = self.verdicts, self.verdicts.figures
         n, score = int(figures.n[place]), number(figures.score[place])
         interval = interval_of(figures, place)
@@ -67,6 +82,7 @@ class Teller:
             previous=_before(verdicts.previous, place),
             against=self._against(place),
             shrunk=None if sufficient else self._shrunk(place),
+            weighted=weighted,
             target=self._target(segment, score, interval),
             benchmarks=self._benchmarks(score, interval),
         )
