@@ -13,14 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api import Reading, build_routers
 from services.scoring.consumer import build_decoders, build_handler
+from services.scoring.domain.alikeness import Alikeness
 from services.scoring.domain.cells import Layout
 from services.scoring.metrics import REGISTRY, SCORES, STREAM
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
 from services.scoring.store.columns import Columns
+from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
 from services.scoring.worker import (
+    Estimating,
     GaugeBoard,
+    keep_alike,
     keep_columns,
     keep_decisions,
     keep_gauges,
@@ -63,6 +67,11 @@ class Core:
         """What answers every question, with one cache."""
         kept, values = self.settings.scoring_columns, self.settings.scoring_values
         return Reader(self.engine, values, Columns(kept, values) if kept else None)
+
+    @cached_property
+    def alike(self) -> Alikeness:
+        """How alike answers of one cluster are; a worker estimates it, replies are widened."""
+        return Alikeness(self.programme.segments.clusters)
 
 
 @asynccontextmanager
@@ -123,10 +132,15 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
     async def remember(stop: asyncio.Event) -> None:
         await keep_columns(core.reader, stop)
 
+    widening = Widening(core.reader, core.alike, core.programme.zone)
+
+    async def estimate(stop: asyncio.Event) -> None:
+        await keep_alike(Estimating(widening, layout, core.clock), stop)
+
     web = build_scoring_web(
         core, health, topics_check(broker, USES), behind(source, core.clock), closing
     )
-    workers = (core.clock.run, score, lay_out, gauge, forget, remember)
+    workers = (core.clock.run, score, lay_out, gauge, forget, remember, estimate)
     return Service("scoring", web, settings.host, settings.scoring_port, workers)
 
 
@@ -141,6 +155,10 @@ def build_scoring_web(
         now=core.clock,
         behind=lag_s,
         sufficient=core.programme.scores.sufficient,
+        scores=core.programme.scores,
+        segments=core.programme.segments,
+        surveys=frozenset(core.programme.surveys),
+        alike=core.alike,
     )
 
     async def consumer() -> str | None:

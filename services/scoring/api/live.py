@@ -92,7 +92,9 @@ class Topic:
         window = Window(at - NAMED[self.window], at)
         async with self.reading.snapshot() as connection:
             sheet = await self.reading.reader.groups(connection, self.question, [window])
-        return sheet, figures_of(sheet.tallies(0), main_scale(self.question.metric))
+            widening = self.reading.widening
+            effects = await widening.effects(connection, self.question, [window], sheet)
+        return sheet, figures_of(sheet.tallies(0), main_scale(self.question.metric), effects[0])
 
     def _update(self, now: datetime, sheet: Sheet, figures: Figures) -> None:
         self.as_of = now

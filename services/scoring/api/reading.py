@@ -4,10 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from services.scoring.domain.alikeness import Alikeness
 from services.scoring.domain.scores import SUFFICIENT
+from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
 from shared.programme.models import Scoring, Segmentation
 
@@ -17,7 +20,7 @@ class Reading:
     """How questions are answered. `behind` says by how many seconds the consumer is behind.
 
     `scores` and `segments` are what the programme says of scores and of targets, `surveys` those
-    that it names.
+    that it names, `alike` how alike answers of one cluster are, as last estimated.
     """
 
     reader: Reader
@@ -29,6 +32,12 @@ class Reading:
     scores: Scoring = field(default_factory=Scoring)
     segments: Segmentation = field(default_factory=Segmentation)
     surveys: Collection[str] = ()
+    alike: Alikeness = field(default_factory=Alikeness)
+
+    @property
+    def widening(self) -> Widening:
+        """By how much clusters of answers widen what is said."""
+        return Widening(self.reader, self.alike, ZoneInfo(self.timezone))
 
     @property
     def values_at_most(self) -> int:

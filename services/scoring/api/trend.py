@@ -21,6 +21,7 @@ from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import TooManyBuckets, Window, buckets_of
 from shared.errors import FieldFault, Invalid
 from shared.intervals import LEVEL
+from shared.programme.scoring import DAY
 from shared.web.app import json_response
 
 _POINTS_AT_MOST = 20_000
@@ -50,7 +51,8 @@ def add_trend(router: APIRouter, reading: Reading) -> None:
             page = page_of_groups(whole, asked, limit, 0)
             shown = [whole.segments[place] for place in page.places]
             sheet = await reader.groups(connection, question, windows, only=shown)
-        points = _Points(sheet, question, windows, np.ones(1), reading.sufficient)
+            effects = await reading.widening.effects_by_day(connection, question, windows, sheet)
+        points = _Points(sheet, question, windows, effects, reading.sufficient)
         sizes = whole.n(0)
         reply = Trend(
             metric=metric,
@@ -61,7 +63,7 @@ def add_trend(router: APIRouter, reading: Reading) -> None:
             as_of=asked.as_of.astimezone(UTC),
             behind_s=reading.behind(),
             level=LEVEL,
-            clusters=[],
+            clusters=[kind for kind in reading.widening.kinds(question) if kind == DAY],
             benchmarks=marks_of(reading, metric),
             next=page.next,
             groups=[
@@ -86,7 +88,7 @@ class _Points:
         tallies = sheet.tallies_over_time(len(windows))
         self._figures = figures_of(tallies, main_scale(question.metric), deff)
         self._classes = np.stack((tallies.promoters, tallies.passives, tallies.detractors))
-        self._deff = np.broadcast_to(deff, tallies.n.shape)
+        self._deff = deff
         self._places = {segment: place for place, segment in enumerate(sheet.segments)}
         self._question, self._windows, self._least = question, windows, least
 

@@ -4,7 +4,6 @@ The groups of the whole question are judged together, and not those of one page:
 one of as many as were made, and small groups are drawn to the mean of all.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,50 +40,46 @@ class Verdicts:
 class Opponent:
     """Whom each group is compared with: the rest of `whole`, or the one group at a place.
 
-    `whole` has the question's answers in one group, those without a value too, in one window.
-    `place` is None where nobody answered in that group.
+    `whole` has the question's answers in one group, those without a value too, in one window;
+    `deff` is its design effect. `place` is None where nobody answered in that group.
     """
 
     whole: Sheet | None = None
     place: int | None = None
-
-
-Widen = Callable[[Sheet, int], Floats]  # the design effect of each group in a window
-
-
-def unwidened(sheet: Sheet, _window: int) -> Floats:
-    """Answers that are taken for independent."""
-    return np.ones(len(sheet.segments))
+    deff: float = 1.0
 
 
 def judge(
     sheet: Sheet,
     metric: Metric,
     *,
+    effects: Floats,
     opponent: Opponent | None = None,
-    widen: Widen = unwidened,
     drawn: bool = True,
 ) -> Verdicts:
     """Judge the window `NOW` of every group, and what changed since `BEFORE`.
 
-    `drawn`: draw scores towards the mean of all groups too, where there are enough.
+    `effects`: the design effects, [window, group]. `drawn`: draw scores towards the mean of all
+    groups too, where there are enough.
     """
-    now = Side(sheet.tallies(NOW), widen(sheet, NOW))
-    before = Side(sheet.tallies(BEFORE), widen(sheet, BEFORE))
+    now = Side(sheet.tallies(NOW), effects[NOW])
+    before = Side(sheet.tallies(BEFORE), effects[BEFORE])
     return Verdicts(
         figures=figures_of(now.tallies, metric, now.deff),
         deff=now.deff,
         previous=compare_all(now, before, metric),
         rates=rates_of(sheet.answered(NOW), sheet.invited(NOW)),
-        against=None if opponent is None else _against(now, metric, opponent, widen),
+        against=None if opponent is None else _against(now, metric, opponent),
         shrunk=shrink(now.tallies, metric, now.deff) if drawn else None,
     )
 
 
-def _against(now: Side, metric: Metric, opponent: Opponent, widen: Widen) -> Compared:
+def _against(now: Side, metric: Metric, opponent: Opponent) -> Compared:
     if opponent.whole is not None:
-        whole = opponent.whole
-        rest = rest_of(whole.tallies(0), now.tallies)
-        return compare_all(now, Side(rest, widen(whole, 0)), metric)
+        whole = opponent.whole.tallies(0)
+        rest = rest_of(whole, now.tallies)
+        # fewer answers crowd less, in proportion
+        deff = 1 + (opponent.deff - 1) * rest.n / np.maximum(whole.n, 1)
+        return compare_all(now, Side(rest, deff), metric)
     place = opponent.place
     return compare_all(now, alone(now, place), metric, place)

@@ -1,0 +1,157 @@
+"""How the answers of each group crowd into clusters, and by how much that widens what is said."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import numpy as np
+
+from services.scoring.domain.alikeness import Alikeness
+from services.scoring.domain.clusters import design_effect
+from services.scoring.domain.questions import Question
+from services.scoring.domain.scores import Floats, Ints
+from services.scoring.domain.sheets import Sheet
+from services.scoring.domain.windows import TooManyBuckets, Window, buckets_of
+from services.scoring.store.reader import Reader
+from shared.programme.scoring import DAY, DIMENSIONS_AT_MOST
+
+_CELLS_AT_MOST: Final = 20_000  # groups times days that are counted one by one
+
+
+@dataclass(frozen=True)
+class Widening:
+    """Reads design effects. Nothing is read where answers of one cluster are not alike."""
+
+    reader: Reader
+    alike: Alikeness
+    zone: ZoneInfo
+
+    def kinds(self, question: Question) -> tuple[str, ...]:
+        """By what the answers of this question are taken to cluster.
+
+        A dimension that the question names is none, for each group has one value of it; nor is
+        one that would be the question's fourth.
+        """
+        taken = question.dimensions
+        room = len(taken) < DIMENSIONS_AT_MOST
+        return tuple(
+            kind for kind in self.alike.kinds if kind == DAY or (room and kind not in taken)
+        )
+
+    async def effects(
+        self,
+        connection: asyncpg.Connection,
+        question: Question,
+        windows: Sequence[Window],
+        sheet: Sheet,
+    ) -> Floats:
+        """The design effect of each group in each window, [window, group]; never below 1."""
+        sizes = np.stack([sheet.n(number) for number in range(len(windows))])
+        found = []
+        for kind in self.kinds(question):
+            rho = self.alike.of(question.metric, question.dimensions, kind)
+            if not rho:
+                continue
+            if kind == DAY:
+                crowd = await self._by_day(connection, question, windows, sheet, sizes)
+            else:
+                crowd = await self._by(connection, question, windows, sheet, kind)
+            found.append((crowd, rho))
+        groups = len(sheet.segments)
+        return np.stack(
+            [
+                design_effect(((crowd[number], rho) for crowd, rho in found), groups)
+                for number in range(len(windows))
+            ]
+        )
+
+    async def effects_by_day(
+        self,
+        connection: asyncpg.Connection,
+        question: Question,
+        windows: Sequence[Window],
+        sheet: Sheet,
+    ) -> Floats:
+        """The same for clusters by day only, for many windows of the groups of one page."""
+        only = replace(self.alike, kinds=tuple(kind for kind in self.alike.kinds if kind == DAY))
+        return await replace(self, alike=only).effects(connection, question, windows, sheet)
+
+    async def _by_day(
+        self,
+        connection: asyncpg.Connection,
+        question: Question,
+        windows: Sequence[Window],
+        sheet: Sheet,
+        sizes: Ints,
+    ) -> Floats:
+        """Counted where groups are few; where they are many expected of groups of this size.
+
+        That is with their answers spread over the days like those of all groups.
+        """
+        days = [days_of(window, self.zone) for window in windows]
+        if max(map(len, days)) == 1:
+            return sizes.astype(float)
+        flat = [day for pieces in days for day in pieces]
+        starts = np.cumsum([0, *map(len, days[:-1])])
+        if len(flat) * len(sheet.segments) <= _CELLS_AT_MOST:
+            only = sheet.segments if question.by else None
+            daily = await self.reader.groups(connection, question, flat, only=only)
+            n = _aligned(daily, sheet, len(flat))
+            return _crowd(np.add.reduceat(n * n, starts, axis=0), sizes)
+        whole = await self.reader.groups(connection, replace(question, by=()), flat)
+        n = whole.tallies_over_time(len(flat)).n[:, 0]
+        pairs = np.add.reduceat(n * (n - 1), starts)
+        total = np.add.reduceat(n, starts)
+        shared = pairs / np.maximum(total * (total - 1), 1)
+        found: Floats = 1 + np.maximum(sizes - 1, 0) * shared[:, None]
+        return found
+
+    async def _by(
+        self,
+        connection: asyncpg.Connection,
+        question: Question,
+        windows: Sequence[Window],
+        sheet: Sheet,
+        kind: str,
+    ) -> Floats:
+        finer = replace(question, by=(*question.by, kind))
+        parts = await self.reader.groups(connection, finer, windows)
+        places = {segment: place for place, segment in enumerate(sheet.segments)}
+        group = np.array([places.get(one[:-1], -1) for one in parts.segments], np.int64)
+        kept = group >= 0
+        found = []
+        for number in range(len(windows)):
+            n, sizes = parts.n(number)[kept], sheet.n(number)
+            squares = np.bincount(group[kept], n * n, len(sizes))
+            alone = sizes - np.bincount(group[kept], n, len(sizes))  # without a value
+            found.append(_crowd(squares + alone, sizes))
+        return np.stack(found)
+
+
+def days_of(window: Window, zone: ZoneInfo) -> list[Window]:
+    """The window's days, from a whole hour on; weeks or months where it has thousands."""
+    for bucket in ("1d", "1w", "1mo"):
+        with suppress(TooManyBuckets):
+            edges = [one.start for one in buckets_of(window, bucket, zone)[1:]]
+            whole = [edge.replace(minute=0, second=0, microsecond=0) for edge in edges]
+            inner = [edge for edge in whole if edge > window.start]
+            cuts = pairwise((window.start, *inner, window.end))
+            return [Window(start, end) for start, end in cuts]
+    return [window]
+
+
+def _aligned(daily: Sheet, sheet: Sheet, days: int) -> Ints:
+    """The sizes by day in the order of the sheet's groups."""
+    places = {segment: place for place, segment in enumerate(sheet.segments)}
+    n = np.zeros((days, len(sheet.segments)), np.int64)
+    n[:, [places[one] for one in daily.segments]] = daily.tallies_over_time(days).n
+    return n
+
+
+def _crowd(squares: Floats | Ints, sizes: Ints) -> Floats:
+    found: Floats = np.where(sizes > 0, squares / np.maximum(sizes, 1), 1.0)
+    return found

@@ -1,0 +1,109 @@
+"""How alike answers of one day are, or of one agent: estimated from four weeks, now and then."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import structlog
+
+from services.scoring.domain.alikeness import Alikeness
+from services.scoring.domain.cells import Layout, slice_key
+from services.scoring.domain.clusters import Cells, cells_of, intraclass
+from services.scoring.domain.questions import Question
+from services.scoring.domain.sheets import Sheet
+from services.scoring.domain.windows import Window
+from services.scoring.store.crowding import Widening, days_of
+from shared.errors import Unavailable
+from shared.programme.metrics import METRIC_NAMES, Metric, find_metric, scales_of
+from shared.programme.scoring import DAY
+from shared.tally import Tallies
+
+EVERY_S: Final = 600.0
+_AGAIN_S: Final = 5.0
+_LOOKS_AT: Final = timedelta(days=28)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Estimating:
+    """Estimates of the slices that have running counts."""
+
+    widening: Widening
+    layout: Layout
+    now: Callable[[], datetime]
+
+    async def renew(self) -> None:
+        """Estimate all anew. Raises Unavailable; then what was known stays."""
+        end = self.now().replace(minute=0, second=0, microsecond=0)
+        window = Window(end - _LOOKS_AT, end)
+        known: dict[tuple[str, str, str], float] = {}
+        for name in METRIC_NAMES:
+            for slice_ in self.layout.slices:
+                by = tuple(slice_.split(",")) if slice_ else ()
+                for kind in self.alike.kinds:
+                    found = await self._estimate(name, by, kind, window)
+                    if found is not None:
+                        known[name, slice_, kind] = found
+                if by == () and not any(key[0] == name for key in known):
+                    break  # nobody answers this metric
+        self.alike.known = known
+
+    @property
+    def alike(self) -> Alikeness:
+        """Where the estimates are kept."""
+        return self.widening.alike
+
+    async def _estimate(
+        self, name: str, by: tuple[str, ...], kind: str, window: Window
+    ) -> float | None:
+        metric = find_metric(name, scales_of(name)[0])
+        if kind == DAY:
+            days = days_of(window, self.widening.zone)
+            sheet = await self._sheet(Question(name, by=by), days)
+            return await asyncio.to_thread(_by_day, sheet, metric, len(days))
+        finer = (*by, kind)
+        if kind in by or slice_key(finer) not in self.layout.slices:
+            return None
+        sheet = await self._sheet(Question(name, by=finer), [window])
+        return await asyncio.to_thread(_by_value, sheet, metric)
+
+    async def _sheet(self, question: Question, windows: Sequence[Window]) -> Sheet:
+        reader = self.widening.reader
+        async with reader.snapshot() as connection:
+            return await reader.groups(connection, question, windows)
+
+
+async def keep_alike(estimating: Estimating, stop: asyncio.Event) -> None:
+    """Estimate at once and every ten minutes; while the database is away, every five seconds."""
+    while estimating.alike.kinds and not stop.is_set():
+        wait_s = EVERY_S
+        try:
+            await estimating.renew()
+        except Unavailable as error:
+            wait_s = _AGAIN_S
+            _log.warning("design effects wait for the database", error=str(error)[:300])
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), wait_s)
+    await stop.wait()
+
+
+def _by_day(sheet: Sheet, metric: Metric, days: int) -> float | None:
+    tallies = sheet.tallies_over_time(days)
+    segment = np.tile(np.arange(len(sheet.segments)), days)
+    flat = Tallies(*(getattr(tallies, name).ravel() for name in Tallies.__dataclass_fields__))
+    return _known(cells_of(segment, flat, metric))
+
+
+def _by_value(sheet: Sheet, metric: Metric) -> float | None:
+    codes: dict[tuple[str, ...], int] = {}
+    segment = [codes.setdefault(one[:-1], len(codes)) for one in sheet.segments]
+    return _known(cells_of(np.array(segment, np.int64), sheet.tallies(0), metric))
+
+
+def _known(cells: Cells) -> float | None:
+    return intraclass(cells) if cells.n.any() else None

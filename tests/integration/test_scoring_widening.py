@@ -1,0 +1,180 @@
+"""Intervals and p-values widen by how answers crowd, and by how alike those of a cluster are."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from services.scoring.domain.alikeness import Alikeness
+from services.scoring.domain.scores import score_of
+from services.scoring.store import adopt, crowding
+from services.scoring.store.crowding import Widening
+from services.scoring.store.reader import Reader
+from services.scoring.worker import Estimating, keep_alike
+from shared.db import open_engine
+from shared.programme.metrics import METRICS
+from shared.tally import Tally
+from tests.support.scoring import LAYOUT, START, response
+from tests.support.scoring_api import build_client, get, settle
+
+NPS = METRICS[0]
+NOW = START + timedelta(hours=1)
+RHO = {("nps", "", "day"): 0.1, ("nps", "region", "day"): 0.2, ("nps", "", "channel"): 0.05}
+# answers by region and days ago
+DAYS = {"A": [12, 4, 0, 8], "B": [3, 3, 3, 3]}
+
+
+def answers() -> list[Any]:
+    given = [
+        (region, ago, "web" if number % 4 else "till")
+        for region, days in DAYS.items()
+        for ago, many in enumerate(days)
+        for number in range(many)
+    ]
+    return [
+        response(
+            f"r-{number}",
+            10 if number % 3 else 0,
+            segments={"region": region, "channel": channel},
+            answered_at=START - timedelta(days=ago),
+        )
+        for number, (region, ago, channel) in enumerate(given)
+    ]
+
+
+@pytest.fixture(scope="module")
+def filled(database_url: str) -> str:
+    async def work() -> None:
+        async with open_engine(database_url, schema="scoring") as engine:
+            await adopt(engine, LAYOUT)
+            await settle(engine, answers())
+
+    asyncio.run(work())
+    return database_url
+
+
+@pytest.fixture(params=[("day",), ("day", "channel")])
+def alike(request: pytest.FixtureRequest) -> Alikeness:
+    return Alikeness(request.param, RHO)
+
+
+@pytest.fixture
+async def client(filled: str, alike: Alikeness) -> AsyncIterator[httpx.AsyncClient]:
+    async with open_engine(filled, schema="scoring") as engine:
+        opened, _ = build_client(engine, NOW, alike=alike)
+        async with opened:
+            yield opened
+
+
+def crowd(sizes: list[int]) -> float:
+    return sum(n * n for n in sizes) / sum(sizes)
+
+
+async def test_each_interval_is_widened_by_what_its_answers_crowd(
+    client: httpx.AsyncClient, alike: Alikeness
+) -> None:
+    body = await get(client, "/v1/scores", metric="nps", window="7d", by="region")
+
+    assert body["clusters"] == list(alike.kinds)
+    for group in body["groups"]:
+        days = DAYS[group["segment"]["region"]]
+        deff = 1 + 0.2 * (crowd(days) - 1)
+        if "channel" in alike.kinds:
+            till = sum(-(-many // 4) for many in days)
+            deff += 0.05 * (crowd([till, sum(days) - till]) - 1)
+        counts = group["counts"]
+        tally = Tally(counts["promoters"], counts["passives"], counts["detractors"])
+        assert group["design_effect"] == pytest.approx(deff)
+        assert group["interval"] == pytest.approx(score_of(tally, NPS, deff=deff).interval)
+
+
+async def test_a_cluster_that_the_question_names_widens_nothing(
+    client: httpx.AsyncClient, alike: Alikeness
+) -> None:
+    body = await get(client, "/v1/scores", metric="nps", by="channel")
+    three = await get(
+        client, "/v1/scores", metric="nps", by="region,product", where="touchpoint:till"
+    )
+
+    assert body["clusters"] == three["clusters"] == ["day"]
+
+
+async def test_the_points_of_a_trend_are_widened_by_day(client: httpx.AsyncClient) -> None:
+    query = {"metric": "nps", "window": "7d", "by": "region", "tz": "UTC"}
+
+    days = await get(client, "/v1/trend", bucket="1d", **query)
+    months = await get(client, "/v1/trend", bucket="1mo", **query)
+
+    assert days["clusters"] == ["day"]
+    for group in days["groups"]:
+        for point in group["points"]:
+            assert point["design_effect"] == pytest.approx(1 + 0.2 * max(0, point["n"] - 1))
+    (point,) = months["groups"][0]["points"]
+    assert point["design_effect"] == pytest.approx(1 + 0.2 * (crowd(DAYS["A"]) - 1))
+
+
+async def test_of_many_groups_it_is_expected_from_the_days_of_all(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (counted,) = (await get(client, "/v1/scores", metric="nps", window="7d"))["groups"]
+    monkeypatch.setattr(crowding, "_CELLS_AT_MOST", 0)
+
+    (whole,) = (await get(client, "/v1/scores", metric="nps", window="7d"))["groups"]
+    trend = await get(client, "/v1/trend", metric="nps", window="7d", by="region", bucket="1mo")
+
+    assert whole["design_effect"] == pytest.approx(counted["design_effect"])
+    together = [sum(days) for days in zip(*DAYS.values(), strict=True)]
+    shared = sum(n * (n - 1) for n in together) / (36 * 35)
+    found = {one["segment"]["region"]: one["points"][0] for one in trend["groups"]}
+    assert found["B"]["design_effect"] == pytest.approx(1 + 0.2 * 11 * shared)
+
+
+async def test_the_rest_crowds_in_proportion(client: httpx.AsyncClient) -> None:
+    plain = await get(client, "/v1/scores", metric="nps", window="7d", by="region")
+    beside = await get(client, "/v1/scores", metric="nps", window="7d", by="region", against="rest")
+
+    for one, other in zip(plain["groups"], beside["groups"], strict=True):
+        assert one["design_effect"] == other["design_effect"]
+        assert other["against"]["n"] == 36 - other["n"]
+        assert 0 < other["against"]["p_value"] <= 1
+
+
+def unlike_days(draw: np.random.Generator, start: datetime) -> list[Any]:
+    """Twenty days, on each of which answers are much alike, in two regions."""
+    found = []
+    for day in range(20):
+        share = draw.choice([0.1, 0.9])
+        for number in range(16):
+            score = 10 if draw.random() < share else 0
+            at = start - timedelta(days=day, minutes=number)
+            segments = {"region": "AB"[number % 2], "channel": str(number % 3)}
+            key = f"r-{day}-{number}"
+            found.append(response(key, score, segments=segments, answered_at=at))
+    return found
+
+
+async def test_how_alike_the_answers_of_a_day_are_is_estimated_from_them(
+    fresh_database_url: str,
+) -> None:
+    alike = Alikeness(("day", "channel"))
+    stop = asyncio.Event()
+    async with open_engine(fresh_database_url, schema="scoring") as engine:
+        await adopt(engine, LAYOUT)
+        await settle(engine, unlike_days(np.random.default_rng(3), START))
+        widening = Widening(Reader(engine), alike, crowding.ZoneInfo("UTC"))
+        worker = asyncio.create_task(keep_alike(Estimating(widening, LAYOUT, lambda: NOW), stop))
+        while not alike.known:
+            await asyncio.sleep(0.01)
+        stop.set()
+        await worker
+
+    assert {metric for metric, _, _ in alike.known} == {"nps"}
+    assert 0.4 < alike.of("nps", (), "day") < 0.9
+    assert 0.4 < alike.of("nps", ("region",), "day") < 0.9
+    assert alike.of("nps", (), "channel") < 0.1
+    assert alike.of("nps", ("touchpoint",), "day") == alike.of("nps", (), "day")
+    assert alike.of("csat", (), "day") == 0
