@@ -20,7 +20,7 @@ from services.scoring.api.files import GROUP_ROWS
 from services.scoring.domain.windows import Window
 from services.scoring.store import driver_of
 from services.scoring.store.exporting import read_answers
-from services.scoring.store.listing import Search
+from services.scoring.store.searching import Search
 from shared.db import open_engine
 from tests.support.downloads import Taker
 from tests.support.scoring_api import NOW, build_client, fill, get
@@ -180,7 +180,7 @@ async def test_many_answers_pass_through_little_memory(fresh_database_url: str, 
         tracemalloc.stop()
 
     assert taker.complete
-    assert taker.size > (15_000_000 if form == "csv" else 1_000_000)
+    assert taker.size > (15_000_000 if form == "csv" else 500_000)
     assert peak + most_of_arrow < 12_000_000
 
 
@@ -209,12 +209,12 @@ async def test_the_time_out_counts_for_each_chunk(engine: AsyncEngine) -> None:
     window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC))
     async with engine.connect() as plain:
         connection = await driver_of(plain)
-        await connection.execute("SET LOCAL statement_timeout = '250ms'")
+        await connection.execute("SET LOCAL statement_timeout = '800ms'")
         sizes = []
         async for rows in read_answers(connection, Search(window), ["region"]):
             sizes.append(len(rows))
             if len(sizes) <= 3:
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(0.3)
 
     assert sizes == [2_000] * 11
 

@@ -11,7 +11,8 @@ from services.scoring.api.parameters import Cut, Span, read_metric
 from services.scoring.api.reading import Reading
 from services.scoring.domain.cells import Layout
 from services.scoring.store.dimensions import list_values
-from services.scoring.store.listing import Listed, Search, list_answers
+from services.scoring.store.listing import Listed, list_answers
+from services.scoring.store.searching import Search
 from services.scoring.store.values import full_among
 from shared.keys import require_scope
 from shared.web import decode_cursor, page_of
@@ -96,10 +97,11 @@ def build_answers(reading: Reading) -> APIRouter:
             limit=paged.limit + 1,
         )
         async with reading.snapshot() as connection:
-            found = await list_answers(connection, search)
+            found = await list_answers(connection, search, values_at_most=reading.values_at_most)
 
         def place(last: Listed) -> tuple[str, str, str, str]:
-            return search.place_of(last).isoformat(), last.id, as_of.isoformat(), span.time
+            placed = (last.event_at if search.on_event else None) or last.answered_at
+            return placed.isoformat(), last.id, as_of.isoformat(), span.time
 
         return json_response(_told(page_of(found, paged.limit, place), as_of, reading))
 

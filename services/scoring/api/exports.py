@@ -16,7 +16,7 @@ from services.scoring.api.reading import Reading
 from services.scoring.domain.spreadsheet import Cells, Column
 from services.scoring.domain.windows import Window
 from services.scoring.store.exporting import answer_columns, answer_row, read_answers
-from services.scoring.store.listing import Search
+from services.scoring.store.searching import Search
 from shared.keys import require_scope
 
 Format = Annotated[Literal["csv", "parquet"], Query(alias="format")]
@@ -56,7 +56,12 @@ async def _answers(
         async with reading.snapshot() as connection:
             # our own bounds on a slow client take its place: a snapshot locks nobody's rows
             await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
-            chunks = read_answers(connection, search, tuple(reading.dimensions))
+            chunks = read_answers(
+                connection,
+                search,
+                tuple(reading.dimensions),
+                values_at_most=reading.values_at_most,
+            )
             async with aclosing(chunks):
                 async for rows in chunks:
                     yield await asyncio.to_thread(_add, file, rows, answer_row)

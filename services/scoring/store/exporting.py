@@ -7,8 +7,9 @@ import asyncpg
 import msgspec
 
 from services.scoring.domain.answers import LOWEST, class_at
+from services.scoring.domain.cells import VALUES_AT_MOST
 from services.scoring.domain.spreadsheet import Cells, Column, Kind
-from services.scoring.store.listing import Search, conditions, order_of
+from services.scoring.store.searching import Search, full_for, ordered
 from services.scoring.store.slices import Arguments
 
 CHUNK: Final = 2_000
@@ -41,18 +42,24 @@ def answer_columns(dimensions: Sequence[str]) -> list[Column]:
 
 
 async def read_answers(
-    connection: asyncpg.Connection, search: Search, dimensions: Sequence[str]
+    connection: asyncpg.Connection,
+    search: Search,
+    dimensions: Sequence[str],
+    *,
+    values_at_most: int = VALUES_AT_MOST,
 ) -> AsyncGenerator[list[Any], None]:
     """Yield chunks of at most 2,000 rows for `answer_row`, in the order of the list.
 
     The caller holds one snapshot. Each chunk is one statement with a time-out of its own, and
     is only read when it is asked for.
     """
+    full = await full_for(connection, search, values_at_most)
     told = Arguments()
     segments = "".join(f", segments ->> {told.add(name)}" for name in dimensions)
+    rows = ordered(search, told, full, "*")
     await connection.execute(
-        f"DECLARE export NO SCROLL CURSOR FOR SELECT {_READ}{segments} FROM scored"  # noqa: S608
-        f" WHERE {' AND '.join(conditions(search, told))} ORDER BY {order_of(search)}",
+        f"DECLARE export NO SCROLL CURSOR FOR SELECT {_READ}{segments} FROM ({rows}) AS r"  # noqa: S608
+        " ORDER BY placed_at DESC, id DESC",
         *told.values,
     )
     while rows := await connection.fetch(f"FETCH {CHUNK} FROM export"):

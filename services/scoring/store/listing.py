@@ -1,16 +1,19 @@
 """The answers themselves, newest first."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from services.scoring.domain.answers import LOWEST, metric_of
+from services.scoring.domain.cells import VALUES_AT_MOST
 from services.scoring.domain.windows import Window
+from services.scoring.store.searching import Search, full_for, ordered, sought
 from services.scoring.store.slices import Arguments
-from shared.programme.metrics import METRICS, Klass
+
+LOOKED_THROUGH: Final = 5_000
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,83 +35,51 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     event_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Which answers are listed."""
+async def list_answers(
+    connection: asyncpg.Connection, search: Search, *, values_at_most: int = VALUES_AT_MOST
+) -> list[Listed]:
+    """At most `limit` answers, newest first by the time that places them.
 
-    window: Window
-    metric: str | None = None
-    survey: str | None = None
-    where: tuple[tuple[str, str], ...] = ()
-    klass: str | None = None
-    reason: str | None = None
-    text: str | None = None
-    on_event: bool = False
-    after: tuple[datetime, str] | None = None  # the last one of the page before
-    limit: int = 50
-
-    def place_of(self, answer: Listed) -> datetime:
-        """The moment by which the answer stands in the list."""
-        return answer.event_at or answer.answered_at if self.on_event else answer.answered_at
-
-
-async def list_answers(connection: asyncpg.Connection, search: Search) -> list[Listed]:
-    """At most `limit` answers, newest first by the time that places them."""
+    The planner cannot know how rare a segment is. So the newest answers are looked through in
+    their order, and only what they do not fill comes by the index of segments.
+    """
+    full = await full_for(connection, search, values_at_most)
+    indexed = any(name not in full for name, _ in search.where)
+    edge = await _look_back(connection, search) if indexed else None
+    window = search.window
+    newest = search if edge is None else replace(search, window=Window(edge, window.end))
     told = Arguments()
-    rows = await connection.fetch(
-        "SELECT id, survey, metric, scale, score, segments::text, touchpoint, reasons::text,"  # noqa: S608
-        " comment, language, customer_id, answered_at, asked_event_at"
-        f" FROM scored WHERE {' AND '.join(conditions(search, told))}"
-        f" ORDER BY {order_of(search)} LIMIT {told.add(search.limit, 'int')}",
+    limit = told.add(search.limit, "int")
+    found = await _fetch(connection, ordered(newest, told, full, "*", limit), told)
+    if edge is not None and len(found) < search.limit:
+        left = search.limit - len(found)
+        older = replace(search, window=Window(window.start, edge), limit=left)
+        told = Arguments()
+        found += await _fetch(connection, sought(older, told, full), told)
+    return found
+
+
+async def _look_back(connection: asyncpg.Connection, search: Search) -> datetime | None:
+    """The moment of the 5,000th newest answer; None where the window holds fewer."""
+    told = Arguments()
+    bare = replace(search, where=(), metric=None, survey=None, klass=None, reason=None, text=None)
+    # a limit that the planner knows: it would think of a tenth of all answers
+    newest = ordered(bare, told, (), "id", str(LOOKED_THROUGH))
+    moment: datetime | None = await connection.fetchval(
+        f"SELECT placed_at FROM ({newest}) AS n OFFSET {LOOKED_THROUGH - 1}",  # noqa: S608
         *told.values,
     )
-    return [_listed(row) for row in rows]
+    return moment
 
 
-def order_of(search: Search) -> str:
-    """Newest first, by the time that places an answer."""
-    return f"{_at(search)} DESC, id DESC"
-
-
-def conditions(search: Search, told: Arguments) -> list[str]:
-    """What the rows of `scored` must meet."""
-    at = _at(search)
-    return [
-        f"{at} >= {told.add(search.window.start, 'timestamptz')}",
-        f"{at} < {told.add(search.window.end, 'timestamptz')}",
-        *(f"segments ->> {told.add(name)} = {told.add(value)}" for name, value in search.where),
-        *_narrowed(search, told),
-    ]
-
-
-def _at(search: Search) -> str:
-    return "event_at" if search.on_event else "answered_at"
-
-
-def _narrowed(search: Search, told: Arguments) -> list[str]:
-    wanted = []
-    if search.metric is not None:
-        wanted.append(f"metric = {told.add(search.metric)}")
-    if search.survey is not None:
-        wanted.append(f"survey = {told.add(search.survey)}")
-    if search.reason is not None:
-        wanted.append(f"reasons ? {told.add(search.reason)}")
-    if search.text is not None:
-        wanted.append(f"strpos(lower(comment), lower({told.add(search.text)})) > 0")
-    if search.klass is not None:
-        wanted.append(f"({_of_class(search.klass, told)})")
-    if search.after is not None:
-        moment, key = told.add(search.after[0], "timestamptz"), told.add(search.after[1])
-        wanted.append(f"({_at(search)}, id) < ({moment}, {key})")
-    return wanted
-
-
-def _of_class(klass: str, told: Arguments) -> str:
-    return " OR ".join(
-        f"metric = {told.add(metric.name)} AND scale = {metric.scale[1]} AND score = ANY("
-        f"{told.add([p for p in metric.points if metric.class_of(p) is Klass(klass)], 'int[]')})"
-        for metric in METRICS
+async def _fetch(connection: asyncpg.Connection, rows: str, told: Arguments) -> list[Listed]:
+    found = await connection.fetch(
+        "SELECT id, survey, metric, scale, score, segments::text, touchpoint, reasons::text,"  # noqa: S608
+        " comment, language, customer_id, answered_at, asked_event_at"
+        f" FROM ({rows}) AS r ORDER BY placed_at DESC, id DESC",
+        *told.values,
     )
+    return [_listed(row) for row in found]
 
 
 def _listed(row: Any) -> Listed:

@@ -1,6 +1,6 @@
 """The SQL of a slice taken from the answers themselves: dimensions as d0, d1, d2."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +36,13 @@ def dimension_columns(
 ) -> list[str]:
     """One column a dimension; a value beyond a full dimension's counts as `other`, as in counts."""
     return [
-        f"{_value(name, told, segments, full)} AS d{place}"
+        f"{value_column(name, told, segments, full)} AS d{place}"
         for place, name in enumerate(question.dimensions)
     ]
 
 
-def _value(name: str, told: Arguments, segments: str, full: set[str]) -> str:
+def value_column(name: str, told: Arguments, segments: str, full: Collection[str]) -> str:
+    """The value under which an answer counts: `other` where a full dimension has no room for it."""
     dimension = told.add(name)
     value = f"{segments} ->> {dimension}"
     if name not in full:
