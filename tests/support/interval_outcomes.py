@@ -8,7 +8,7 @@ from shared.intervals import METHODS
 from shared.programme.metrics import METRICS
 from shared.tally import Tallies
 
-NPS, CSAT, _, CES = METRICS
+NPS, CSAT, _, CES = METRICS[:4]
 ENDS = {"nps": (-100, 100), "csat": (0, 100), "ces": (1, 7)}
 
 

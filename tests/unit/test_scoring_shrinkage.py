@@ -8,7 +8,7 @@ from services.scoring.domain.shrinkage import shrink
 from shared.programme.metrics import METRICS, Metric
 from shared.tally import Tallies
 
-NPS, CSAT, _, CES = METRICS
+NPS, CSAT, _, CES = METRICS[:4]
 GROUPS = 60
 
 
