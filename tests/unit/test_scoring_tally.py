@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scoring.domain.scores import point_of, score_of
-from shared.programme.metrics import METRICS, Klass, Metric, find_metric
+from shared.programme.metrics import METRICS, Klass, Metric, ScoreKind, find_metric
 from shared.tally import Tally, tally_points
 
 metrics = st.sampled_from(METRICS)
@@ -41,9 +41,9 @@ def test_scores_equal_a_recount_of_the_answers(sets: Any) -> None:
 
     if not scores:
         assert found is None
-    elif metric.name == "nps":
+    elif metric.score is ScoreKind.NET:
         assert found == 100 * (promoters - detractors) / len(scores)
-    elif metric.name == "csat":
+    elif metric.score is ScoreKind.TOP_SHARE:
         assert found == 100 * promoters / len(scores)
     else:
         assert found == sum(scores) / len(scores)
