@@ -24,7 +24,7 @@ from shared.intervals import LEVEL
 from shared.programme.scoring import DAY
 from shared.web.app import json_response
 
-_POINTS_AT_MOST = 20_000
+POINTS_AT_MOST = 20_000
 Bucket = Literal["1h", "1d", "1w", "1mo", "1q"]
 
 
@@ -41,9 +41,9 @@ def add_trend(router: APIRouter, reading: Reading) -> None:
         tz: Annotated[str | None, Query(max_length=100, description="time zone of days")] = None,
     ) -> Response:
         asked = read_asked(metric, span, cut, paged, reading)
-        zone = _zone(reading.timezone if tz is None else tz)
-        windows = _buckets(asked.window, bucket, zone)
-        limit = max(1, min(paged.limit, _POINTS_AT_MOST // len(windows)))
+        zone = read_zone(reading.timezone if tz is None else tz)
+        windows = read_buckets(asked.window, bucket, zone)
+        limit = max(1, min(paged.limit, POINTS_AT_MOST // len(windows)))
         reader, question = reading.reader, asked.question
         async with reading.snapshot() as connection:
             await check_survey(connection, cut.survey, reading)
@@ -52,7 +52,7 @@ def add_trend(router: APIRouter, reading: Reading) -> None:
             shown = [whole.segments[place] for place in page.places]
             sheet = await reader.groups(connection, question, windows, only=shown)
             effects = await reading.widening.effects_by_day(connection, question, windows, sheet)
-        points = _Points(sheet, question, windows, effects, reading.sufficient)
+        points = Points(sheet, question, windows, effects, reading.sufficient)
         sizes = whole.n(0)
         reply = Trend(
             metric=metric,
@@ -79,7 +79,7 @@ def add_trend(router: APIRouter, reading: Reading) -> None:
         return json_response(reply)
 
 
-class _Points:
+class Points:
     """The points of any group of the page."""
 
     def __init__(
@@ -113,7 +113,8 @@ class _Points:
         )
 
 
-def _buckets(window: Window, bucket: str, zone: ZoneInfo) -> list[Window]:
+def read_buckets(window: Window, bucket: str, zone: ZoneInfo) -> list[Window]:
+    """The window cut in buckets. Raises Invalid where they are too many."""
     try:
         return buckets_of(window, bucket, zone)
     except TooManyBuckets as error:
@@ -121,7 +122,8 @@ def _buckets(window: Window, bucket: str, zone: ZoneInfo) -> list[Window]:
         raise Invalid.of([fault]) from None
 
 
-def _zone(name: str) -> ZoneInfo:
+def read_zone(name: str) -> ZoneInfo:
+    """The time zone of that name. Raises Invalid."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
