@@ -149,6 +149,19 @@ async def test_an_amended_answer_counts_by_its_present_truth(told: Any) -> None:
     assert [group["segment"] for group in body["groups"]] == [{"region": "EU"}]
 
 
+async def test_a_reason_that_one_answer_repeats_counts_once(told: Any) -> None:
+    said = {"r-1": ("loud",) * 5, "r-2": ("often",), "r-3": ("often", "loud")}
+
+    (group,) = (await told([response(key, reasons=one) for key, one in said.items()]))["groups"]
+
+    assert {one["reason"]: one["counts"]["promoters"] for one in group["reasons"]} == {
+        "loud": 2,
+        "often": 2,
+    }
+    (one,) = (await told([response("r-4", reasons=("often",))]))["groups"]
+    assert [reason["reason"] for reason in one["reasons"]] == ["often", "loud"]
+
+
 async def test_texts_that_explode_are_counted_and_not_shown(told: Any) -> None:
     texts = [response(f"r-{n}", n % 11, reasons=(f"text {n}", "late")) for n in range(120)]
 
