@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from services.scoring.api.answers import build_answers
+from services.scoring.api.coverage import build_coverage
 from services.scoring.api.exports import build_exports
 from services.scoring.api.reading import Reading
 from services.scoring.api.reasons import build_reasons
@@ -20,6 +21,7 @@ def build_routers(reading: Reading, closing: asyncio.Event) -> Sequence[APIRoute
     return [
         build_scores(reading),
         build_reasons(reading),
+        build_coverage(reading),
         build_answers(reading),
         build_exports(reading),
         build_stream(reading, closing),
