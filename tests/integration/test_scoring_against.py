@@ -20,7 +20,7 @@ from tests.support.scoring_api import build_client, get, settle
 NPS = METRICS[0]
 SCORES = {"A": [10] * 8 + [7] * 2, "B": [10] * 4 + [7] * 3 + [2] * 3, "C": [9] * 2 + [0] * 4}
 NAMELESS = [10, 10, 3]  # answers without a region
-PROGRAMME = {
+PROGRAMME: dict[str, Any] = {
     "scores": Scoring(
         benchmarks=(
             Benchmark(metric="nps", industry="Airlines", value=40, source="A survey", year=2024),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import numpy as np
@@ -165,7 +166,7 @@ async def test_how_alike_the_answers_of_a_day_are_is_estimated_from_them(
     async with open_engine(fresh_database_url, schema="scoring") as engine:
         await adopt(engine, LAYOUT)
         await settle(engine, unlike_days(np.random.default_rng(3), START))
-        widening = Widening(Reader(engine), alike, crowding.ZoneInfo("UTC"))
+        widening = Widening(Reader(engine), alike, ZoneInfo("UTC"))
         worker = asyncio.create_task(keep_alike(Estimating(widening, LAYOUT, lambda: NOW), stop))
         while not alike.known:
             await asyncio.sleep(0.01)

@@ -21,7 +21,7 @@ def drawn(draw: np.random.Generator, metric: Metric, spread: float) -> tuple[Tal
     shares = np.column_stack((promoters, 1 - promoters - detractors, detractors))
     counts = draw.multinomial(sizes, shares).T
     points = np.array([6, 4, 2])
-    tallies = Tallies(*counts, points @ counts, points**2 @ counts)
+    tallies = Tallies(counts[0], counts[1], counts[2], points @ counts, points**2 @ counts)
     if metric is NPS:
         return tallies, 100 * (promoters - detractors)
     return tallies, 100 * promoters if metric is CSAT else shares @ points

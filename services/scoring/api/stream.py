@@ -2,7 +2,8 @@
 
 The last event of each round has an id that says when it was and what was so then. A reader that
 comes back with it as `Last-Event-ID` is told what differs since, whichever replica answers; where
-late answers have changed what was so, or its connection broke within a round, it is told all.
+late answers have changed what was so, or its connection broke within a round, it is told to
+forget (`event: reset`) and then all.
 """
 
 import asyncio
@@ -71,7 +72,7 @@ def build_stream(reading: Reading, closing: asyncio.Event) -> APIRouter:
 
         async def body() -> AsyncIterator[bytes]:
             with topics.follow(question, followed.window) as topic, READERS.track_inprogress():
-                async for text in events(topic, _place(last_event_id), closing):
+                async for text in events(topic, last_event_id, closing):
                     yield text
 
         return StreamingResponse(
@@ -81,9 +82,10 @@ def build_stream(reading: Reading, closing: asyncio.Event) -> APIRouter:
     return router
 
 
-async def events(topic: Topic, since: Place | None, closing: asyncio.Event) -> AsyncIterator[bytes]:
-    """What changed since then, at once; then what changes, each second.
+async def events(topic: Topic, since: str | None, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    """What changed since the event with this id, at once; then what changes, each second.
 
+    `event: reset` comes before all that is so, where it is not known what the reader was told.
     While the database is away a reader stays, and hears of it when it is back.
     """
     yield b": scores as they change\n\n"
@@ -91,11 +93,14 @@ async def events(topic: Topic, since: Place | None, closing: asyncio.Event) -> A
     silent_s = 0.0
     while not closing.is_set():
         news: Sequence[Pulse] = ()
+        afresh, place = False, ""
         with suppress(Unavailable):
-            news = await _news(topic, told, since)
+            news, afresh = await _news(topic, told, since)
             told, place = topic.last, _id(topic)
-            for text in _written(news, place):
-                yield text
+        if afresh:
+            yield b"event: reset\ndata: {}\n\n"
+        for text in _written(news, place):
+            yield text
         silent_s = 0.0 if news else silent_s + EVERY_S
         if silent_s >= _SILENCE_S:
             silent_s = 0.0
@@ -103,12 +108,14 @@ async def events(topic: Topic, since: Place | None, closing: asyncio.Event) -> A
         await _pause(closing)
 
 
-async def _news(topic: Topic, told: int | None, since: Place | None) -> Sequence[Pulse]:
+async def _news(topic: Topic, told: int | None, since: str | None) -> tuple[Sequence[Pulse], bool]:
+    """What the reader has not been told, and whether it has to forget what it was."""
     await topic.refresh()
     if told is not None:
-        return topic.news(told)
-    found = None if since is None else await topic.differences(*since)
-    return topic.all() if found is None else found
+        return topic.news(told), False
+    place = _place(since)
+    found = None if place is None else await topic.differences(*place)
+    return (topic.all(), since is not None) if found is None else (found, False)
 
 
 async def _pause(closing: asyncio.Event) -> None:
