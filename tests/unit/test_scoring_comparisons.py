@@ -12,7 +12,7 @@ from shared.intervals import METHODS, p_value
 from shared.programme.metrics import METRICS
 from shared.tally import Tallies, Tally
 
-NPS = METRICS[0][:4]
+NPS = METRICS[0]
 P_VALUES = st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.01, 0.05, nan])), max_size=30)
 
 
