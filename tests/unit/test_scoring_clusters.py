@@ -39,9 +39,12 @@ def by_hand(groups: list[list[int]], segments: int = 1) -> float:
     within = sum((v - sum(g) / len(g)) ** 2 for g in groups for v in g) / (n - k)
     size = (n - sum(len(g) ** 2 for g in groups) / n) / (k - 1)
     rho = (between - within) / (between + (size - 1) * within)
-    b, w = segments * (k - 1), segments * (n - k)
-    spread = 2 * w**2 * (b + w - 2) / (b * (w - 2) ** 2 * (w - 4))
-    return rho * (1 - spread / size**2 / rho**2)
+    weight = (k - 1) * size * (n - k) / (n - 1)
+    chance = 2 * (k - 1) * (n - k) / (n + 1) / weight**2 / segments
+    chance *= (segments * (n - k) / (segments * (n - k) - 4)) ** 2
+    raw = (between - within) / size  # beside the variance of all answers, as chance is
+    whole = sum((v - mean) ** 2 for v in answers) / (n - 1)
+    return rho * (1 - chance / (raw / whole) ** 2)
 
 
 def cells(groups: list[list[int]], segment: int = 0) -> Cells:
@@ -66,6 +69,21 @@ def test_what_differs_between_segments_is_no_cluster() -> None:
     assert intraclass(both) == pytest.approx(by_hand(GROUPS, 2))
 
 
+def test_segments_that_vary_more_than_others_are_no_cluster() -> None:
+    rng = np.random.default_rng(3)
+    alone = np.arange(50).repeat(20)  # so many small segments, two answers in every tenth cluster
+    segment = np.concatenate([alone, np.full(20, 50)])
+    n = np.concatenate([np.tile([2] + [1] * 9, 100), np.full(20, 40)])
+    p = np.where(segment == 50, 0.05, 0.5)
+
+    found = []
+    for _ in range(50):
+        up = rng.binomial(n, p)
+        found.append(intraclass(Cells(segment, n, up, up)))
+
+    assert np.mean(found) < 0.01
+
+
 def test_independent_answers_are_not_alike() -> None:
     rng = np.random.default_rng(1)
 
@@ -85,7 +103,7 @@ def test_clustered_answers_are_as_alike_as_they_are(alike: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "groups", [[], [[3, 4, 5, 6, 7, 1, 2]], [[1], [7], [3]], [[7, 7], [1, 1], [5]]]
+    "groups", [[], [[3, 4, 5, 6, 7, 1, 2]], [[1], [7], [3]], [[7, 7, 6], [1, 1, 2]]]
 )
 def test_where_too_few_share_a_cluster_nothing_is_said(groups: Any) -> None:
     none = np.zeros(0)

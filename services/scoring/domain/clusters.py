@@ -7,7 +7,6 @@ segments; how much it matters for a group depends on how its own answers crowd t
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from shared.intervals import Floats
 from shared.programme.metrics import Metric, ScoreKind
 from shared.tally import Tallies
+
+_FEW = 4  # F has no variance with so few degrees of freedom
 
 Codes = NDArray[np.int64]
 Numbers = NDArray[np.int64] | Floats
@@ -51,34 +52,34 @@ def intraclass(cells: Cells) -> float:
     """How alike answers of one cluster are, beside others of their segment: 0 (not) to 1.
 
     The intraclass correlation by one-way analysis of variance with clusters of unequal size
-    (Donner 1986, Int. Stat. Rev. 54, 67-82), pooled over the segments. What may be chance is
-    taken off, as the positive part of James and Stein's estimate does (1961, Proc. 4th Berkeley
-    Symp. 1, 361-379), by the standard error that it has where answers are independent: twice that
-    keeps three quarters, less than once keeps nothing. 0 where too few answers share a cluster.
+    (Donner 1986, Int. Stat. Rev. 54, 67-82). Segments are pooled by how much each can tell, every
+    one beside its own variance, so that segments which differ in it are not taken for clusters.
+    What may be chance is taken off, as the positive part of James and Stein's estimate does (1961,
+    Proc. 4th Berkeley Symp. 1, 361-379), by the standard error that it has where answers are
+    independent: twice that keeps three quarters, less than once keeps nothing. Where few answers
+    share a cluster that error is itself not known well and taken for greater, as F's variance is.
     """
     kept = cells.n > 0
     segment, n, total = cells.segment[kept], cells.n[kept], cells.total[kept]
-    sizes, sums = np.bincount(segment, n), np.bincount(segment, total)
-    held = sizes > 0
-    answers, segments = float(sizes.sum()), int(held.sum())
-    between = len(n) - segments
-    within = answers - len(n)
-    if between < 1 or within <= 4:
+    answers, sums = np.bincount(segment, n), np.bincount(segment, total)
+    clusters, crowd = np.bincount(segment), np.bincount(segment, n * n)
+    told = (clusters > 1) & (answers > clusters)  # more than one, and one of more than one answer
+    shared = float((answers - clusters)[told].sum())
+    if shared <= _FEW:
         return 0.0
-    inside = float((total * total / n).sum())
-    msb = (inside - float((sums[held] ** 2 / sizes[held]).sum())) / between
-    msw = (float(cells.squares[kept].sum()) - inside) / within
-    size = (answers - float((np.bincount(segment, n * n)[held] / sizes[held]).sum())) / between
-    if msb <= msw:
+    answers, clusters, mean = answers[told], clusters[told], sums[told] ** 2 / answers[told]
+    inside = np.bincount(segment, total * total / n)[told]
+    variance = (np.bincount(segment, cells.squares[kept])[told] - mean) / (answers - 1)
+    excess = float((inside - mean - (clusters - 1) * variance).sum())
+    spread = answers - crowd[told] / answers  # clusters less one, times their size
+    weight = spread * (answers - clusters) / (answers - 1)
+    known = float((weight * variance).sum())
+    if excess <= 0 or known <= 0:
         return 0.0
-    rho = (msb - msw) / (msb + (size - 1) * msw)
-    return rho * max(0.0, 1 - (_error(between, within, size) / rho) ** 2)
-
-
-def _error(between: float, within: float, size: float) -> float:
-    """Standard error of the intraclass correlation of independent answers, from F's variance."""
-    spread = 2 * within**2 * (between + within - 2)
-    return sqrt(spread / (between * (within - 2) ** 2 * (within - 4))) / size
+    short = float((weight * (1 - spread / (answers - 1))).sum() / weight.sum())
+    spreads = 2 * (clusters - 1) * (answers - clusters) / (answers + 1) * variance**2
+    chance = float(spreads.sum()) * (shared / (shared - _FEW)) ** 2
+    return min(1.0, max(0.0, 1 - chance / excess**2) * excess / (known + short * excess))
 
 
 def crowding(group: Codes, n: Numbers, groups: int) -> Floats:
