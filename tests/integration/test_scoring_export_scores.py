@@ -43,7 +43,8 @@ def figures(group: Any) -> dict[str, object]:
     shown: dict[str, object] = {
         name: group[name] for name in ("n", "score", "design_effect", "sufficient")
     }
-    return shown | group["counts"] | {"lower": lower, "upper": upper}
+    counts: dict[str, object] = group["counts"]
+    return shown | counts | {"lower": lower, "upper": upper}
 
 
 @pytest.mark.parametrize(

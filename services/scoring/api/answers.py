@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from services.scoring.api.asked import check_survey
 from services.scoring.api.parameters import Cut, Span, read_metric
 from services.scoring.api.reading import Reading
+from services.scoring.api.schemas import pages
 from services.scoring.domain.cells import Layout
-from services.scoring.store.dimensions import list_values
+from services.scoring.store.dimensions import Values, list_values
 from services.scoring.store.listing import Listed, list_answers
 from services.scoring.store.searching import Search
 from services.scoring.store.values import full_among
@@ -82,6 +84,7 @@ def build_answers(reading: Reading) -> APIRouter:
         "/v1/responses",
         summary="The answers behind a score, newest first",
         dependencies=[Depends(require_scope("responses:read"))],
+        responses=pages(Listed),
     )
     async def responses(
         span: Annotated[Span, Depends()],
@@ -97,6 +100,7 @@ def build_answers(reading: Reading) -> APIRouter:
             limit=paged.limit + 1,
         )
         async with reading.snapshot() as connection:
+            await check_survey(connection, cut.survey, reading)
             found = await list_answers(connection, search, values_at_most=reading.values_at_most)
 
         def place(last: Listed) -> tuple[str, str, str, str]:
@@ -109,6 +113,7 @@ def build_answers(reading: Reading) -> APIRouter:
         "/v1/segments",
         summary="The dimensions and the values they take",
         dependencies=[Depends(require_scope("scores:read"))],
+        responses=pages(Values),
     )
     async def segments(limit: Limit = 50, cursor: Cursor = None) -> Response:
         names = _after(cursor, Layout(reading.dimensions).dimensions)[: limit + 1]

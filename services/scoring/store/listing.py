@@ -13,7 +13,7 @@ from services.scoring.domain.windows import Window
 from services.scoring.store.searching import Search, full_for, ordered, sought
 from services.scoring.store.slices import Arguments
 
-LOOKED_THROUGH: Final = 5_000
+LOOKED_THROUGH: Final = 10_000
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ async def list_answers(
 
 
 async def _look_back(connection: asyncpg.Connection, search: Search) -> datetime | None:
-    """The moment of the 5,000th newest answer; None where the window holds fewer."""
+    """The moment of the 10,000th newest answer; None where the window holds fewer."""
     told = Arguments()
     bare = replace(search, where=(), metric=None, survey=None, klass=None, reason=None, text=None)
     # a limit that the planner knows: it would think of a tenth of all answers
