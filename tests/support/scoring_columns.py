@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -61,7 +62,7 @@ def _windows(draw: random.Random) -> list[Window]:
         start = start.replace(minute=0, second=0, microsecond=0)
     length = draw.choice([timedelta(minutes=7), timedelta(hours=1), timedelta(hours=9)])
     edges: list[datetime] = [start + length * n for n in range(draw.choice([1, 2, 5]) + 1)]
-    return [Window(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+    return [Window(first, last) for first, last in pairwise(edges)]
 
 
 def told(sheet: Sheet) -> Sums:

@@ -75,6 +75,7 @@ class Names(Generic[T]):
         return np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
 
 
+Kind = tuple[str, int]  # metric, highest point
 Line = tuple[str, int, str]  # metric, highest point, survey ("": none)
 
 
@@ -90,6 +91,8 @@ class CodeBook:
         self.values: Mapping[str, Names[str | None]] = {
             name: Names([None, OTHER], [ABSENT, other]) for name in self.dimensions
         }
+        self.kinds: dict[Kind, int] = {}
+        self.surveys: dict[str, int] = {}
         self._at_most = values_at_most
         self._full: set[str] = set()
 
@@ -125,13 +128,19 @@ class CodeBook:
         self.values[name].add([row[0] for row in rows], [row[1] for row in rows])
         return len(rows) < len(unknown)
 
-    def lines_of(self, metric: str, survey: str | None) -> list[tuple[int, int]]:
-        """The codes of a metric's lines, with the scale of each; all surveys where None."""
-        return [
-            (code, line[1])
-            for code, line in enumerate(self.lines.names)
-            if line[0] == metric and survey in (None, line[2])
-        ]
+    def kinds_of(self, metric: str) -> dict[int, int]:
+        """The kinds of a metric, one each scale, with its highest point."""
+        return {code: kind[1] for kind, code in self.kinds.items() if kind[0] == metric}
+
+    def split(self, hashes: Ints) -> tuple[Codes, Codes]:
+        """The kind and the survey of each line."""
+        kinds = [self.kinds.setdefault(line[:2], len(self.kinds)) for line in self.lines.names]
+        surveys = [self.surveys.setdefault(line[2], len(self.surveys)) for line in self.lines.names]
+        lines = self.lines.codes(hashes)
+        return (
+            np.array(kinds, np.min_scalar_type(len(self.kinds)))[lines],
+            np.array(surveys, np.min_scalar_type(len(self.surveys)))[lines],
+        )
 
     def codes(self, name: str, hashes: Ints) -> Codes:
         """The codes of one dimension's values."""

@@ -1,22 +1,21 @@
-"""A question answered from what is held: codes become one number an entry, which is counted."""
+"""A question answered from what is held: each entry becomes one number, and numbers are counted."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.scoring.domain.cells import ANSWERED, INVITED, WIDTH
 from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.sheets import Sheet, Tabulation
 from services.scoring.store.columns.book import ABSENT, CodeBook
-from services.scoring.store.columns.entries import Entries
+from services.scoring.store.columns.entries import Codes, Entries
 from services.scoring.store.columns.held import Held
+from services.scoring.store.columns.places import Places, distinct
 from services.scoring.store.columns.spans import Ints
 
-_DENSE = 4_000_000  # pairs of values for which one flag each is kept
-Found = tuple[Ints, Ints]  # of each entry its segment and its cell: window, scale, column
+_DIRECT = 2_000_000  # cells that are counted as they are; of more, only the segments there are
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,14 @@ class _Wanted:
 
     edges: Ints
     on_event: bool
-    scales: list[int]
-    scale_of: NDArray[np.int8]  # by the code of a line; -1: not asked for
+    survey: int | None
     where: list[tuple[int, int]]  # place of the dimension, code
     by: list[int]
     sizes: list[int]  # codes of each dimension of `by`
+
+    @property
+    def windows(self) -> int:
+        return len(self.edges) - 1
 
     @property
     def room(self) -> int:
@@ -57,41 +59,45 @@ class _Wanted:
         return list(zip(*columns, strict=True)) if columns else [()]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Entries of one kind: the segment, the window and the column of each."""
+
+    segments: Ints
+    windows: Ints
+    columns: Codes
+
+
 def count_groups(
     held: Held, question: Question, edges: Sequence[int], only: Sequence[Segment] | None
 ) -> Sheet:
     """All groups, or only these, in the windows between the edges."""
     table = Tabulation(question, len(edges) - 1)
-    wanted = _read(held.book, question, edges)
+    book = held.book
+    wanted = _read(book, question, edges)
     if wanted is None:
         return table.sheet()
-    added = [_find(*piece, wanted) for piece in _pieces(held, wanted)]
-    added.append(_find(held.more, None, wanted))
-    taken = _find(held.less, None, wanted)
-    segments, cells = (np.concatenate(parts) for parts in zip(*added, taken, strict=True))
-    known = _known(segments, wanted, only if question.by else None, held.book)
-    sums = _summed(_places(segments, known, wanted), cells, len(taken[0]), (len(known), wanted))
-    named = wanted.named(known, held.book)
-    for place, scale in enumerate(wanted.scales):
-        table.add_matrix(scale, named, sums[:, :, place].transpose(1, 0, 2))
+    chosen = None if only is None or not question.by else wanted.numbers(only, book)
+    pieces = [*_pieces(held, wanted), (held.more, None)]
+    for kind, scale in book.kinds_of(question.metric).items():
+        added = [_find(*piece, kind, wanted) for piece in pieces]
+        taken = _find(held.less, None, kind, wanted)
+        known, sums = _summed(added, taken, wanted, chosen)
+        sums[..., INVITED] += sums[..., ANSWERED]  # each of them was sent
+        table.add_matrix(scale, wanted.named(known, book), sums)
     return table.sheet()
 
 
 def _read(book: CodeBook, question: Question, edges: Sequence[int]) -> _Wanted | None:
-    """None where no answer can be meant, for a line or a value that none has."""
-    lines = book.lines_of(question.metric, question.survey)
+    """None where no answer can be meant, for a survey or a value that none has."""
     where = [(name, book.values[name].code_of.get(value)) for name, value in question.where]
-    if not lines or any(code is None for _, code in where):
+    survey = None if question.survey is None else book.surveys.get(question.survey, -1)
+    if survey == -1 or any(code is None for _, code in where):
         return None
-    scales = sorted({scale for _, scale in lines})
-    scale_of = np.full(len(book.lines.names), -1, np.int8)
-    for code, scale in lines:
-        scale_of[code] = scales.index(scale)
     return _Wanted(
         np.array(edges, np.int64),
         question.on_event,
-        scales,
-        scale_of,
+        survey,
         [(book.dimensions.index(name), code) for name, code in where if code is not None],
         [book.dimensions.index(name) for name in question.by],
         [len(book.values[name].names) for name in question.by],
@@ -109,65 +115,66 @@ def _pieces(held: Held, wanted: _Wanted) -> Iterator[tuple[Entries, Ints | None]
             yield part, np.searchsorted(part.time, wanted.edges)
 
 
-def _find(entries: Entries, bounds: Ints | None, wanted: _Wanted) -> Found:
-    scale = wanted.scale_of[entries.line]
-    keep = scale >= 0
+def _find(entries: Entries, bounds: Ints | None, kind: int, wanted: _Wanted) -> _Found:
+    keep = entries.kind == kind
+    if wanted.survey is not None:
+        keep &= entries.survey == wanted.survey
     for place, code in wanted.where:
         keep &= entries.values[place] == code
     for place in wanted.by:
         keep &= entries.values[place] != ABSENT
-    windows = len(wanted.edges) - 1
+    at = entries.event if wanted.on_event else entries.time
     if bounds is None:
-        at = entries.event if wanted.on_event else entries.time
-        number = np.searchsorted(wanted.edges, at, side="right") - 1
-        keep &= (number >= 0) & (number < windows)
+        keep &= (at >= wanted.edges[0]) & (at < wanted.edges[-1])
     chosen = np.flatnonzero(keep)
     if bounds is None:
-        number = number[chosen]
+        windows = np.searchsorted(wanted.edges, at[chosen], side="right") - 1
     else:
-        number = np.repeat(np.arange(windows), np.diff(np.searchsorted(chosen, bounds)))
-    cells = (number * len(wanted.scales) + scale[chosen]) * WIDTH + entries.column[chosen]
+        numbers = np.arange(wanted.windows)
+        windows = np.repeat(numbers, np.diff(np.searchsorted(chosen, bounds)))
     segments = np.zeros(len(chosen), np.int64)
     for place, size in zip(wanted.by, wanted.sizes, strict=True):
         segments *= size
-        segments += entries.values[place][chosen]
-    return segments, cells
+        segments += entries.values[place].take(chosen)
+    return _Found(segments, windows, entries.column.take(chosen))
 
 
-def _known(segments: Ints, wanted: _Wanted, only: Sequence[Segment] | None, book: CodeBook) -> Ints:
-    """The segments to be told, as numbers that rise."""
-    if only is not None:
-        return wanted.numbers(only, book)
-    if not wanted.by:
-        return np.zeros(1, np.int64)
-    if wanted.room > _DENSE:
-        return np.unique(segments)
-    there = np.zeros(wanted.room, bool)
-    there[segments] = True
-    return np.flatnonzero(there)
+def _summed(
+    added: Sequence[_Found], taken: _Found, wanted: _Wanted, only: Ints | None
+) -> tuple[Ints, Ints]:
+    """The segments there are, as numbers that rise, and their sums [window, segment, column]."""
+    room = wanted.room
+    direct = not wanted.by or wanted.windows * room * WIDTH <= _DIRECT
+    known = None if direct else only
+    if not direct and known is None:
+        known = distinct(np.concatenate([one.segments for one in (*added, taken)]), room)
+    places = None if known is None else Places(known, room)
+    sums = _counted(added, places, wanted)
+    if len(taken.segments):
+        sums -= _counted([taken], places, wanted)
+    if known is not None:
+        return known, sums
+    if only is None and wanted.by:
+        only = np.flatnonzero(sums.any(axis=(0, 2)))
+    return (np.arange(room), sums) if only is None else (only, sums[:, only])
 
 
-def _places(segments: Ints, known: Ints, wanted: _Wanted) -> Ints:
-    """Where each segment stands among those known; -1 where it does not."""
-    if wanted.room <= _DENSE:
-        place_of = np.full(wanted.room, -1, np.int64)
-        place_of[known] = np.arange(len(known))
-        return place_of[segments]
-    if not len(known):
-        return np.full(len(segments), -1, np.int64)
-    places = np.minimum(np.searchsorted(known, segments), len(known) - 1)
-    return np.where(known[places] == segments, places, -1)
+def _counted(found: Sequence[_Found], places: Places | None, wanted: _Wanted) -> Ints:
+    size = wanted.room if places is None else places.size
+    numbers = np.concatenate([_numbers(one, places, size) for one in found])
+    sums: Ints = np.bincount(numbers, minlength=wanted.windows * size * WIDTH)
+    return sums.reshape(wanted.windows, size, WIDTH)
 
 
-def _summed(places: Ints, cells: Ints, taken: int, shape: tuple[int, _Wanted]) -> Ints:
-    """The sums [segment, window, scale, column]; the last `taken` entries are taken away."""
-    size, wanted = shape
-    each = (len(wanted.edges) - 1) * len(wanted.scales) * WIDTH
-    numbers = places * each + cells
-    least = size * each
-    border = len(numbers) - taken
-    parts = [part[part >= 0] if size else part[:0] for part in (numbers[:border], numbers[border:])]
-    sums = np.bincount(parts[0], minlength=least) - np.bincount(parts[1], minlength=least)
-    sums = sums.reshape(size, len(wanted.edges) - 1, len(wanted.scales), WIDTH)
-    sums[..., INVITED] += sums[..., ANSWERED]  # each of them was sent
-    return sums
+def _numbers(found: _Found, places: Places | None, size: int) -> Ints:
+    """The cell of each entry."""
+    segments, windows, columns = found.segments, found.windows, found.columns
+    if places is not None:
+        segments = places.of(segments)
+        there = np.flatnonzero(segments >= 0)
+        segments, windows, columns = segments[there], windows[there], columns[there]
+    numbers: Ints = windows * size
+    numbers += segments
+    numbers *= WIDTH
+    numbers += columns
+    return numbers

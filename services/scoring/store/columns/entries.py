@@ -19,14 +19,15 @@ class Entries:
     """Arrays of one length, in microseconds since 1970 and codes of the book.
 
     `column` is that of the sums: a point, `INVITED` where nobody answered, or `ANSWERED` for an
-    invitation that was answered, which counts as sent too. 18 bytes an entry, one for its line
-    and one or two for each dimension.
+    invitation that was answered, which counts as sent too. 19 bytes an entry, and one or two for
+    each dimension.
     """
 
     time: Ints
     event: Ints
     column: Codes
-    line: Codes
+    kind: Codes
+    survey: Codes
     values: tuple[Codes, ...]
 
     def __len__(self) -> int:
@@ -38,7 +39,8 @@ class Entries:
             self.time[chosen],
             self.event[chosen],
             self.column[chosen],
-            self.line[chosen],
+            self.kind[chosen],
+            self.survey[chosen],
             tuple(values[chosen] for values in self.values),
         )
 
@@ -48,14 +50,14 @@ class Entries:
 
     @property
     def bytes(self) -> int:
-        arrays = (self.time, self.event, self.column, self.line, *self.values)
+        arrays = (self.time, self.event, self.column, self.kind, self.survey, *self.values)
         return sum(one.nbytes for one in arrays)
 
 
 def no_entries(dimensions: int) -> Entries:
     """None at all."""
     time, code = np.empty(0, np.int64), np.empty(0, np.uint8)
-    return Entries(time, time, code, code, (code,) * dimensions)
+    return Entries(time, time, code, code, code, (code,) * dimensions)
 
 
 def join(parts: Sequence[Entries]) -> Entries:
@@ -66,7 +68,8 @@ def join(parts: Sequence[Entries]) -> Entries:
         np.concatenate([one.time for one in parts]),
         np.concatenate([one.event for one in parts]),
         np.concatenate([one.column for one in parts]),
-        np.concatenate([one.line for one in parts]),
+        np.concatenate([one.kind for one in parts]),
+        np.concatenate([one.survey for one in parts]),
         tuple(np.concatenate(columns) for columns in zip(*(o.values for o in parts), strict=True)),
     )
 

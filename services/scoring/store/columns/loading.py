@@ -74,11 +74,13 @@ def _hashes(rows: Any, book: CodeBook) -> dict[str, Ints]:
 
 
 def _entries(rows: Any, lines: Ints, values: dict[str, Ints], book: CodeBook) -> Entries:
+    kinds, surveys = book.split(lines)
     return Entries(
         rows["time"].astype(np.int64) + _THEIR_EPOCH,
         rows["event"].astype(np.int64) + _THEIR_EPOCH,
         rows["column"].astype(np.uint8),
-        book.lines.codes(lines),
+        kinds,
+        surveys,
         tuple(book.codes(name, values[name]) for name in book.dimensions),
     )
 
