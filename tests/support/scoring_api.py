@@ -17,6 +17,7 @@ from shared.db import open_engine
 from shared.keys import KeyFile
 from shared.stream.records import Decoded
 from shared.web import Parts, build_web
+from tests.support.schemas import check_reply
 from tests.support.scoring import LAYOUT, START, record
 from tests.support.scoring_history import history
 
@@ -71,4 +72,5 @@ async def get(client: httpx.AsyncClient, path: str, **query: Any) -> Any:
     query = {names.get(name, name): value for name, value in query.items()}
     reply = await client.get(path, params=query)
     assert reply.status_code == 200, reply.text
+    check_reply(client, reply)
     return reply.json()

@@ -7,10 +7,11 @@ from typing import Annotated, TypeVar
 import msgspec
 from fastapi import APIRouter, Depends, Response
 
-from services.scoring.api.asked import read_asked
+from services.scoring.api.asked import check_survey, read_asked
 from services.scoring.api.paging import Paged, named, page_of_groups
 from services.scoring.api.parameters import Cut, MetricName, Span
 from services.scoring.api.reading import Reading
+from services.scoring.api.schemas import replies
 from services.scoring.api.shapes import Counts
 from services.scoring.domain.reasons import Account, Reason, Share, account_of
 from services.scoring.domain.voices import Group
@@ -111,24 +112,25 @@ def build_reasons(reading: Reading) -> APIRouter:
     """The route for what the classes give as their reasons."""
     router = APIRouter(tags=["scores"], dependencies=[Depends(require_scope("scores:read"))])
 
-    @router.get("/v1/reasons", summary="NPS+: reasons by class, their overlap, the drop-off risk")
+    @router.get(
+        "/v1/reasons",
+        summary="NPS+: reasons by class, their overlap, the drop-off risk",
+        responses=replies(Reasons),
+    )
     async def reasons(
         metric: MetricName,
         span: Annotated[Span, Depends()],
         cut: Annotated[Cut, Depends()],
         paged: Annotated[Paged, Depends()],
     ) -> Response:
-        asked = read_asked(metric, span, cut, paged, reading)
+        asked, most = read_asked(metric, span, cut, paged, reading), reading.values_at_most
         async with reading.snapshot() as connection:
+            await check_survey(connection, cut.survey, reading)
             sheet = await reading.reader.groups(connection, asked.question, [asked.window])
             page = page_of_groups(sheet, asked, min(paged.limit, _GROUPS_AT_MOST), 0)
             shown = [sheet.segments[place] for place in page.places]
             groups = await read_reasons(
-                connection,
-                asked.question,
-                asked.window,
-                shown,
-                values_at_most=reading.values_at_most,
+                connection, asked.question, asked.window, shown, values_at_most=most
             )
         reply = Reasons(
             metric=metric,

@@ -1,5 +1,6 @@
 """What replies look like, for `/openapi.json`: generated from the structs that are sent."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +10,12 @@ def replies(shape: Any, media: str = "application/json") -> dict[int | str, dict
     """The `responses=` of a route whose 200 is this struct; what it is made of stands within it."""
     (schema,), parts = msgspec.json.schema_components([shape], ref_template="{name}")
     return {200: {"content": {media: {"schema": _inlined(schema, parts)}}}}
+
+
+def pages(item: Any) -> dict[int | str, dict[str, Any]]:
+    """The same for a route whose 200 is one page of these, and how fresh it is."""
+    fields = [("items", list[item]), ("next", str | None), ("as_of", datetime), ("behind_s", float)]
+    return replies(msgspec.defstruct(f"{item.__name__}Page", fields))
 
 
 def _inlined(schema: Any, parts: dict[str, Any]) -> Any:

@@ -55,7 +55,8 @@ def shrink(groups: Tallies, metric: Metric, deff: float | Floats = 1.0) -> Shrun
         return None
     score = points_of(groups, metric)
     own = np.where(answered, of_one * deff / np.maximum(n, 1), np.nan)
-    y, v = score[answered], own[answered]
+    order = np.lexsort((own[answered], score[answered]))  # sums are the same in any order
+    y, v = score[answered][order], own[answered][order]
     between = _between(y, v)
     shares = 1 / (v + between)
     centre = float((shares * y).sum() / shares.sum())
@@ -88,7 +89,7 @@ def _variance_of_one(groups: Tallies, metric: Metric) -> float | None:
         squares = 10_000 * (groups.promoters + groups.detractors)
     else:
         total, squares = 100 * groups.promoters, 10_000 * groups.promoters
-    within = float((squares - total**2 / np.maximum(n, 1)).sum()) / freedom
+    within = float(np.sort(squares - total**2 / np.maximum(n, 1)).sum()) / freedom
     low, high = metric.bounds
     # where all agree within every group: what one answer that differs would have made
     floor = (high - low) ** 2 / 4 / (freedom + 2)
