@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.intervals_clusters import Slice, cover
 from services.scoring.domain.clusters import (
     Cells,
     cells_of,
@@ -100,6 +101,26 @@ def test_clustered_answers_are_as_alike_as_they_are(alike: float) -> None:
     found = np.mean([intraclass(drawn(rng, 20, 300, alike)) for _ in range(40)])
 
     assert found == pytest.approx(alike, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("plan", "plain", "widened"),
+    [
+        (Slice(1, 100), (0.94, 0.97), (0.94, 0.97)),
+        (Slice(5, 30), (0.94, 0.97), (0.94, 0.97)),
+        (Slice(5, 280, 2.0), (0.80, 0.87), (0.92, 0.97)),
+        (Slice(5, 280, 6.0), (0.50, 0.60), (0.92, 0.98)),
+    ],
+)
+def test_widened_intervals_cover_the_truth_whether_answers_cluster_or_not(
+    plan: Slice, plain: tuple[float, float], widened: tuple[float, float]
+) -> None:
+    rng = np.random.default_rng(5)
+
+    found = cover(rng, NPS, plan, np.array([0.25, 0.3, 0.45]), 1000 // plan.segments)
+
+    assert plain[0] <= found.plain <= plain[1]
+    assert widened[0] <= found.widened <= widened[1]
 
 
 @pytest.mark.parametrize(
