@@ -209,12 +209,12 @@ async def test_the_time_out_counts_for_each_chunk(engine: AsyncEngine) -> None:
     window = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC))
     async with engine.connect() as plain:
         connection = await driver_of(plain)
-        await connection.execute("SET LOCAL statement_timeout = '800ms'")
+        await connection.execute("SET LOCAL statement_timeout = '500ms'")
         sizes = []
         async for rows in read_answers(connection, Search(window), ["region"]):
             sizes.append(len(rows))
             if len(sizes) <= 3:
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.2)
 
     assert sizes == [2_000] * 11
 

@@ -41,6 +41,14 @@ class Grouped:
         return None if self.bucket is None else read_buckets(window, self.bucket, zone)
 
 
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            CsvFile.media: {"schema": {"type": "string"}},
+            ParquetFile.media: {"schema": {"type": "string", "format": "binary"}},
+        }
+    }
+}
 Rows = AsyncGenerator[list[Any], None]
 
 
@@ -59,6 +67,7 @@ def _add_responses(router: APIRouter, reading: Reading, slots: Slots) -> None:
         summary="All answers of a question as one file, newest first",
         dependencies=[Depends(require_scope("responses:read"))],
         response_class=Response,
+        responses=_FILES,
     )
     async def export_responses(
         span: Annotated[Span, Depends()],
@@ -96,6 +105,7 @@ def _add_scores(router: APIRouter, reading: Reading, slots: Slots) -> None:
         summary="All groups of a question as one file, in falling n; with bucket, over time",
         dependencies=[Depends(require_scope("scores:read"))],
         response_class=Response,
+        responses=_FILES,
     )
     async def export_scores(
         metric: MetricName,
