@@ -175,6 +175,8 @@ def most_specific(
     Else the one for the whole survey, else the one for the whole metric. A target for
     `{region: EU}` says nothing about `{product: X, region: EU}`.
     """
+    if not known:
+        return None
     for key in (segment_key(segment), segment_key({})):
         for asked in (survey, None):
             value = known.get((metric, asked, key))
