@@ -21,11 +21,11 @@ Opposite = dict[str, str] | Rest
 
 
 def read_asked(metric: str, span: Span, cut: Cut, paged: Paged, reading: Reading) -> Asked:
-    """The question that the parameters ask. Raises Invalid."""
-    after = None
+    """The question that the parameters ask. Raises Invalid, also for another question's cursor."""
+    after, mark = None, None
     now = span.as_of or reading.now()
     if paged.cursor is not None:
-        at, n, values = decode_cursor(paged.cursor, 3)
+        at, n, values, mark = decode_cursor(paged.cursor, 4)
         if not isinstance(n, int) or not isinstance(values, list):
             raise not_ours(paged.cursor)
         now = span.as_of or moment_in(paged.cursor, at)
@@ -33,10 +33,11 @@ def read_asked(metric: str, span: Span, cut: Cut, paged: Paged, reading: Reading
     window = span.read(now)
     where = cut.read_where(reading)
     by = read_by(paged.by, where, reading)
-    if after is not None and len(after[1]) != len(by):
-        raise not_ours(paged.cursor or "")
     question = Question(metric, cut.survey, by, where, on_event=span.time == "event")
-    return Asked(question, window, now, after)
+    asked = Asked(question, window, now, after)
+    if paged.cursor is not None and mark != asked.mark:
+        raise not_ours(paged.cursor)
+    return asked
 
 
 async def check_survey(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Annotated
 
 import numpy as np
@@ -36,7 +37,13 @@ class Asked:
 
     def place(self, n: int, segment: Segment) -> str:
         """The cursor behind this group; it holds the page's `as_of` too."""
-        return encode_cursor([self.as_of.isoformat(), n, list(segment)])
+        return encode_cursor([self.as_of.isoformat(), n, list(segment), self.mark])
+
+    @property
+    def mark(self) -> str:
+        """By this a cursor is known to be one of this question's."""
+        bounds = (self.window.start.isoformat(), self.window.end.isoformat())
+        return blake2b(repr((self.question, bounds)).encode(), digest_size=4).hexdigest()
 
 
 @dataclass(frozen=True)
