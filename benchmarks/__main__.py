@@ -11,6 +11,7 @@ from pathlib import Path
 PROGRAMS = {
     "ingest": "acknowledged answers per second, beside a bare echo and an awaited send",
     "scoring": "answers per second exactly once into PostgreSQL, beside fetch and decode",
+    "queries": "questions about segments: p50, p95, p99, beside the same without columns",
     "deciding": "events per second through trigger's decisions, beside fetch and decode",
     "dispatching": "event to dispatch while 1,500 events come a second, on a real Kafka",
     "precision": "invitations that it takes to know every segment, beside a flat sample",

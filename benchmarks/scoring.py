@@ -1,6 +1,7 @@
 """Answers per second through scoring, beside a loop that only fetches and decodes.
 
-    python -m benchmarks.scoring [--answers 60000] [--values 12] [--hours 1] [--json FILE]
+    python -m benchmarks.scoring [--answers 60000] [--values 12] [--hours 1] [--grid 20000]
+                                 [--json FILE]
 
 Real PostgreSQL (the embedded one, fsync on), 8 dimensions, every poll one transaction that moves
 its offsets. Three loops over the same answers, in one process each its turn:
@@ -8,6 +9,9 @@ its offsets. Three loops over the same answers, in one process each its turn:
 bare      fetched from the embedded broker and decoded; nothing is done with them
 scoring   fetched, decoded, recorded, counted, told to `scored-responses`, acknowledged, committed
 database  as scoring, but the records lie in memory and what is told is encoded and dropped
+
+Then a grid of `database` alone, with `--grid` answers each (0: none): without pairs of dimensions
+and with all 28, where a pair has about 10 segments and where it has 10,000.
 
 The cost of a core beside the rate is the process's own time per answer, without PostgreSQL's.
 """
@@ -23,6 +27,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 
 import uvloop
@@ -65,7 +70,7 @@ class Taken:
 
     def line(self) -> str:
         rate = self.answers / self.seconds
-        return f"{self.loop:10} {rate:10,.0f} answers/s {self.core_us:8.1f} us of a core each"
+        return f"{self.loop:26} {rate:10,.0f} answers/s {self.core_us:8.1f} us of a core each"
 
 
 async def measured(loop: str, answers: int, work: Callable[[], Awaitable[None]]) -> Taken:
@@ -86,29 +91,47 @@ def pipeline_of(engine: AsyncEngine, producer: Producer) -> Pipeline:
 
 
 @asynccontextmanager
-async def database(url: str, name: str) -> AsyncIterator[AsyncEngine]:
+async def database(
+    url: str, name: str, pairs: Sequence[tuple[str, str]] = ()
+) -> AsyncIterator[AsyncEngine]:
     """A schema without answers, that of this loop alone."""
     async with open_engine(url, schema="scoring") as engine:
         async with engine.begin() as connection:
             for table in ("answers", "counts"):
                 await connection.exec_driver_sql(f"TRUNCATE {table}")
-        await adopt(engine, Layout(dict.fromkeys(DIMENSIONS, name)))
+        await adopt(engine, Layout(dict.fromkeys(DIMENSIONS, name), tuple(pairs)))
         yield engine
 
 
-async def only_database(url: str, records: Sequence[Outgoing]) -> Taken:
+async def only_database(
+    url: str,
+    records: Sequence[Outgoing],
+    loop: str = "database",
+    pairs: Sequence[tuple[str, str]] = (),
+) -> Taken:
     """Decode, record, count and commit; no broker."""
     stop = asyncio.Event()
     lying = [
         Record(record.topic, place % PARTITIONS, place // PARTITIONS, None, record.value, (), 0)
         for place, record in enumerate(records)
     ]
-    async with database(url, "database") as engine:
-        source = Memory(lying, Offsets(engine, group="bench", log="memory"), stop)
+    async with database(url, loop, pairs) as engine:
+        source = Memory(lying, Offsets(engine, group=f"bench {loop}", log="memory"), stop)
         homes = [Partition(Topic.SURVEY_RESPONSES, number) for number in range(PARTITIONS)]
         source.next_of = await source.offsets.start(dict.fromkeys(homes, 0))
         pipeline = pipeline_of(engine, Dropped())
-        return await measured("database", len(records), lambda: consume(source, pipeline, stop))
+        return await measured(loop, len(records), lambda: consume(source, pipeline, stop))
+
+
+async def over_grid(url: str, answers: int, hours: int) -> list[Taken]:
+    """Without pairs and with all of them, in few segments and in many."""
+    found = []
+    for values in (3, 100):
+        records = made_up(answers, values, hours)
+        for pairs in ((), tuple(combinations(DIMENSIONS, 2))):
+            loop = f"{len(pairs)} pairs, {values**2:,} segments"
+            found.append(await only_database(url, records, loop, pairs))
+    return found
 
 
 async def bare(source: Source, answers: int) -> None:
@@ -174,6 +197,7 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=60_000)
     parser.add_argument("--values", type=int, default=12, help="values of each dimension")
     parser.add_argument("--hours", type=int, default=1, help="hours over which they are spread")
+    parser.add_argument("--grid", type=int, default=20_000, help="answers of each of the grid's")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     told = parser.parse_args()
     records = made_up(told.answers, told.values, told.hours)
@@ -183,6 +207,8 @@ def main() -> None:
         migrate(servers.database_url, "scoring")
         found = uvloop.run(over_kafka(servers, records))
         found.append(uvloop.run(only_database(servers.database_url, records)))
+        if told.grid:
+            found += uvloop.run(over_grid(servers.database_url, told.grid, told.hours))
     finally:
         stop_blocking(var)
         shutil.rmtree(var, ignore_errors=True)
