@@ -34,15 +34,16 @@ Cells = Sequence[Any]  # one row: a value a column
 # What may begin a formula (OWASP, CSV Injection), with the full-width and small forms that a
 # spreadsheet takes for the same; it may hide behind spaces and quotes, and behind whatever
 # another locale takes for a separator.
+_SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
+_SUSPECT: Final = re.compile(f"[{_SIGNS}\t\r]")
 _BEGINS: Final = re.compile(
-    '(^|[;\t\r\n])(?=[\\s"\ufeff\u200b-\u200f\u2060]*[=+\\-@\uff1d\uff0b\uff0d\uff20'
-    "\ufe66\ufe62\ufe63\ufe6b\u2212])|^(?=[\t\r])"
+    f'(^|[;\t\r\n])(?=[\\s"\ufeff\u200b-\u200f\u2060]*[{_SIGNS}])|^(?=[\t\r])'
 )
 
 
 def neutral(text: str) -> str:
     """The text with an apostrophe wherever a spreadsheet would begin to read a formula."""
-    return _BEGINS.sub(r"\1'", text)
+    return text if _SUSPECT.search(text) is None else _BEGINS.sub(r"\1'", text)
 
 
 def csv_text(rows: Iterable[Cells]) -> str:
