@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,3 +73,10 @@ def test_numbers_stay_numbers_and_lines_end_as_the_standard_wants() -> None:
     assert csv_text([row]) == (
         '-12.5,-3,"true","","late;\'-rude","2026-11-01T00:00:00.000000Z","a ""b"""\r\n'
     )
+
+
+def test_a_long_text_of_line_ends_is_read_once() -> None:
+    started = time.perf_counter()
+    neutral("a" + "\n" * 100_000 + " " * 100_000 + "x=")
+
+    assert time.perf_counter() - started < 1
