@@ -89,7 +89,7 @@ def decision(key: str, reason: str = "asked", **changes: Any) -> SurveyDecision:
     return SurveyDecision(**(fields | changes))
 
 
-_TOPICS = {
+_TOPICS: dict[Any, str] = {
     SurveyResponse: "survey-responses",
     SurveyInvitation: "survey-invitations",
     SurveyDecision: "survey-decisions",
