@@ -121,7 +121,9 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await keep_layout(engine, layout, settings.scoring_values, stop)
         closing.set()
 
-    board = GaugeBoard(core.programme.segments.gauges, core.reader, core.clock, SCORES)
+    widening = Widening(core.reader, core.alike, core.programme.zone)
+    gauges = core.programme.segments.gauges
+    board = GaugeBoard(gauges, core.reader, core.clock, SCORES, widening)
 
     async def gauge(stop: asyncio.Event) -> None:
         await keep_gauges(board, stop)
@@ -131,8 +133,6 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
 
     async def remember(stop: asyncio.Event) -> None:
         await keep_columns(core.reader, stop)
-
-    widening = Widening(core.reader, core.alike, core.programme.zone)
 
     async def estimate(stop: asyncio.Event) -> None:
         await keep_alike(Estimating(widening, layout, core.clock), stop)

@@ -9,15 +9,18 @@ from zoneinfo import ZoneInfo
 import httpx
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.scoring.domain.alikeness import Alikeness
 from services.scoring.domain.scores import score_of
+from services.scoring.metrics import ScoreGauges
 from services.scoring.store import adopt, crowding
 from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
-from services.scoring.worker import Estimating, keep_alike
+from services.scoring.worker import Estimating, GaugeBoard, keep_alike
 from shared.db import open_engine
 from shared.programme.metrics import METRICS
+from shared.programme.models import Gauge
 from shared.tally import Tally
 from tests.support.scoring import LAYOUT, START, response
 from tests.support.scoring_api import build_client, get, settle
@@ -142,6 +145,25 @@ async def test_the_rest_crowds_in_proportion(client: httpx.AsyncClient) -> None:
         assert one["design_effect"] == other["design_effect"]
         assert other["against"]["n"] == 36 - other["n"]
         assert 0 < other["against"]["p_value"] <= 1
+
+
+async def test_gauges_are_as_wide_as_the_replies(
+    filled: str, client: httpx.AsyncClient, alike: Alikeness
+) -> None:
+    (group, _) = (await get(client, "/v1/scores", metric="nps", window="7d", by="region"))["groups"]
+    shown, registry = ScoreGauges(), CollectorRegistry()
+    registry.register(shown)
+    async with open_engine(filled, schema="scoring") as engine:
+        widening = Widening(Reader(engine), alike, ZoneInfo("Europe/Berlin"))
+        gauge = Gauge(metric="nps", by=("region",), window="7d")
+        await GaugeBoard([gauge], Reader(engine), lambda: NOW, shown, widening).compute()
+
+    labels = {"metric": "nps", "survey": "", "window": "7d", "segment": '{"region":"A"}'}
+    bounds = [
+        registry.get_sample_value(f"earshot_scoring_score_{name}", labels)
+        for name in ("lower", "upper")
+    ]
+    assert bounds == pytest.approx(group["interval"])
 
 
 def unlike_days(draw: np.random.Generator, start: datetime) -> list[Any]:

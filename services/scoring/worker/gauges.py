@@ -12,10 +12,11 @@ import numpy as np
 import structlog
 
 from services.scoring.domain.questions import Question
-from services.scoring.domain.scores import Score, score_of
+from services.scoring.domain.scores import Floats, Score, score_of
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import Window
 from services.scoring.metrics import Label, ScoreGauges
+from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
 from shared.errors import Unavailable
 from shared.programme.metrics import find_metric, scales_of
@@ -30,12 +31,20 @@ _NOBODY: Final = Score(Tally(), None, None, sufficient=False)
 _log = structlog.get_logger()
 
 
+class _Counted(NamedTuple):
+    """The segments of a gauge, and the design effect of each."""
+
+    sheet: Sheet
+    effects: Floats
+
+
 class _Candidate(NamedTuple):
     """Sorts by falling n, and where that is the same by name: no segment comes and goes."""
 
     fewer: int
     label: Label
     tally: Tally
+    deff: float
 
 
 @dataclass
@@ -50,6 +59,7 @@ class GaugeBoard:
     reader: Reader
     now: Callable[[], datetime]
     board: ScoreGauges
+    widening: Widening | None = None
     most: int = SEGMENTS_AT_MOST
     _shown: set[Label] = field(default_factory=set, init=False)
 
@@ -60,8 +70,7 @@ class GaugeBoard:
         left_out = 0
         async with self.reader.snapshot() as connection:
             for gauge in self.gauges:
-                sheet = await self._sheet(connection, gauge, now)
-                best, beyond = _best(gauge, sheet, self.most)
+                best, beyond = _best(gauge, await self._counted(connection, gauge, now), self.most)
                 found |= {one.label: one for one in best}
                 left_out += beyond
         answered = sorted(one for one in found.values() if one.fewer)
@@ -72,9 +81,16 @@ class GaugeBoard:
         self._shown = set(scores)
         self.board.show(scores, left_out + len(answered) - len(chosen), now)
 
-    async def _sheet(self, connection: asyncpg.Connection, gauge: Gauge, now: datetime) -> Sheet:
+    async def _counted(
+        self, connection: asyncpg.Connection, gauge: Gauge, now: datetime
+    ) -> _Counted:
         question = Question(gauge.metric, gauge.survey, gauge.by, tuple(gauge.where.items()))
-        return await self.reader.groups(connection, question, [Window(now - gauge.length, now)])
+        windows = [Window(now - gauge.length, now)]
+        sheet = await self.reader.groups(connection, question, windows)
+        if self.widening is None:
+            return _Counted(sheet, np.ones(len(sheet.segments)))
+        effects = await self.widening.effects(connection, question, windows, sheet)
+        return _Counted(sheet, effects[0])
 
 
 async def keep_gauges(board: GaugeBoard, stop: asyncio.Event, *, every_s: float = EVERY_S) -> None:
@@ -92,8 +108,9 @@ async def keep_gauges(board: GaugeBoard, stop: asyncio.Event, *, every_s: float 
     board.board.forget()
 
 
-def _best(gauge: Gauge, sheet: Sheet, most: int) -> tuple[list[_Candidate], int]:
+def _best(gauge: Gauge, counted: _Counted, most: int) -> tuple[list[_Candidate], int]:
     """The segments with most answers, and how many others have some."""
+    sheet = counted.sheet
     counts = sheet.n(0)
     places = list(range(len(counts)))
     if len(counts) > most:
@@ -102,19 +119,18 @@ def _best(gauge: Gauge, sheet: Sheet, most: int) -> tuple[list[_Candidate], int]
         level = np.flatnonzero(counts == least).tolist()
         level.sort(key=lambda place: sheet.segments[place])
         places = [*above, *level[: most - len(above)]]
-    best = [_candidate(gauge, sheet, place) for place in places]
+    best = [_candidate(gauge, counted, place) for place in places]
     return best, int(np.count_nonzero(counts)) - sum(one.fewer < 0 for one in best)
 
 
-def _candidate(gauge: Gauge, sheet: Sheet, place: int) -> _Candidate:
-    values = zip(gauge.by, sheet.segments[place], strict=True)
+def _candidate(gauge: Gauge, counted: _Counted, place: int) -> _Candidate:
+    values = zip(gauge.by, counted.sheet.segments[place], strict=True)
     segment = segment_key({**gauge.where, **dict(values)})
-    tally = sheet.group(0, place).tally
-    return _Candidate(
-        -tally.n, Label(gauge.metric, gauge.survey or "", gauge.window, segment), tally
-    )
+    tally = counted.sheet.group(0, place).tally
+    label = Label(gauge.metric, gauge.survey or "", gauge.window, segment)
+    return _Candidate(-tally.n, label, tally, float(counted.effects[place]))
 
 
 def _score(one: _Candidate) -> Score:
     metric = one.label.metric
-    return score_of(one.tally, find_metric(metric, scales_of(metric)[0]))
+    return score_of(one.tally, find_metric(metric, scales_of(metric)[0]), deff=one.deff)
