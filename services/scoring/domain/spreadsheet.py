@@ -38,7 +38,7 @@ _SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
 _SUSPECT: Final = re.compile(f"[{_SIGNS}\t\r]")
 # no separator is among these: what stands behind one is looked at once
 _HIDES: Final = r'(?:[^\S\t\r\n]|["\ufeff\u200b-\u200f\u2060])*'
-_BEGINS: Final = re.compile(f"(^|[;\t\r\n])(?={_HIDES}[{_SIGNS}])|^(?=[\t\r])")
+_BEGINS: Final = re.compile(f"^(?=[\t\r])|(^|[;\t\r\n])(?={_HIDES}[{_SIGNS}])")
 
 
 def neutral(text: str) -> str:
