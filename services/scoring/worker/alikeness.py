@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,7 +13,7 @@ import structlog
 from services.scoring.domain.alikeness import Alikeness
 from services.scoring.domain.cells import Layout, slice_key
 from services.scoring.domain.clusters import Cells, cells_of, intraclass
-from services.scoring.domain.questions import Question
+from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import Window
 from services.scoring.store.crowding import Widening, days_of
@@ -25,6 +25,7 @@ from shared.tally import Tallies
 EVERY_S: Final = 600.0
 _AGAIN_S: Final = 5.0
 _LOOKS_AT: Final = timedelta(days=28)
+_AT_ONCE: Final = 4  # days
 
 _log = structlog.get_logger()
 
@@ -63,14 +64,26 @@ class Estimating:
     ) -> float | None:
         metric = find_metric(name, scales_of(name)[0])
         if kind == DAY:
-            days = days_of(window, self.widening.zone)
-            sheet = await self._sheet(Question(name, by=by), days)
-            return await asyncio.to_thread(_by_day, sheet, metric, len(days))
+            return await self._by_day(Question(name, by=by), metric, window)
         finer = (*by, kind)
         if kind in by or slice_key(finer) not in self.layout.slices:
             return None
         sheet = await self._sheet(Question(name, by=finer), [window])
-        return await asyncio.to_thread(_by_value, sheet, metric)
+        return _known([_by_value(sheet, metric)])
+
+    async def _by_day(self, question: Question, metric: Metric, window: Window) -> float | None:
+        """A few days at a time: thousands of segments in all of them would hold up everybody."""
+        days = days_of(window, self.widening.zone)
+        codes: dict[Segment, int] = {}
+        parts = []
+        for first in range(0, len(days), _AT_ONCE):
+            some = days[first : first + _AT_ONCE]
+            sheet = await self._sheet(question, some)
+            segment = [codes.setdefault(one, len(codes)) for one in sheet.segments]
+            tallies = sheet.tallies_over_time(len(some))
+            flat = Tallies(*(getattr(tallies, one.name).ravel() for one in fields(Tallies)))
+            parts.append(cells_of(np.tile(np.array(segment, np.int64), len(some)), flat, metric))
+        return _known(parts)
 
     async def _sheet(self, question: Question, windows: Sequence[Window]) -> Sheet:
         reader = self.widening.reader
@@ -92,18 +105,14 @@ async def keep_alike(estimating: Estimating, stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-def _by_day(sheet: Sheet, metric: Metric, days: int) -> float | None:
-    tallies = sheet.tallies_over_time(days)
-    segment = np.tile(np.arange(len(sheet.segments)), days)
-    flat = Tallies(*(getattr(tallies, name).ravel() for name in Tallies.__dataclass_fields__))
-    return _known(cells_of(segment, flat, metric))
-
-
-def _by_value(sheet: Sheet, metric: Metric) -> float | None:
-    codes: dict[tuple[str, ...], int] = {}
+def _by_value(sheet: Sheet, metric: Metric) -> Cells:
+    codes: dict[Segment, int] = {}
     segment = [codes.setdefault(one[:-1], len(codes)) for one in sheet.segments]
-    return _known(cells_of(np.array(segment, np.int64), sheet.tallies(0), metric))
+    return cells_of(np.array(segment, np.int64), sheet.tallies(0), metric)
 
 
-def _known(cells: Cells) -> float | None:
+def _known(parts: Sequence[Cells]) -> float | None:
+    """How alike they are, of all parts together; None where nobody answered."""
+    columns = [[getattr(part, one.name) for part in parts] for one in fields(Cells)]
+    cells = Cells(*map(np.concatenate, columns))
     return intraclass(cells) if cells.n.any() else None
