@@ -54,13 +54,19 @@ class _Patient(asyncpg.Connection):  # type: ignore[misc]
 
 @asynccontextmanager
 async def open_engine(
-    url: str, *, schema: str, pool_size: int = 8, statement: timedelta = STATEMENT
+    url: str,
+    *,
+    schema: str,
+    pool_size: int = 8,
+    statement: timedelta = STATEMENT,
+    fresh_plans: bool = False,
 ) -> AsyncIterator[AsyncEngine]:
     """Yield an engine whose connections see `schema` and give up in time.
 
     A statement ends after `statement`, or a few seconds later where the server hangs; one that
     waits for a lock ends earlier. A transaction left idle ends after half a minute, so that a
-    stopped owner does not hold everybody's rows.
+    stopped owner does not hold everybody's rows. `fresh_plans`: each statement is planned for its
+    values, where one plan for all windows would take ten times as long for some.
     """
     bound_s = statement.total_seconds()
     opened: WeakSet[_Patient] = WeakSet()
@@ -93,6 +99,7 @@ async def open_engine(
                 **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVE.items()},
                 "timezone": "UTC",
                 "jit": "off",
+                "plan_cache_mode": "force_custom_plan" if fresh_plans else "auto",
             },
         },
     )

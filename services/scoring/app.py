@@ -81,7 +81,7 @@ async def open_service(settings: ScoringSettings) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         url, statement = settings.database_for("scoring"), settings.database_statement
         engine = await stack.enter_async_context(
-            open_engine(url, schema="scoring", statement=statement)
+            open_engine(url, schema="scoring", statement=statement, fresh_plans=True)
         )
         clock = CommonClock(engine)
         await clock.look()
