@@ -53,7 +53,6 @@ _DELETE: Final = text(
     "DELETE FROM decisions WHERE ctid = ANY(ARRAY(SELECT ctid FROM decisions"
     " WHERE decided_at < :before LIMIT :most FOR UPDATE SKIP LOCKED))"
 )
-_PLAN: Final = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _JSON: Final = msgspec.json.Encoder()
 _SEGMENTS: Final = msgspec.json.Decoder(dict[str, str])
 
@@ -90,7 +89,6 @@ async def delete_decisions(engine: AsyncEngine, before: datetime) -> int:
     What comes later and was decided before is counted nowhere, so nothing is counted twice.
     """
     async with engine.begin() as connection:
-        await connection.execute(_PLAN)
         gone = await connection.execute(_DELETE, {"before": before - _GRACE, "most": _BATCH})
         return gone.rowcount
 

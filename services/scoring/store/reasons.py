@@ -59,8 +59,6 @@ _VOICES = f"""
         coalesce(min(names.reasons), '{{{{}}}}'), coalesce(min(unnamed), 0)
     FROM spoken LEFT JOIN names USING (place) GROUP BY place, klass
 """  # noqa: S608
-# A plan for any window does not see how much is in this one: seconds instead of milliseconds.
-_PLAN = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 
 async def read_reasons(
@@ -77,7 +75,6 @@ async def read_reasons(
     full = await full_among(connection, question.dimensions, values_at_most)
     told = Arguments()
     statement = _VOICES.format(answers=_answers(question, window, segments, told, full))
-    await connection.execute(_PLAN)
     found: dict[Segment, Group] = {}
     for place, klass, masks, counts, reasons, unnamed in await connection.fetch(
         statement, *told.values
