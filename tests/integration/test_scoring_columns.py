@@ -4,7 +4,9 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +16,16 @@ from services.scoring.domain.cells import Layout
 from services.scoring.domain.questions import Question
 from services.scoring.domain.windows import Window
 from services.scoring.store import adopt
-from services.scoring.store.columns import Columns, cache, counting, loading, places
+from services.scoring.store.columns import (
+    Columns,
+    cache,
+    counting,
+    entries,
+    loading,
+    places,
+    touched,
+)
+from services.scoring.store.columns.touched import Touched
 from services.scoring.store.reader import Reader
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, START, response
@@ -56,6 +67,8 @@ async def test_columns_say_what_the_database_says_after_every_batch(
     if seed:  # as if there could be more segments than are counted as they are, or listed
         monkeypatch.setattr(counting, "_DIRECT", 0)
         monkeypatch.setattr(places, "_LISTED", [0, 100, 0][seed])
+        monkeypatch.setattr(entries, "_PIECE", 8)
+        monkeypatch.setattr(cache, "LOOSE_AT_MOST", 15 * seed)
     draw, values = random.Random(seed), history(seed, ids=60)
     values += draw.sample(values, 20)
     draw.shuffle(values)
@@ -78,6 +91,7 @@ async def test_loose_entries_are_folded_into_stretches(
 ) -> None:
     monkeypatch.setattr(cache, "LOOSE_AT_MOST", 30)
     reader, draw, values = reader_on(engines[0]), random.Random(8), history(8, ids=60)
+    draw.shuffle(values)
     await fill(reader)
     for first in range(0, len(values), 15):
         await settle(engines[1], values[first : first + 15], CAP)
@@ -99,6 +113,45 @@ async def test_more_touched_than_can_be_read_at_once_begins_afresh(
     assert await both(reader, draw, 10) == 0
     await fill(reader)
     assert await both(reader, draw, 10) == 10
+
+
+async def test_another_server_is_not_taken_for_the_one_that_was_read(
+    engines: list[AsyncEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, read = reader_on(engines[0]), touched.read_touched
+
+    async def elsewhere(*told: Any) -> Touched:
+        return replace(await read(*told), server="promoted in its place")
+
+    await fill(reader)
+    async with reader.snapshot() as connection:
+        assert reader.columns is not None
+        assert await reader.columns.groups(connection, Question("nps"), ALL) is not None
+    monkeypatch.setattr(cache, "read_touched", elsewhere)
+    async with reader.snapshot() as connection:
+        assert await reader.columns.groups(connection, Question("nps"), ALL) is None
+
+
+async def test_what_has_no_room_is_forgotten_and_read_again_once(
+    engines: list[AsyncEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "_PIECE", 8)
+    reader, draw, values = reader_on(engines[0], at_most=100), random.Random(9), history(9, ids=40)
+    draw.shuffle(values)
+    await settle(engines[1], values[:60], CAP)
+    await fill(reader)
+    assert reader.columns is not None
+    before = reader.columns.held
+    await settle(engines[1], values[60:], CAP)
+    reader.columns.at_most = 70
+    await both(reader, draw, 5)
+    after = reader.columns.held
+    assert before is not None
+    assert after is not None
+    assert after.start > before.start
+    reader.columns.at_most = 10_000
+    await fill(reader)
+    assert await both(reader, draw, 30) == 30
 
 
 async def test_what_is_touched_while_a_chunk_is_read_is_read_again(
