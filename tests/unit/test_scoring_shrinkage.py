@@ -9,13 +9,14 @@ from shared.programme.metrics import METRICS, Metric
 from shared.tally import Tallies
 
 NPS, CSAT, _, CES = METRICS[:4]
-GROUPS = 60
 
 
-def drawn(draw: np.random.Generator, metric: Metric, spread: float) -> tuple[Tallies, np.ndarray]:
+def drawn(
+    draw: np.random.Generator, metric: Metric, spread: float, groups: int
+) -> tuple[Tallies, np.ndarray]:
     """Groups of 2 to 40 answers, and their true scores; `spread` is how unlike they are."""
-    sizes = draw.integers(2, 40, GROUPS)
-    level = draw.normal(0.0, spread, GROUPS)
+    sizes = draw.integers(2, 40, groups)
+    level = draw.normal(0.0, spread, groups)
     promoters = np.clip(0.45 + level / 2, 0.02, 0.95)
     detractors = np.clip(0.25 - level / 2, 0.02, 0.98 - promoters)
     shares = np.column_stack((promoters, 1 - promoters - detractors, detractors))
@@ -27,12 +28,12 @@ def drawn(draw: np.random.Generator, metric: Metric, spread: float) -> tuple[Tal
     return tallies, 100 * promoters if metric is CSAT else shares @ points
 
 
-def rounds(metric: Metric, spread: float, many: int) -> tuple[float, float, float]:
+def rounds(metric: Metric, spread: float, groups: int, many: int) -> tuple[float, float, float]:
     """Mean squared error of the plain and of the drawn scores, and the share that is covered."""
     draw = np.random.default_rng(11)
     plain = nearer = covered = 0.0
     for _ in range(many):
-        tallies, truth = drawn(draw, metric, spread)
+        tallies, truth = drawn(draw, metric, spread, groups)
         found = shrink(tallies, metric)
         assert found is not None
         plain += float(((points_of(tallies, metric) - truth) ** 2).mean()) / many
@@ -42,11 +43,14 @@ def rounds(metric: Metric, spread: float, many: int) -> tuple[float, float, floa
 
 
 @pytest.mark.parametrize("metric", [NPS, CSAT, CES])
-@pytest.mark.parametrize(("spread", "gain"), [(0.0, 0.25), (0.1, 0.5), (0.3, 0.95)])
+@pytest.mark.parametrize(
+    ("spread", "groups", "gain"),
+    [(0.0, 60, 0.1), (0.1, 60, 0.25), (0.3, 60, 0.7), (0.1, 6, 0.6), (0.3, 6, 0.9), (0.2, 10, 0.7)],
+)
 def test_drawn_scores_are_nearer_to_the_truth_and_their_intervals_cover_it(
-    metric: Metric, spread: float, gain: float
+    metric: Metric, spread: float, groups: int, gain: float
 ) -> None:
-    plain, nearer, covered = rounds(metric, spread, 60)
+    plain, nearer, covered = rounds(metric, spread, groups, 3_600 // groups)
 
     assert nearer < gain * plain
     assert covered > 0.93

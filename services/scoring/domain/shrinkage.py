@@ -7,11 +7,12 @@ average nearer to the truth (Efron and Morris 1973, J. Am. Stat. Assoc. 68, 117-
 """
 
 from dataclasses import dataclass
+from math import exp, pi, sqrt
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, stdtrit
 
 from services.scoring.domain.scores import points_of
 from shared.intervals import LEVEL
@@ -42,10 +43,11 @@ def shrink(groups: Tallies, metric: Metric, deff: float | Floats = 1.0) -> Shrun
     """Draw the score of every group towards their mean, with 95 % intervals.
 
     The variance between groups is that of Paule and Mandel (1982, J. Res. Natl. Bur. Stand. 87,
-    377-385), the weight and the interval those of Morris (1983, J. Am. Stat. Assoc. 78, 47-55),
-    which allow for the mean and the variance being estimated. The variance of single answers is
-    pooled over the groups: a small group's own would be 0 as soon as its answers are alike.
-    None where fewer than four groups have answers, or no group has two.
+    377-385), the weight that of Morris (1983, J. Am. Stat. Assoc. 78, 47-55). The interval allows
+    for both the mean and the variance between groups being estimated, as Morris's does; with that
+    variance at its likely value where 0 was estimated, and with Student's t of the groups.
+    The variance of single answers is pooled over the groups: a small group's own would be 0 as
+    soon as its answers are alike. None where fewer than four groups have answers, or none has two.
     """
     n = groups.n
     answered = n > 0
@@ -61,12 +63,14 @@ def shrink(groups: Tallies, metric: Metric, deff: float | Floats = 1.0) -> Shrun
     shares = 1 / (v + between)
     centre = float((shares * y).sum() / shares.sum())
     weight = (k - 3) / (k - 1) * own / (own + between)
-    typical = float((shares * v).sum() / shares.sum())
-    learnt = 2 / max(k - 3, 1) * weight**2 * (typical + between) / (own + between)
-    variance = own * (1 - (k - 1) / k * weight) + learnt * (score - centre) ** 2
     lowest, highest = metric.bounds
     drawn = np.clip(score - weight * (score - centre), lowest, highest)
-    half = float(ndtri((1 + LEVEL) / 2)) * np.sqrt(variance)
+    error = sqrt(2 / float((shares**2).sum()))
+    likely = _likely(between, error)
+    kept = own * likely / (own + likely)
+    learnt = (own / (own + likely) ** 2 * error) ** 2
+    variance = kept + weight**2 / float(shares.sum()) + learnt * (score - centre) ** 2
+    half = float(stdtrit(k - 1, (1 + LEVEL) / 2)) * np.sqrt(variance)
     return Shrunk(
         centre=centre,
         score=drawn,
@@ -112,3 +116,9 @@ def _between(y: Floats, v: Floats) -> float:
             break
         tau2 += over / slope
     return tau2
+
+
+def _likely(between: float, error: float) -> float:
+    """The mean of what the variance may be, which is never below 0, given its estimate."""
+    at = between / error
+    return between + error * exp(-at * at / 2) / sqrt(2 * pi) / float(ndtr(at))
