@@ -33,6 +33,7 @@ from tests.support.scoring_columns import both, fill, settle, told
 from tests.support.scoring_history import history
 
 CAP = 2  # values of a dimension: a third one is `other`
+NOW = START + timedelta(days=5)
 ALL = [Window(START - timedelta(days=9), START + timedelta(days=9))]
 
 
@@ -149,6 +150,10 @@ async def test_what_has_no_room_is_forgotten_and_read_again_once(
     assert before is not None
     assert after is not None
     assert after.start > before.start
+    async with reader.snapshot() as connection:  # an event may be of any time
+        recent, by_event = [Window(NOW, NOW + timedelta(days=1))], Question("nps", on_event=True)
+        assert await reader.columns.groups(connection, Question("nps"), recent) is not None
+        assert await reader.columns.groups(connection, by_event, recent) is None
     reader.columns.at_most = 10_000
     await fill(reader)
     assert await both(reader, draw, 30) == 30
