@@ -33,7 +33,6 @@ CHUNK: Final = 50_000
 LOOSE_AT_MOST: Final = 65_536
 _ALONE: Final = 100_000  # entries from which on a question has a thread
 _PATIENCE_S: Final = 1_800.0  # half of the time for which it is noted what was touched
-_NEVER: Final = "1:1:"
 _NONE: Final = Spans.of((), ())
 
 
@@ -45,7 +44,7 @@ class Columns:
         self.lock = asyncio.Lock()
         self._values_at_most = values_at_most
         self._held: Held | None = None
-        self._touched = Touched(_NEVER, "", _NONE)
+        self._touched = Touched(None, "", _NONE)
         self._owed = _NONE
         self._since: Spans | None = None  # what was touched while a chunk is being read
         self._reached: int | None = None  # nothing older has room

@@ -25,7 +25,7 @@ _READ: Final = """
     SELECT pg_current_snapshot()::text, pg_postmaster_start_time()::text, t.* FROM (
         SELECT array_agg(s.first), array_agg(s.last)
         FROM touched CROSS JOIN unnest(firsts, lasts) AS s(first, last)
-        WHERE xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+        WHERE xid >= pg_snapshot_xmin(coalesce($1::text::pg_snapshot, pg_current_snapshot()))
         AND NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
     ) AS t
 """
@@ -51,7 +51,7 @@ def moment_of(tick: int) -> datetime:
 class Touched:
     """What was changed by transactions that an earlier snapshot did not see."""
 
-    snapshot: str
+    snapshot: str | None
     server: str  # when it started: another one may know less
     spans: Spans
 
@@ -78,8 +78,8 @@ async def note_all(connection: asyncpg.Connection) -> None:
     await connection.execute(_NOTE, [-FAR], [FAR], 0)
 
 
-async def read_touched(connection: asyncpg.Connection, since: str) -> Touched:
-    """What this snapshot sees and the one `since` did not; "1:1:" saw nothing."""
+async def read_touched(connection: asyncpg.Connection, since: str | None) -> Touched:
+    """What this snapshot sees and the one `since` did not; nothing where there was none."""
     snapshot, server, firsts, lasts = await connection.fetchrow(_READ, since)
     return Touched(snapshot, server, Spans.of(firsts or (), [last + 1 for last in lasts or ()]))
 
