@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
-import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -17,7 +16,7 @@ from services.scoring.metrics import ScoreGauges
 from services.scoring.store import adopt, crowding
 from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
-from services.scoring.worker import Estimating, GaugeBoard, keep_alike
+from services.scoring.worker import GaugeBoard
 from shared.db import open_engine
 from shared.intervals import METHODS, p_value
 from shared.programme.metrics import METRICS
@@ -171,40 +170,3 @@ async def test_gauges_are_as_wide_as_the_replies(
         for name in ("lower", "upper")
     ]
     assert bounds == pytest.approx(group["interval"])
-
-
-def unlike_days(draw: np.random.Generator, start: datetime) -> list[Any]:
-    """Twenty days, on each of which answers are much alike, in two regions."""
-    found = []
-    for day in range(20):
-        share = draw.choice([0.1, 0.9])
-        for number in range(16):
-            score = 10 if draw.random() < share else 0
-            at = start - timedelta(days=day, minutes=number)
-            segments = {"region": "AB"[number % 2], "channel": str(number % 3)}
-            key = f"r-{day}-{number}"
-            found.append(response(key, score, segments=segments, answered_at=at))
-    return found
-
-
-async def test_how_alike_the_answers_of_a_day_are_is_estimated_from_them(
-    fresh_database_url: str,
-) -> None:
-    alike = Alikeness(("day", "channel"))
-    stop = asyncio.Event()
-    async with open_engine(fresh_database_url, schema="scoring") as engine:
-        await adopt(engine, LAYOUT)
-        await settle(engine, unlike_days(np.random.default_rng(3), START))
-        widening = Widening(Reader(engine), alike, ZoneInfo("UTC"))
-        worker = asyncio.create_task(keep_alike(Estimating(widening, LAYOUT, lambda: NOW), stop))
-        while not alike.known:
-            await asyncio.sleep(0.01)
-        stop.set()
-        await worker
-
-    assert {metric for metric, _, _ in alike.known} == {"nps"}
-    assert 0.4 < alike.of("nps", (), "day") < 0.9
-    assert 0.4 < alike.of("nps", ("region",), "day") < 0.9
-    assert alike.of("nps", (), "channel") < 0.1
-    assert alike.of("nps", ("touchpoint",), "day") == alike.of("nps", (), "day")
-    assert alike.of("csat", (), "day") == 0
