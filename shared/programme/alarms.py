@@ -1,10 +1,10 @@
 """When somebody is woken, and whom."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.programme.faults import NotAccepted
 from shared.programme.written import Written, check_names
@@ -17,19 +17,30 @@ class Evidence(Written):
     detractors: int = Field(default=8, ge=1)
 
 
+_ADDRESS: Final = "http://host or https://host"
+
+
 class Destination(Written):
-    """Where alerts are told."""
+    """Where alerts are told. Slack has no `url` here: there it is the secret itself."""
 
-    kind: Literal["alertmanager", "webhook"] = Field(description="alertmanager, webhook")
-    url: str = Field(description="http://host or https://host")
+    kind: Literal["alertmanager", "webhook", "slack"] = Field(
+        description="alertmanager, webhook, slack"
+    )
+    url: str = Field(default="", description=_ADDRESS)
 
-    @field_validator("url")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        parts = urlsplit(value)
+    @model_validator(mode="after")
+    def _reached(self) -> Self:
+        if self.kind == "slack":
+            if self.url:
+                fault = "a Slack webhook's address is a secret"
+                raise NotAccepted(fault, "no url; set EARSHOT_ALERTS_SLACK_URL", at="url")
+            return self
+        if not self.url:
+            raise NotAccepted("is missing", _ADDRESS, at="url")
+        parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise NotAccepted(f"{value!r} is not an address", "http://host or https://host")
-        return value
+            raise NotAccepted(f"{self.url!r} is not an address", _ADDRESS, at="url")
+        return self
 
 
 class AlertPolicy(Written):

@@ -8,6 +8,7 @@ M_contra = TypeVar("M_contra", contravariant=True)
 
 
 SEND_WITHIN: Final = timedelta(seconds=25)
+LONGEST_ASKED: Final = timedelta(hours=1)
 
 # Awaited before the step that cannot be taken back, where the other side knows no repeats. What it
 # raises ends the try, and nothing was sent.
@@ -27,14 +28,25 @@ class SendFailed(Exception):
     """Nothing was delivered; `detail` is one sentence.
 
     `permanent`: trying this message again will not help. `gone`: the other side wants no further
-    message at all.
+    message at all. `wait`: how long it asked to be left alone, where it did.
     """
 
-    def __init__(self, detail: str, *, permanent: bool, gone: bool = False) -> None:
+    def __init__(
+        self, detail: str, *, permanent: bool, gone: bool = False, wait: timedelta | None = None
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.permanent = permanent
         self.gone = gone
+        self.wait = wait
+
+
+def asked_to_wait(retry_after: str | None) -> timedelta | None:
+    """The seconds of a `Retry-After` header, at most an hour; None where it names none."""
+    text = (retry_after or "").strip()
+    if not text.isascii() or not text.isdigit():
+        return None
+    return min(timedelta(seconds=int(text[:6])), LONGEST_ASKED)
 
 
 class SendInDoubt(Exception):

@@ -11,7 +11,7 @@ import httpx
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from shared.senders import SEND_WITHIN, SendFailed
+from shared.senders import SEND_WITHIN, SendFailed, asked_to_wait
 
 _READ_AT_MOST: Final = 64 * 1024
 _BODY_S: Final = 5.0
@@ -84,8 +84,8 @@ class WebhookSender:
         """Post it; any 2xx is success, and a redirect is not followed.
 
         Raises SendFailed: for good on 400, 413, 415, 422 and on 410, which says `gone`; for now on
-        any other status, time-out and no connection. The receiver knows repeats by `webhook-id`,
-        so a time-out may be tried again.
+        any other status, time-out and no connection. `Retry-After` is passed on. The receiver
+        knows repeats by `webhook-id`, so a time-out may be tried again.
         """
         now = self._clock()
         headers = {
@@ -97,21 +97,22 @@ class WebhookSender:
         try:
             # the client bounds each wait; one that answers drop by drop, only this
             async with asyncio.timeout(self._within_s):
-                status = await self._post(message.body, headers)
+                status, wait = await self._post(message.body, headers)
         except (httpx.HTTPError, TimeoutError) as error:
             detail = f"the webhook could not be reached: {type(error).__name__}"
             raise SendFailed(detail, permanent=False) from error
         if not 200 <= status < 300:
             detail = f"the webhook answered {status}"
-            raise SendFailed(detail, permanent=status in _REFUSED, gone=status == _GONE)
+            gone = status == _GONE
+            raise SendFailed(detail, permanent=status in _REFUSED, gone=gone, wait=wait)
 
-    async def _post(self, body: bytes, headers: dict[str, str]) -> int:
+    async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, timedelta | None]:
         request = self._client.stream("POST", self._url, content=body, headers=headers)
         async with request as response:
             with contextlib.suppress(httpx.HTTPError, TimeoutError):  # the status says it all
                 async with asyncio.timeout(_BODY_S):
                     await _read_some(response)
-            return response.status_code
+            return response.status_code, asked_to_wait(response.headers.get("retry-after"))
 
 
 async def _read_some(response: httpx.Response) -> None:
