@@ -89,6 +89,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     sample_comments: tuple[str, ...] = ()
     acknowledged: Word | None = None
     closed: Word | None = None
+    silenced_by: tuple[str, ...] = ()
+
+    @property
+    def raised_segment(self) -> dict[str, str]:
+        """The segment of the stream that raised it, whatever it is explained by later."""
+        return self.crossings[0].segment if self.crossings else self.segment
 
     @property
     def line(self) -> Line:
@@ -145,6 +151,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
             self, state=state, resolved_at=max(at, self.opened_at), closed=word
         )
         return ended.revised(now)
+
+    def silenced(self, by: tuple[str, ...]) -> "Alert":
+        """The same with the silences that keep it quiet; not a revision."""
+        return self if by == self.silenced_by else msgspec.structs.replace(self, silenced_by=by)
 
     def record(self, change: Change) -> dict[str, Any]:
         """What is published on detractor-alerts."""
