@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b
 from typing import Annotated
 
@@ -80,6 +81,7 @@ def named(question: Question, segment: Segment) -> dict[str, str]:
     return dict(zip(question.by, segment, strict=True))
 
 
+@cache
 def main_scale(metric: str) -> Metric:
     """The metric on its default scale; score and interval are those of every scale."""
     return find_metric(metric, scales_of(metric)[0])

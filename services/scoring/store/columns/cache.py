@@ -100,7 +100,7 @@ class Columns:
         try:
             span, room = Spans.of([start], [held.start]), self.at_most - held.size
             entries = await read_entries(driver, held.book, span, room)
-        except TooMuch:  # too many of one moment
+        except (TooMuch, Clash):  # too many of one moment, or nobody knows what they are
             self._reached = held.start
             return False
         async with self.lock:
@@ -117,13 +117,12 @@ class Columns:
         news = await read_touched(connection, self._touched.snapshot)
         held, now = self._held, time.monotonic()
         late = now - self._looked > _PATIENCE_S
-        self._looked = now
         if held is None or late or news.all or news.server != self._touched.server:
             return await self._afresh(connection, news)
         if self._since is not None:
             self._since |= news.spans
         self._owed |= news.spans
-        self._touched = news
+        self._touched, self._looked = news, now
         spans = self._owed.since(held.start)
         places = held.places(spans)
         again = sum(len(found) for _, found in places)
@@ -140,7 +139,8 @@ class Columns:
     async def _afresh(self, connection: asyncpg.Connection, news: Touched) -> Held:
         dimensions = (await read_layout(connection)).dimensions
         book = await CodeBook.begin(connection, dimensions, self._values_at_most)
-        self._touched, self._owed, self._since, self._reached = news, _NONE, None, None
+        self._touched, self._looked = news, time.monotonic()
+        self._owed, self._since, self._reached = _NONE, None, None
         return self._keep(Held.nothing(book))
 
     def _keep(self, held: Held) -> Held:
