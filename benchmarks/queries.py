@@ -16,6 +16,7 @@ A page has 500 groups. The application is called in the process: no network is m
 
 import argparse
 import asyncio
+import gc
 import json
 import shutil
 import tempfile
@@ -125,6 +126,8 @@ async def measure(
 ) -> list[Asked]:
     """Ask every shape, one after the other; the first time does not count."""
     found = []
+    gc.collect()
+    gc.freeze()  # as the services do once they have started
     async with client_of(reader, place.sizes) as client:
         for shape in shapes:
             await ask(client, shape)
