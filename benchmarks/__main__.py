@@ -20,7 +20,10 @@ PROGRAMS = {
 
 
 # Too long for every day; their own arguments follow the name, `--help` tells them.
-BY_HAND = {"soak": "a whole deployment at half of its capacity while things break at random"}
+BY_HAND = {
+    "soak": "a whole deployment at half of its capacity while things break at random",
+    "spikes": "T1 to T10: the detector's promise, delay and cost against their bars, beside rivals",
+}
 
 
 def main() -> int:

@@ -1,0 +1,55 @@
+"""Run the tests that are asked for, two processes at a time; print and write their tables."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks.spikes.catalogue import TESTS
+from benchmarks.spikes.rows import Part, Plan, Row, Verdict, to_table
+from benchmarks.written import write_between
+
+
+def call(part: Part) -> Any:
+    return part()
+
+
+def run(names: Sequence[str], plan: Plan, processes: int = 2) -> Iterator[tuple[str, list[Row]]]:
+    """Give each test's rows as soon as they are there."""
+    with ProcessPoolExecutor(processes) as pool:
+        started = {
+            name: [pool.submit(call, part) for part in TESTS[name].parts(plan)] for name in names
+        }
+        for name, parts in started.items():
+            yield name, list(TESTS[name].rows(plan, [part.result() for part in parts]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.spikes", description=__doc__)
+    parser.add_argument("tests", nargs="*", metavar="T", help=f"of {', '.join(TESTS)}")
+    parser.add_argument("--full", action="store_true", help="less than 20 minutes on two cores")
+    parser.add_argument("--seeds", "--seed", nargs="+", type=int, default=[])
+    parser.add_argument("--write", type=Path, metavar="FILE")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.tests if name not in TESTS]
+    if unknown:
+        parser.error(f"no test {', '.join(unknown)}; there are {', '.join(TESTS)}")
+    plan = Plan(full=asked.full, seeds=tuple(asked.seeds))
+    missed = 0
+    began = time.monotonic()
+    for name, rows in run(asked.tests or list(TESTS), plan):
+        text = f"{to_table(rows)}\n"
+        took = time.monotonic() - began
+        print(f"== {TESTS[name].title} ({took:.0f} s so far)\n\n{text}", flush=True)
+        if asked.write is not None:
+            write_between(asked.write, name, text)
+        missed += sum(row.verdict is Verdict.MISSED for row in rows)
+    print(f"{missed} bars missed beyond noise")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
