@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias, cast
 import numpy as np
 from river.drift import ADWIN, PageHinkley
 
-from benchmarks.spikes.rules import QUIET_H, Alarms, hourly
+from benchmarks.spikes.rules import QUIET_H, Alarms, hourly, number
 from benchmarks.spikes.worlds import World
 
 
@@ -21,9 +21,6 @@ class ChangeDetector(Protocol):
 
 Make: TypeAlias = Callable[[float], ChangeDetector]
 
-ADWIN_DELTAS = (0.002, 1e-4, 1e-6, 1e-9, 1e-12, 1e-20, 1e-40)  # the first is river's default
-PAGE_HINKLEY_THRESHOLDS = (50.0, 5.0, 1.0)  # the first is river's default
-
 
 def make_adwin(delta: float) -> ChangeDetector:
     return cast(ChangeDetector, ADWIN(delta=delta))  # type: ignore[no-untyped-call]
@@ -31,6 +28,22 @@ def make_adwin(delta: float) -> ChangeDetector:
 
 def make_page_hinkley(threshold: float) -> ChangeDetector:
     return cast(ChangeDetector, PageHinkley(threshold=threshold, mode="up"))
+
+
+# By name: how it is made, river's default, and settings from keen to slow.
+DRIFTS: tuple[tuple[str, Make, tuple[float, ...]], ...] = (
+    ("ADWIN", make_adwin, (0.3, 0.1, 0.03, 0.01, 0.002, 1e-4, 1e-6, 1e-9, 1e-15)),
+    ("PageHinkley", make_page_hinkley, (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)),
+)
+USUAL = {"ADWIN": 0.002, "PageHinkley": 50.0}
+
+
+def fit_drifts(calm: World, make: Make, settings: Iterable[float]) -> float | None:
+    """The keenest setting that would have rung once a week at most; None: none does."""
+    for setting in settings:
+        if number(calm, ring_drifts(calm, make, setting)) <= calm.size.weeks:
+            return setting
+    return None
 
 
 def rises(detector: ChangeDetector, values: Iterable[float]) -> list[int]:

@@ -3,13 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from benchmarks.spikes.drifts import (
-    ADWIN_DELTAS,
-    PAGE_HINKLEY_THRESHOLDS,
-    make_adwin,
-    make_page_hinkley,
-    ring_drifts,
-)
+from benchmarks.spikes.drifts import DRIFTS, USUAL, ring_drifts
 from benchmarks.spikes.fleets import counted, is_false, watch
 from benchmarks.spikes.rows import Part, Plan, Row, Test, Verdict, judge_count
 from benchmarks.spikes.rules import number, ring, rules
@@ -71,11 +65,8 @@ def tally(name: str, seed: int, size: Size, *, rivals: bool) -> Tally:
     if rivals:
         for rule in rules(size.segments):
             beside[rule.name] = number(world, ring(rule.score(world), rule.usual))
-        for rival, make, usual in (
-            ("ADWIN", make_adwin, ADWIN_DELTAS[0]),
-            ("PageHinkley", make_page_hinkley, PAGE_HINKLEY_THRESHOLDS[0]),
-        ):
-            beside[rival] = number(world, ring_drifts(world, make, usual))
+        for rival, make, _ in DRIFTS:
+            beside[rival] = number(world, ring_drifts(world, make, USUAL[rival]))
     return len(late), false, len(alarms) - len(late), beside
 
 
