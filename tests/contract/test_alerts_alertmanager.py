@@ -10,7 +10,7 @@ import pytest
 
 from services.alerts.domain.alerts import Alert, State
 from services.alerts.domain.estimates import Severity
-from services.alerts.worker.couriers import posted
+from services.alerts.worker.bodies import posted
 from shared.senders import SendFailed
 from shared.senders.alertmanager import AlertmanagerSender, PostedAlert, label_name
 from tests.support.alertmanager import open_fake, open_real
@@ -47,6 +47,7 @@ async def test_an_alert_fires_stays_one_and_is_resolved(client: httpx.AsyncClien
 
     assert alert["labels"] == {
         "alertname": "DetractorSpike",
+        "incident": "a-1",
         "metric": "nps",
         "survey": "post-delivery",
         "region": "EU",

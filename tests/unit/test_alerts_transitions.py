@@ -12,6 +12,7 @@ from services.alerts.domain.deliveries import (
     GIVE_UP,
     LONGEST_WAIT,
     REPEAT,
+    Failed,
     Outcome,
     Way,
     after_failure,
@@ -143,13 +144,13 @@ def test_the_message_of_an_alert_that_is_over_says_by_whom() -> None:
 
 def test_a_failed_delivery_waits_longer_each_time_and_gives_up_after_a_day() -> None:
     waits = [
-        after_failure(n, NOON, permanent=False, detail="no", now=NOON).next_at - NOON
+        after_failure(n, NOON, Failed("no"), NOON).next_at - NOON
         for n in (1, 2, 3, 50)
     ]
     assert waits == [timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4), LONGEST_WAIT]
 
-    late = after_failure(9, NOON, permanent=False, detail="no", now=NOON + GIVE_UP)
-    refused = after_failure(1, NOON, permanent=True, detail="no", now=NOON)
+    late = after_failure(9, NOON, Failed("no"), NOON + GIVE_UP)
+    refused = after_failure(1, NOON, Failed("no", permanent=True), NOON)
     assert late.outcome is refused.outcome is Outcome.DEAD
 
 

@@ -17,6 +17,10 @@ def upgrade() -> None:
     # since when the destination knows of it
     op.execute("ALTER TABLE deliveries ADD COLUMN told_at timestamptz")
     op.execute("""
+        UPDATE deliveries SET told_at = since
+        WHERE state = 'sent' OR (state = 'pending' AND attempts = 0 AND next_at > since)
+    """)
+    op.execute("""
         CREATE INDEX deliveries_kept ON deliveries (destination, since, key)
             WHERE state IN ('dead', 'held')
     """)

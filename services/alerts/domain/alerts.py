@@ -156,6 +156,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         """The same with the silences that keep it quiet; not a revision."""
         return self if by == self.silenced_by else msgspec.structs.replace(self, silenced_by=by)
 
+    def word_on(self, change: Change) -> Word | None:
+        """What a person said with this change; None where it was ours."""
+        if change is Change.ACKNOWLEDGED:
+            return self.acknowledged
+        return self.closed if change in {Change.RESOLVED, Change.ACCEPTED} else None
+
     def record(self, change: Change) -> dict[str, Any]:
         """What is published on detractor-alerts."""
         body: dict[str, Any] = msgspec.to_builtins(self)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 FIRING_FOR: Final = timedelta(minutes=5)  # an alert is believed so long after we last said it
 REPEAT: Final = timedelta(minutes=1)
@@ -20,10 +20,14 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Addressee:
-    """A destination of the programme. At another address it is another one."""
+    """A destination of the programme. At another address it is another one.
+
+    `url`: its address; where that is a secret, what tells it from others and gives nothing away.
+    """
 
     name: str
     url: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,36 @@ class Disabled:
 
 
 class Outcome(StrEnum):
-    """What became of a delivery."""
+    """What became of a delivery.
+
+    Held: a silence keeps it back. Dropped: nobody is to hear of it any more, because a person said
+    so, or because its alert was over before the silence was.
+    """
 
     PENDING = "pending"
     SENT = "sent"
     DEAD = "dead"
+    HELD = "held"
+    DROPPED = "dropped"
+
+
+class Held(NamedTuple):
+    """A message that a silence kept back. `told`: the destination knows of its alert already."""
+
+    key: str
+    revision: int
+    told: bool
+
+
+def released(held: Held, newest: int, *, is_over: bool) -> Outcome:
+    """What becomes of a message when its silence ends, of which `newest` is the last revision.
+
+    An alert that is still open is told as it is now, and so is the end of one that was told of
+    before the silence. One that came and went within it is not told at all.
+    """
+    if held.revision < newest or (is_over and not held.told):
+        return Outcome.DROPPED
+    return Outcome.PENDING
 
 
 @dataclass(frozen=True)
@@ -51,6 +80,14 @@ class Step:
     attempts: int
     detail: str | None = None
     gone: bool = False
+
+
+class Failed(NamedTuple):
+    """Why a try failed, whether for good, and for how long the other side wants no further one."""
+
+    detail: str
+    permanent: bool = False
+    wait: timedelta = timedelta(0)
 
 
 def key_of(way: Way, alert_id: str, revision: int) -> str:
@@ -65,14 +102,15 @@ def after_success(*, goes_on: bool, now: datetime) -> Step:
     return Step(Outcome.SENT, now, 0)
 
 
-def after_failure(
-    attempts: int, since: datetime, *, permanent: bool, detail: str, now: datetime
-) -> Step:
-    """Try again, doubling from 1 s to 5 min; dead when refused for good or after 3 days."""
-    if permanent or now - since >= GIVE_UP:
-        return Step(Outcome.DEAD, now, attempts, detail)
+def after_failure(attempts: int, since: datetime, failed: Failed, now: datetime) -> Step:
+    """Try again, doubling from 1 s to 5 min; dead when refused for good or after 3 days.
+
+    Where the other side asked to be left alone for longer, it is.
+    """
+    if failed.permanent or now - since >= GIVE_UP:
+        return Step(Outcome.DEAD, now, attempts, failed.detail)
     wait = min(timedelta(seconds=2.0 ** min(attempts - 1, 20)), LONGEST_WAIT)
-    return Step(Outcome.PENDING, now + wait, attempts, detail)
+    return Step(Outcome.PENDING, now + max(wait, failed.wait), attempts, failed.detail)
 
 
 def after_gone(attempts: int, *, detail: str, now: datetime) -> Step:

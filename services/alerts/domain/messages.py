@@ -1,10 +1,12 @@
 """An alert in words, as a good colleague would say it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from services.alerts.domain.alerts import Alert, State
 
+NAMED: Final = 3  # slices, further segments, reasons
 MANY: Final = 1_000_000  # an e-value past it is certain, and has up to 200 digits
 
 
@@ -23,17 +25,24 @@ def title(alert: Alert) -> str:
 
 def story(alert: Alert, link: str) -> str:
     """What, where, since when, how sure, how many customers, likely why, and where to look."""
+    said = [*sentences(alert), *(f'Somebody wrote: "{one}"' for one in alert.sample_comments[:1])]
+    return " ".join(part for part in (*said, ending(alert), link) if part)
+
+
+def sentences(alert: Alert) -> list[str]:
+    """The same without what customers wrote, how it ended and the link."""
     rate, rise = alert.detractor_rate, alert.rise
     low, high = rate.interval
-    sentences = [
+    verb = "was a detractor" if alert.n == 1 else "were detractors"
+    said = [
         (
-            f"Since {_time(alert.began_at)}, {alert.detractors} of {alert.n} customers "
-            f"({where(alert)}, {asked(alert)}) were detractors: {_percent(rate.current)}, "
+            f"Since {_time(alert.began_at)}, {alert.detractors} of {_customers(alert.n)} "
+            f"({where(alert)}, {asked(alert)}) {verb}: {_percent(rate.current)}, "
             f"95 % interval {_percent(low)} to {_percent(high)}, where {_percent(rate.baseline)} "
             "is normal."
         ),
         (
-            f"That is a rise of {rise.points:.0f} points ({rise.interval[0]:.0f} to "
+            f"That is a rise of {_points(rise.points)} ({rise.interval[0]:.0f} to "
             f"{rise.interval[1]:.0f}), about {_pace(alert.hurt_per_hour)}."
         ),
         (
@@ -41,22 +50,28 @@ def story(alert: Alert, link: str) -> str:
             f"{_alerts(alert.evidence.false_alarms_per_week)} a week over all segments together."
         ),
     ]
-    if alert.segment:
-        sentences.append(f"It explains {_percent(alert.explains)} of the rise in the survey.")
-    grown = [one for one in alert.top_reasons if one.change > 0]
-    if grown:
-        named = ", ".join(f"{one.reason} ({_percent(one.share)})" for one in grown[:3])
-        sentences.append(f"Reasons that grew: {named}.")
-    if alert.sample_comments:
-        sentences.append(f'Somebody wrote: "{alert.sample_comments[0]}"')
-    return " ".join(part for part in (*sentences, _ending(alert), link) if part)
+    return [one for one in (*said, _explained(alert), _elsewhere(alert), _why(alert)) if one]
+
+
+def ending(alert: Alert) -> str:
+    """Who looks at it, or how it ended; empty while nobody does."""
+    if alert.resolved_at is None:
+        return f"Acknowledged by {alert.acknowledged.by}." if alert.acknowledged else ""
+    by = f" by {alert.closed.by}" if alert.closed else ""
+    verb = "Resolved" if alert.state is State.RESOLVED else "Accepted as the new normal"
+    return f"{verb}{by} at {_time(alert.resolved_at)}."
 
 
 def where(alert: Alert) -> str:
     """The segment in words."""
-    if not alert.segment:
+    return place(alert.segment)
+
+
+def place(segment: Mapping[str, str]) -> str:
+    """A segment in words."""
+    if not segment:
         return "all customers"
-    return ", ".join(f"{name} {value}" for name, value in alert.segment.items())
+    return ", ".join(f"{name} {value}" for name, value in segment.items())
 
 
 def asked(alert: Alert) -> str:
@@ -64,12 +79,30 @@ def asked(alert: Alert) -> str:
     return f"{alert.survey}, {alert.metric}" if alert.survey else alert.metric
 
 
-def _ending(alert: Alert) -> str:
-    if alert.resolved_at is None:
-        return f"Acknowledged by {alert.acknowledged.by}." if alert.acknowledged else ""
-    by = f" by {alert.closed.by}" if alert.closed else ""
-    verb = "Resolved" if alert.state is State.RESOLVED else "Accepted as the new normal"
-    return f"{verb}{by} at {_time(alert.resolved_at)}."
+def _explained(alert: Alert) -> str:
+    if not alert.segment:
+        return ""
+    further = [one for one in alert.slices if one.segment != alert.segment][:NAMED]
+    also = "".join(f"; {place(one.segment)} {_percent(one.share)}" for one in further)
+    return f"It explains {_percent(alert.explains)} of the rise in the survey{also}."
+
+
+def _elsewhere(alert: Alert) -> str:
+    also = [place(segment) for segment in alert.also_raised if segment != alert.segment]
+    if not also:
+        return ""
+    more = len(also) - NAMED
+    rest = f"; and {more} more" if more > 0 else ""
+    return f"Also seen in {'; '.join(also[:NAMED])}{rest}."
+
+
+def _why(alert: Alert) -> str:
+    grown = [one for one in alert.top_reasons if one.change > 0]
+    if not grown:
+        return ""
+    named = ", ".join(f"{one.reason} ({_percent(one.share)})" for one in grown[:NAMED])
+    verb = "Reason that grew" if len(grown[:NAMED]) == 1 else "Reasons that grew"
+    return f"{verb}: {named}."
 
 
 def _percent(share: float) -> str:
@@ -88,7 +121,18 @@ def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _customers(number: int) -> str:
+    return "1 customer" if number == 1 else f"{number:,} customers"
+
+
+def _points(number: float) -> str:
+    text = f"{number:.0f}"
+    return f"{text} point" if text == "1" else f"{text} points"
+
+
 def _pace(an_hour: float) -> str:
     often, rate = ("an hour", an_hour) if an_hour >= 1 else ("a day", 24 * an_hour)
-    number = f"{rate:.0f}" if rate >= 2 else f"{rate:.1f}"
-    return f"{number} unhappy customers more than usual {often}"
+    text = f"{rate:.0f}" if rate >= 1.95 else f"{rate:.1f}"
+    one = text in {"1", "1.0"}
+    people = "1 unhappy customer" if one else f"{text} unhappy customers"
+    return f"{people} more than usual {often}"

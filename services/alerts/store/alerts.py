@@ -10,9 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.domain.answers import Line
+from services.alerts.domain.audit import Entry
 from services.alerts.domain.cases import Case, Docket
-from services.alerts.domain.deliveries import Way, key_of
+from services.alerts.domain.deliveries import Outcome, Way, key_of
 from services.alerts.domain.estimates import Severity
+from services.alerts.domain.silences import silenced_by
+from services.alerts.store.audit import note
+from services.alerts.store.silences import read_lasting
 from shared.columns import columns, unnested
 
 Place = tuple[datetime, str]
@@ -51,10 +55,10 @@ _DELIVERY: Final = {
 }
 _TELL: Final = sa.text(f"""
     INSERT INTO deliveries (destination, key, alert_id, revision, next_at, since, state)
-    SELECT destination, key, alert_id, revision, next_at, next_at, 'pending'
+    SELECT destination, key, alert_id, revision, next_at, next_at, :state
     FROM {unnested(_DELIVERY)}
     ON CONFLICT (destination, key) DO UPDATE SET revision = excluded.revision,
-        next_at = excluded.next_at, since = excluded.since, state = 'pending', attempts = 0
+        next_at = excluded.next_at, since = excluded.since, state = excluded.state, attempts = 0
 """)  # noqa: S608
 _LIST: Final = """
     SELECT body FROM alerts WHERE true {state} {after}
@@ -86,8 +90,7 @@ async def write_docket(connection: AsyncConnection, docket: Docket, ways: Ways) 
     cases = [_case_values(case) for case in docket.written()]
     if cases:
         await connection.execute(_PUT, cases)
-    for alert, change in docket.changes:
-        await _announce(connection, alert, change, ways)
+    await _announce(connection, docket.changes, ways)
 
 
 async def write_by_hand(
@@ -96,7 +99,7 @@ async def write_by_hand(
     """Store a person's change; the judge settles with the fleet at its next turn."""
     values = {"id": alert.id, "state": alert.state, "revision": alert.revision}
     await connection.execute(_BY_HAND, values | {"body": _text(alert)})
-    await _announce(connection, alert, change, ways)
+    await _announce(connection, [(alert, change)], ways)
 
 
 async def find_alert(
@@ -130,22 +133,44 @@ def read_alert(body: Any) -> Alert:
     return msgspec.convert(body, Alert)
 
 
-async def _announce(connection: AsyncConnection, alert: Alert, change: Change, ways: Ways) -> None:
-    values = {
+async def _announce(
+    connection: AsyncConnection, changes: Sequence[tuple[Alert, Change]], ways: Ways
+) -> None:
+    if not changes:
+        return
+    now = max(alert.updated_at for alert, _ in changes)
+    silences = await read_lasting(connection, now)
+    for alert, change in changes:
+        quiet = alert.silenced(silenced_by(alert, silences, now))
+        await connection.execute(_NOTE, _change_values(quiet, change))
+        await note(connection, _entry(alert, change))
+        if not alert.historic and ways:
+            state = Outcome.HELD if quiet.silenced_by else Outcome.PENDING
+            rows = [
+                (name, key_of(way, alert.id, alert.revision), alert.id, alert.revision, now)
+                for name, way in sorted(ways.items())
+            ]
+            await connection.execute(_TELL, columns(_DELIVERY, rows) | {"state": state})
+
+
+def _change_values(alert: Alert, change: Change) -> dict[str, Any]:
+    return {
         "id": alert.id,
         "revision": alert.revision,
         "change": change,
         "at": alert.updated_at,
         "record": msgspec.json.encode(alert.record(change)).decode(),
     }
-    await connection.execute(_NOTE, values)
-    if alert.historic or not ways:
-        return
-    rows = [
-        (name, key_of(way, alert.id, alert.revision), alert.id, alert.revision, alert.updated_at)
-        for name, way in sorted(ways.items())
-    ]
-    await connection.execute(_TELL, columns(_DELIVERY, rows))
+
+
+def _entry(alert: Alert, change: Change) -> Entry:
+    word = alert.word_on(change)
+    by, said = (word.by, word.note) if word else (None, None)
+    detail = {"revision": alert.revision}
+    return Entry(
+        at=alert.updated_at, by=by, action=f"alert-{change}", subject=alert.id, note=said,
+        detail=detail,
+    )  # fmt: skip
 
 
 def _case_values(case: Case) -> dict[str, Any]:

@@ -1,19 +1,28 @@
 """What the world has not been told yet: records for Kafka, messages for destinations."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.alerts.domain.alerts import Alert
-from services.alerts.domain.deliveries import Addressee, Disabled, Step
+from services.alerts.domain.deliveries import (
+    Addressee,
+    Disabled,
+    Held,
+    Outcome,
+    Step,
+    released,
+)
 from services.alerts.domain.estimates import Severity
+from services.alerts.domain.silences import Silence, silenced_by
 from services.alerts.store.alerts import read_alert
 from services.alerts.store.destinations import disable, read_disabled
+from services.alerts.store.silences import read_lasting
 from shared.senders import SEND_WITHIN, lease_for
 
 LEASE: Final = lease_for(SEND_WITHIN)
@@ -44,10 +53,32 @@ _CLAIM: Final = sa.text("""
 """)
 # A change that came meanwhile has made the delivery due anew; then this says nothing about it.
 _SETTLE: Final = sa.text("""
-    UPDATE deliveries SET state = :state, next_at = :next_at, attempts = :attempts, detail = :detail
+    UPDATE deliveries SET state = :state, next_at = :next_at, attempts = :attempts,
+        detail = :detail, told_at = coalesce(told_at, CAST(:told_at AS timestamptz))
     WHERE destination = :destination AND key = :key AND revision = :revision
         AND state = 'pending'
 """)
+
+
+_DUE: Final = sa.text("""
+    SELECT d.key, a.body FROM deliveries d JOIN alerts a ON a.id = d.alert_id
+    WHERE d.destination = :destination AND d.state = 'pending' AND d.next_at <= :now
+    ORDER BY d.next_at LIMIT :most FOR UPDATE OF d SKIP LOCKED
+""")
+_HELD: Final = sa.text("""
+    SELECT d.key, d.alert_id, d.revision, a.revision AS newest, a.body, EXISTS (
+        SELECT FROM deliveries o WHERE o.alert_id = d.alert_id
+            AND o.destination = d.destination AND o.told_at IS NOT NULL
+    ) AS told FROM deliveries d JOIN alerts a ON a.id = d.alert_id
+    WHERE d.destination = :destination AND d.state = 'held'
+    ORDER BY d.since, d.key LIMIT :most FOR UPDATE OF d SKIP LOCKED
+""")
+# The time in which it was silenced is not counted against it.
+_TURN: Final = sa.text("""
+    UPDATE deliveries SET state = :state, next_at = :now, since = :now, attempts = 0
+    WHERE destination = :destination AND key = ANY(CAST(:keys AS text[]))
+""")
+_LOOKED_AT: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -85,10 +116,17 @@ class Outbox:
                 await connection.execute(_PUBLISHED, {"seqs": [row.seq for row in rows]})
 
     async def claim(self, to: Addressee, most: int, now: datetime) -> Sequence[Claimed]:
-        """Take what is due to a destination, nothing if it is disabled; committed on return."""
+        """Take what is due to a destination, nothing if it is disabled; committed on return.
+
+        What a silence covers is held back, and what it covers no longer is let go or dropped.
+        """
         times = {"now": now, "lease": now + self._lease}
         values = {"destination": to.name, "url": to.url, "most": most, **times}
         async with self._engine.begin() as connection:
+            silences = await read_lasting(connection, now)
+            await _let_go(connection, to.name, silences, now)
+            if silences:
+                await _hold(connection, to.name, silences, now)
             rows = (await connection.execute(_CLAIM, values)).all()
         return [
             Claimed(
@@ -116,6 +154,7 @@ class Outbox:
                 "next_at": step.next_at,
                 "attempts": step.attempts,
                 "detail": step.detail,
+                "told_at": now if step.detail is None else None,
             }
             for claimed, step in steps
         ]
@@ -124,3 +163,35 @@ class Outbox:
             gone = next((step.detail or "" for _, step in steps if step.gone), None)
             if gone is not None:
                 await disable(connection, to, Disabled(now, gone))
+
+
+async def _hold(
+    connection: AsyncConnection, name: str, silences: Sequence[Silence], now: datetime
+) -> None:
+    values = {"destination": name, "now": now, "most": _LOOKED_AT}
+    rows = await connection.execute(_DUE, values)
+    quiet = [r.key for r in rows if silenced_by(read_alert(r.body), silences, now)]
+    if quiet:
+        await _turn(connection, name, {Outcome.HELD: quiet}, now)
+
+
+async def _let_go(
+    connection: AsyncConnection, name: str, silences: Sequence[Silence], now: datetime
+) -> None:
+    turned: dict[Outcome, list[str]] = {}
+    for row in await connection.execute(_HELD, {"destination": name, "most": _LOOKED_AT}):
+        alert = read_alert(row.body)
+        if silenced_by(alert, silences, now):
+            continue
+        held = Held(row.key, row.revision, row.told)
+        outcome = released(held, row.newest, is_over=alert.state.is_over)
+        turned.setdefault(outcome, []).append(row.key)
+    await _turn(connection, name, turned, now)
+
+
+async def _turn(
+    connection: AsyncConnection, name: str, turned: Mapping[Outcome, list[str]], now: datetime
+) -> None:
+    for outcome, keys in turned.items():
+        values = {"destination": name, "state": outcome, "keys": keys, "now": now}
+        await connection.execute(_TURN, values)
