@@ -12,7 +12,6 @@ from services.scoring.api.asked import check_survey, read_asked
 from services.scoring.api.paging import Asked, Paged, named
 from services.scoring.api.parameters import Cut, Moment, Span
 from services.scoring.api.reading import Reading
-from services.scoring.api.schemas import replies
 from services.scoring.domain.funnel import Funnel, Rate
 from services.scoring.domain.questions import Segment
 from services.scoring.store.delays import Delay, read_delays
@@ -20,6 +19,7 @@ from services.scoring.store.funnel import read_funnels
 from shared.intervals import LEVEL
 from shared.keys import require_scope
 from shared.web.app import json_response
+from shared.web.schemas import replies
 
 _NOBODY = Funnel()
 

@@ -11,7 +11,6 @@ from services.scoring.api.asked import check_survey, read_asked
 from services.scoring.api.paging import Paged, named, page_of_groups
 from services.scoring.api.parameters import Cut, MetricName, Span
 from services.scoring.api.reading import Reading
-from services.scoring.api.schemas import replies
 from services.scoring.api.shapes import Counts
 from services.scoring.domain.reasons import Account, Reason, Share, account_of
 from services.scoring.domain.voices import Group
@@ -20,6 +19,7 @@ from shared.intervals import LEVEL
 from shared.keys import require_scope
 from shared.programme.metrics import Klass
 from shared.web.app import json_response
+from shared.web.schemas import replies
 
 T = TypeVar("T")
 _GROUPS_AT_MOST = 100  # of 50 reasons each

@@ -11,7 +11,6 @@ from services.scoring.api.asked import REST, Beside, Opposite, check_survey, rea
 from services.scoring.api.paging import Asked, Paged, main_scale, page_of_groups
 from services.scoring.api.parameters import Cut, MetricName, Span
 from services.scoring.api.reading import Reading
-from services.scoring.api.schemas import replies
 from services.scoring.api.shapes import Scores
 from services.scoring.api.told import Teller, marks_of
 from services.scoring.api.trend import add_trend
@@ -22,6 +21,7 @@ from services.scoring.domain.verdicts import NOW, Opponent, judge
 from shared.intervals import LEVEL
 from shared.keys import require_scope
 from shared.web.app import json_response
+from shared.web.schemas import replies
 
 
 def build_scores(reading: Reading) -> APIRouter:

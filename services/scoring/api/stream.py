@@ -22,12 +22,12 @@ from services.scoring.api.asked import check_survey
 from services.scoring.api.live import EVERY_S, Topic, Topics
 from services.scoring.api.parameters import Cut, MetricName, read_by
 from services.scoring.api.reading import Reading
-from services.scoring.api.schemas import replies
 from services.scoring.api.shapes import Pulse
 from services.scoring.domain.questions import Question
 from services.scoring.metrics import READERS
 from shared.errors import TooMany, Unavailable
 from shared.keys import require_scope
+from shared.web.schemas import replies
 
 READERS_AT_MOST: Final = 100
 _SILENCE_S: Final = 15.0

@@ -12,7 +12,6 @@ from services.scoring.api.asked import check_survey, read_asked
 from services.scoring.api.paging import Paged, main_scale, named, page_of_groups
 from services.scoring.api.parameters import Cut, MetricName, Span
 from services.scoring.api.reading import Reading
-from services.scoring.api.schemas import replies
 from services.scoring.api.shapes import Counts, Line, Point, Trend
 from services.scoring.api.told import interval_of, marks_of, number, share_easy, target_of
 from services.scoring.domain.questions import Question
@@ -23,6 +22,7 @@ from shared.errors import FieldFault, Invalid
 from shared.intervals import LEVEL
 from shared.programme.scoring import DAY
 from shared.web.app import json_response
+from shared.web.schemas import replies
 
 POINTS_AT_MOST = 20_000
 Bucket = Literal["1h", "1d", "1w", "1mo", "1q"]
