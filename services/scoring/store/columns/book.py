@@ -19,10 +19,10 @@ from services.scoring.store.values import full_among
 ABSENT: Final = 0  # as hash and as code
 _OTHER: Final = 1
 _HASH: Final = "SELECT hashtextextended($1::text, $2::bigint)"
-_VALUES: Final = (
-    "SELECT value, hashtextextended(value, $1::bigint) FROM dimension_values"
-    " WHERE dimension = $2 AND hashtextextended(value, $1::bigint) = ANY($3::bigint[])"
+_ALL_VALUES: Final = (
+    "SELECT value, hashtextextended(value, $1::bigint) FROM dimension_values WHERE dimension = $2"
 )
+_VALUES: Final = f"{_ALL_VALUES} AND hashtextextended(value, $1::bigint) = ANY($3::bigint[])"
 LINE: Final = "concat_ws(chr(31), {metric}, {scale}, {survey})"
 _LINE: Final = LINE.format(metric="metric", scale="scale", survey="survey")
 _LINES: Final = (
@@ -39,13 +39,15 @@ T = TypeVar("T")
 
 
 class Names(Generic[T]):
-    """Names by code, and codes by hash; both only grow."""
+    """Names by code, and codes by hash; both only grow.
+
+    Names are added on the event loop while threads read: what they read is replaced whole.
+    """
 
     def __init__(self, names: Sequence[T], hashes: Sequence[int]) -> None:
         self.names: list[T] = []
         self.code_of: dict[T, int] = {}
-        self._hashes: Ints = np.empty(0, np.int64)
-        self._codes: Ints = np.empty(0, np.int64)
+        self._coded: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64))
         self.add(names, hashes)
 
     def add(self, names: Sequence[T], hashes: Sequence[int]) -> None:
@@ -54,25 +56,29 @@ class Names(Generic[T]):
         codes = range(len(self.names), len(self.names) + len(new))
         self.names += new
         self.code_of |= dict(zip(new, codes, strict=True))
-        hashed = np.concatenate((self._hashes, np.array(list(new.values()), np.int64)))
+        hashes_known, codes_known = self._coded
+        hashed = np.concatenate((hashes_known, np.array(list(new.values()), np.int64)))
         order = np.argsort(hashed, kind="stable")
-        self._hashes = hashed[order]
-        self._codes = np.concatenate((self._codes, np.array(codes, np.int64)))[order]
-        if not np.all(np.diff(self._hashes)):
+        coded = np.concatenate((codes_known, np.array(codes, np.int64)))
+        self._coded = (hashed[order], coded[order])
+        if not np.all(np.diff(self._coded[0])):
             raise Clash
 
     def unknown(self, hashes: Ints) -> Ints:
         """Those that have no name, once each."""
-        return np.unique(hashes[self._hashes[self._places(hashes)] != hashes])
+        known = self._coded[0]
+        return np.unique(hashes[known[_places(known, hashes)] != hashes])
 
     def codes(self, hashes: Ints, otherwise: int = 0) -> Codes:
         """The code of each hash, and `otherwise` for those that have none."""
-        places = self._places(hashes)
-        codes = np.where(self._hashes[places] == hashes, self._codes[places], otherwise)
-        return codes.astype(np.min_scalar_type(len(self.names)))
+        known, coded = self._coded
+        places = _places(known, hashes)
+        codes = np.where(known[places] == hashes, coded[places], otherwise)
+        return codes.astype(np.min_scalar_type(len(known)))
 
-    def _places(self, hashes: Ints) -> Ints:
-        return np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+
+def _places(known: Ints, hashes: Ints) -> Ints:
+    return np.minimum(np.searchsorted(known, hashes), len(known) - 1)
 
 
 Kind = tuple[str, int]  # metric, highest point
@@ -93,6 +99,7 @@ class CodeBook:
         }
         self.kinds: dict[Kind, int] = {}
         self.surveys: dict[str, int] = {}
+        self._split: tuple[Codes, Codes] = (np.zeros(1, np.uint8), np.zeros(1, np.uint8))
         self._at_most = values_at_most
         self._full: set[str] = set()
 
@@ -112,12 +119,16 @@ class CodeBook:
         unknown = self.lines.unknown(lines)
         if len(unknown):
             rows = await connection.fetch(_LINES, self.seed, unknown.tolist())
-            self.lines.add([tuple(row[:3]) for row in rows], [row[3] for row in rows])
+            self.name_lines([tuple(row[:3]) for row in rows], [row[3] for row in rows])
             if len(self.lines.unknown(unknown)):
                 raise Clash
         short = [name for name in self.dimensions if name not in self._full]
         left = [name for name in short if await self._learn(connection, name, values[name])]
-        self._full |= await full_among(connection, left, self._at_most)
+        for name in await full_among(connection, left, self._at_most):
+            # all that it will ever know: from now on nothing of it is looked up
+            rows = await connection.fetch(_ALL_VALUES, self.seed, name)
+            self.values[name].add([row[0] for row in rows], [row[1] for row in rows])
+            self._full.add(name)
 
     async def _learn(self, connection: asyncpg.Connection, name: str, hashes: Ints) -> bool:
         """Look up the values of one dimension; say whether some are in no table."""
@@ -128,19 +139,28 @@ class CodeBook:
         self.values[name].add([row[0] for row in rows], [row[1] for row in rows])
         return len(rows) < len(unknown)
 
+    def name_lines(self, lines: Sequence[Line], hashes: Sequence[int]) -> None:
+        """Give each line its codes. Raises Clash."""
+        kinds, surveys = dict(self.kinds), dict(self.surveys)
+        known = [*self.lines.names, *(one for one in lines if one not in self.lines.code_of)]
+        kind = [kinds.setdefault(one[:2], len(kinds)) for one in known]
+        survey = [surveys.setdefault(one[2], len(surveys)) for one in known]
+        self.kinds, self.surveys = kinds, surveys
+        self._split = (
+            np.array(kind, np.min_scalar_type(len(kinds))),
+            np.array(survey, np.min_scalar_type(len(surveys))),
+        )
+        self.lines.add(lines, hashes)  # last: a thread looks the line up first, then its parts
+
     def kinds_of(self, metric: str) -> dict[int, int]:
         """The kinds of a metric, one each scale, with its highest point."""
         return {code: kind[1] for kind, code in self.kinds.items() if kind[0] == metric}
 
     def split(self, hashes: Ints) -> tuple[Codes, Codes]:
         """The kind and the survey of each line."""
-        kinds = [self.kinds.setdefault(line[:2], len(self.kinds)) for line in self.lines.names]
-        surveys = [self.surveys.setdefault(line[2], len(self.surveys)) for line in self.lines.names]
         lines = self.lines.codes(hashes)
-        return (
-            np.array(kinds, np.min_scalar_type(len(self.kinds)))[lines],
-            np.array(surveys, np.min_scalar_type(len(self.surveys)))[lines],
-        )
+        kinds, surveys = self._split
+        return kinds[lines], surveys[lines]
 
     def codes(self, name: str, hashes: Ints) -> Codes:
         """The codes of one dimension's values."""
