@@ -6,12 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 
 from services.scoring.domain.alikeness import Alikeness
 from services.scoring.store import adopt
 from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
-from services.scoring.worker import Estimating, keep_alike
+from services.scoring.worker import Estimating, alikeness, keep_alike
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, START, response
 from tests.support.scoring_api import settle
@@ -54,3 +55,27 @@ async def test_how_alike_the_answers_of_a_day_are_is_estimated_from_them(
     assert alike.of("nps", (), "channel") < 0.1
     assert alike.of("nps", ("touchpoint",), "day") == alike.of("nps", (), "day")
     assert alike.of("csat", (), "day") == 0
+
+
+async def test_it_is_learnt_from_answers_that_were_imported_long_after_they_were_given(
+    fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alikeness, "_FIRST_S", 0.01)
+    alike, stop = Alikeness(("day",)), asyncio.Event()
+    years_later = NOW + timedelta(days=3000)
+    async with open_engine(fresh_database_url, schema="scoring") as engine:
+        await adopt(engine, LAYOUT)
+        widening = Widening(Reader(engine), alike, ZoneInfo("UTC"))
+        estimating = Estimating(widening, LAYOUT, lambda: years_later)
+        worker = asyncio.create_task(keep_alike(estimating, stop))
+        await asyncio.sleep(0.1)
+        nothing = dict(alike.known)
+        await settle(engine, unlike_days(np.random.default_rng(3), START))
+        async with asyncio.timeout(10):
+            while not alike.known:
+                await asyncio.sleep(0.01)
+        stop.set()
+        await worker
+
+    assert nothing == {}
+    assert 0.4 < alike.of("nps", (), "day") < 0.9

@@ -17,9 +17,15 @@ from services.scoring.domain.scores import Floats, Ints
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import TooManyBuckets, Window, buckets_of
 from services.scoring.store.reader import Reader
+from services.scoring.tables import SUMS
 from shared.programme.scoring import DAY, DIMENSIONS_AT_MOST
 
 _CELLS_AT_MOST: Final = 20_000  # groups times days that are counted one by one
+_N: Final = " + ".join(f"c.{name}" for name in SUMS[:-2])
+_DAYS: Final = (
+    f"SELECT c.hour / 24, sum({_N})::bigint FROM counts c WHERE c.series IN"  # noqa: S608
+    " (SELECT id FROM series WHERE slice = '' AND metric = $1) GROUP BY 1"
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,11 @@ class Widening:
             alone = sizes - np.bincount(group[kept], n, len(sizes))  # without a value
             found.append(_crowd(squares + alone, sizes))
         return np.stack(found)
+
+
+async def answered_by_day(connection: asyncpg.Connection, metric: str) -> dict[int, int]:
+    """How many answers the metric has on each day since 1970, UTC."""
+    return {row[0]: row[1] for row in await connection.fetch(_DAYS, metric) if row[1]}
 
 
 def days_of(window: Window, zone: ZoneInfo) -> list[Window]:

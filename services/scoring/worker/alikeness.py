@@ -4,27 +4,27 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 import structlog
 
-from services.scoring.domain.alikeness import Alikeness
+from services.scoring.domain.alikeness import Alikeness, learnt_from
 from services.scoring.domain.cells import Layout, slice_key
 from services.scoring.domain.clusters import Cells, cells_of, intraclass
 from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import Window
-from services.scoring.store.crowding import Widening, days_of
+from services.scoring.store.crowding import Widening, answered_by_day, days_of
 from shared.errors import Unavailable
 from shared.programme.metrics import METRIC_NAMES, Metric, find_metric, scales_of
 from shared.programme.scoring import DAY
 from shared.tally import Tallies
 
 EVERY_S: Final = 600.0
+_FIRST_S: Final = 15.0
 _AGAIN_S: Final = 5.0
-_LOOKS_AT: Final = timedelta(days=28)
 _AT_ONCE: Final = 4  # days
 
 _log = structlog.get_logger()
@@ -40,18 +40,19 @@ class Estimating:
 
     async def renew(self) -> None:
         """Estimate all anew. Raises Unavailable; then what was known stays."""
-        end = self.now().replace(minute=0, second=0, microsecond=0)
-        window = Window(end - _LOOKS_AT, end)
+        now = self.now()
         known: dict[tuple[str, str, str], float] = {}
         for name in METRIC_NAMES:
+            async with self.widening.reader.snapshot() as connection:
+                window = learnt_from(await answered_by_day(connection, name), now)
+            if window is None:
+                continue
             for slice_ in self.layout.slices:
                 by = tuple(slice_.split(",")) if slice_ else ()
                 for kind in self.alike.kinds:
                     found = await self._estimate(name, by, kind, window)
                     if found is not None:
                         known[name, slice_, kind] = found
-                if by == () and not any(key[0] == name for key in known):
-                    break  # nobody answers this metric
         self.alike.known = known
 
     @property
@@ -92,16 +93,23 @@ class Estimating:
 
 
 async def keep_alike(estimating: Estimating, stop: asyncio.Event) -> None:
-    """Estimate at once and every ten minutes; while the database is away, every five seconds."""
+    """Estimate at once, then ever more seldom, at last every ten minutes.
+
+    A system that was just started may still be filled: until there is an answer it looks every
+    15 s, and then waits twice as long each time. While the database is away: every five seconds.
+    """
+    wait_s = _FIRST_S
     while estimating.alike.kinds and not stop.is_set():
-        wait_s = EVERY_S
+        away = False
         try:
             await estimating.renew()
         except Unavailable as error:
-            wait_s = _AGAIN_S
+            away = True
             _log.warning("design effects wait for the database", error=str(error)[:300])
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), wait_s)
+            await asyncio.wait_for(stop.wait(), _AGAIN_S if away else wait_s)
+        if estimating.alike.known and not away:
+            wait_s = min(2 * wait_s, EVERY_S)
     await stop.wait()
 
 
