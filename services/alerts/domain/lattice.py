@@ -23,13 +23,11 @@ from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from services.alerts.domain.columns import Flags, Floats, Ints
+from services.alerts.domain.columns import Floats, Ints
 from services.alerts.domain.leaves import ABSENT, Leaves
 
 DEPTH: Final = 3
 CELLS_AT_MOST: Final = 65_536
-LEAVES_AT_MOST: Final = 25_000
-CANDIDATES_AT_MOST: Final = 4_096
 NOWHERE: Final = 2**40
 LEAST_ANSWERS: Final = 5.0
 LEAST_SHIFT: Final = 0.15  # on the logit scale
@@ -47,33 +45,6 @@ class Cuboid(NamedTuple):
         return int(np.prod(self.widths, dtype=np.int64)) if self.widths else 1
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Slices worth naming, in a fixed order; `leaf` and `slice_` say which leaf is in which."""
-
-    segments: tuple[dict[str, str], ...]
-    price: Floats
-    answers: Floats
-    detractors: Floats
-    leaf: Ints
-    slice_: Ints
-    factor: float  # by which the counts were tempered
-
-    def __len__(self) -> int:
-        return len(self.segments)
-
-    def members(self, which: int) -> Ints:
-        """The leaves of a slice."""
-        first, last = np.searchsorted(self.slice_, [which, which + 1])
-        return self.leaf[first:last]
-
-    def scores(self, leaves: Leaves) -> Floats:
-        """Score each against what is normal in the leaves; -inf without a rise."""
-        weights = (leaves.answers * leaves.rates)[self.leaf]
-        expected = _sum(self.slice_, weights, len(self))
-        return log_likelihood_ratio(self.answers, self.detractors, expected) - self.price
-
-
 def log_likelihood_ratio(answers: Floats, detractors: Floats, expected: Floats) -> Floats:
     """N KL(K/N || E/N) where at least 5 answers rose by at least 0.15 logits, else -inf."""
     answers = np.maximum(answers, 1e-9)
@@ -86,94 +57,17 @@ def log_likelihood_ratio(answers: Floats, detractors: Floats, expected: Floats) 
     return found
 
 
-def find_candidates(leaves: Leaves, gain: float, most_nats: float) -> Candidates:
-    """The slices whose score reaches `gain` against the leaves' normal rates.
-
-    Their counts are tempered so that the best scores at most `most_nats`: a cause that is not quite
-    the same in all its leaves must not buy further slices. Raising rates only lowers scores: no
-    other slice can reach `gain` beside named ones.
-    """
-    ranks = _Ranks.of(leaves)
-    cuboids = list(_cuboids(leaves))
-    fewer = ranks.of_largest(LEAVES_AT_MOST)
-    found = [_score(ranks if len(c.dimensions) < 2 else fewer, c) for c in cuboids]
-    top = max((float(one.score.max(initial=-np.inf)) for one in found), default=-np.inf)
-    factor = min(1.0, most_nats / max(top, 1e-9))
-    score = np.concatenate(
-        [factor * f.ratio - c.price for f, c in zip(found, cuboids, strict=True)]
-    )
-    answers = np.concatenate([one.answers for one in found])
-    good = (score >= gain) & (factor * answers >= LEAST_ANSWERS)
-    best = np.argsort(-np.where(good, score, -np.inf), kind="stable")[:CANDIDATES_AT_MOST]
-    kept = np.zeros(len(score), bool)
-    kept[best[good[best]]] = True
-    return _gather(
-        leaves.tempered(factor), ranks, list(zip(cuboids, found, strict=True)), kept, factor
-    )
-
-
-class _Scored(NamedTuple):
-    cell: Ints
-    answers: Floats
-    ratio: Floats
-    score: Floats
-
-
-def _score(ranks: "_Ranks", cuboid: Cuboid) -> _Scored:
-    answers, detractors, expected = ranks.sums(ranks.cells(cuboid), cuboid.cells)
-    rose = np.flatnonzero((answers >= LEAST_ANSWERS) & (detractors > expected))
-    ratio = log_likelihood_ratio(answers[rose], detractors[rose], expected[rose])
-    worth = ratio > cuboid.price
-    rose, ratio = rose[worth], ratio[worth]
-    return _Scored(rose, answers[rose], ratio, ratio - cuboid.price)
-
-
-def _gather(
-    leaves: Leaves,
-    ranks: "_Ranks",
-    scored: list[tuple[Cuboid, _Scored]],
-    kept: Flags,
-    factor: float,
-) -> Candidates:
-    segments: list[dict[str, str]] = []
-    prices: list[float] = []
-    members: list[Ints] = []
-    first = 0
-    for cuboid, found in scored:
-        chosen = found.cell[kept[first : first + len(found.cell)]]
-        first += len(found.cell)
-        if not len(chosen):
-            continue
-        cells = ranks.cells(cuboid)
-        for cell in chosen.tolist():
-            inside = np.flatnonzero(cells == cell)
-            members.append(inside)
-            segments.append(_name(leaves, cuboid, int(inside[0])))
-            prices.append(cuboid.price)
-    sizes = [len(inside) for inside in members]
-    leaf = np.concatenate(members) if members else np.empty(0, np.intp)
-    slice_ = np.repeat(np.arange(len(sizes)), sizes)
-    return Candidates(
-        segments=tuple(segments),
-        price=np.array(prices),
-        answers=_sum(slice_, leaves.answers[leaf], len(sizes)),
-        detractors=_sum(slice_, leaves.detractors[leaf], len(sizes)),
-        leaf=leaf,
-        slice_=slice_,
-        factor=factor,
-    )
-
-
-def _cuboids(leaves: Leaves) -> Iterator[Cuboid]:
+def cuboids_of(leaves: Leaves) -> Iterator[Cuboid]:
     sizes = [len(values) for values in leaves.values]
     named = [
         dimensions
         for depth in range(min(DEPTH, len(sizes)) + 1)
         for dimensions in combinations(range(len(sizes)), depth)
     ]
+    filled = max(int(np.count_nonzero(leaves.answers)), 1)
     for dimensions in named:
         full = tuple(sizes[j] for j in dimensions)
-        slices = min(float(np.prod(full, dtype=float)), max(len(leaves), 1))
+        slices = min(float(np.prod(full, dtype=float)), filled)
         yield Cuboid(dimensions, _widths(full), float(np.log(slices) + np.log(len(named))))
 
 
@@ -187,7 +81,7 @@ def _widths(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class _Ranks:
+class Ranks:
     """The place of each leaf's value in its dimension, by how much is to be looked for in it.
 
     `weights`: answers, detractors and expected detractors of each leaf.
@@ -205,7 +99,7 @@ class _Ranks:
         ranks = tuple(_rank(*one, weights) for one in zip(columns, sizes, strict=True))
         return cls(ranks, weights)
 
-    def of_largest(self, most: int) -> "_Ranks":
+    def of_largest(self, most: int) -> "Ranks":
         """The same for the leaves with the most answers."""
         answers, detractors, expected = self.weights
         if len(answers) <= most:
@@ -213,7 +107,7 @@ class _Ranks:
         kept = np.argpartition(-answers, most)[:most]
         kept.sort()
         weights = (answers[kept], detractors[kept], expected[kept])
-        return _Ranks(tuple(rank[kept] for rank in self.ranks), weights)
+        return Ranks(tuple(rank[kept] for rank in self.ranks), weights)
 
     def cells(self, cuboid: Cuboid) -> Ints:
         """The cell of each leaf; the one after the last for those in none."""
@@ -225,7 +119,7 @@ class _Ranks:
 
     def sums(self, cells: Ints, many: int) -> list[Floats]:
         """Answers, detractors and expected detractors of each cell."""
-        return [_sum(cells, weights, many + 1)[:many] for weights in self.weights]
+        return [sum_by(cells, weights, many + 1)[:many] for weights in self.weights]
 
     def _upto(self, j: int, width: int) -> Ints:
         if (j, width) not in self._cut:
@@ -236,7 +130,7 @@ class _Ranks:
 
 def _rank(codes: Ints, many: int, weights: tuple[Floats, Floats, Floats]) -> Ints:
     there = np.where(codes == ABSENT, many, codes)
-    answers, detractors, expected = (_sum(there, one, many + 1)[:many] for one in weights)
+    answers, detractors, expected = (sum_by(there, one, many + 1)[:many] for one in weights)
     ratio = log_likelihood_ratio(answers, detractors, expected)
     by_itself, by_size = _places(-ratio), _places(-detractors)
     rank = _places(np.minimum(by_itself, by_size).astype(float))
@@ -250,10 +144,10 @@ def _places(values: Floats) -> Ints:
     return places
 
 
-def _name(leaves: Leaves, cuboid: Cuboid, leaf: int) -> dict[str, str]:
+def name_cell(leaves: Leaves, cuboid: Cuboid, leaf: int) -> dict[str, str]:
     places = [(j, int(leaves.codes[leaf, j])) for j in cuboid.dimensions]
     return {leaves.names[j]: leaves.values[j][code] for j, code in places}
 
 
-def _sum(places: Ints, weights: Floats, many: int) -> Floats:
+def sum_by(places: Ints, weights: Floats, many: int) -> Floats:
     return np.bincount(places, weights, many).astype(float, copy=False)

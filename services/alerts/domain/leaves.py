@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from services.alerts.domain.columns import Flags, Floats, Ints
@@ -50,7 +51,11 @@ class Leaves:
 
     @classmethod
     def of(
-        cls, segments: Sequence[Segment], answers: Floats, detractors: Floats, rates: Floats
+        cls,
+        segments: Sequence[Segment],
+        answers: ArrayLike,
+        detractors: ArrayLike,
+        rates: ArrayLike,
     ) -> Self:
         """Encode leaves given as segments."""
         names = tuple(sorted({name for segment in segments for name in segment}))
@@ -69,7 +74,7 @@ class Leaves:
             codes=codes,
             answers=np.asarray(answers, float),
             detractors=np.asarray(detractors, float),
-            rates=np.clip(rates, LEAST_RATE, 1 - LEAST_RATE),
+            rates=np.clip(np.asarray(rates, float), LEAST_RATE, 1 - LEAST_RATE),
         )
 
     def within(self, segment: Segment) -> Flags:
