@@ -1,7 +1,18 @@
 """The tests by name."""
 
+from benchmarks.spikes.delays import T1, T2
+from benchmarks.spikes.histories import T5
+from benchmarks.spikes.lives import T8
 from benchmarks.spikes.promise import T3, T4
 from benchmarks.spikes.rows import Test
 from benchmarks.spikes.spikes import T6
 
-TESTS: dict[str, Test] = {"T3": T3, "T4": T4, "T6": T6}
+TESTS: dict[str, Test] = {
+    "T1": T1,
+    "T2": T2,
+    "T3": T3,
+    "T4": T4,
+    "T5": T5,
+    "T6": T6,
+    "T8": T8,
+}
