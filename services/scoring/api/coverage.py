@@ -1,5 +1,6 @@
 """`GET /v1/coverage`: of all events, how many were eligible, asked, delivered and answered."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,6 +114,13 @@ def build_coverage(reading: Reading) -> APIRouter:
             funnels = await read_funnels(connection, question, window, values_at_most=most)
             page, following = page_of(funnels, asked, paged.limit)
             delays = await read_delays(connection, question, window, page, values_at_most=most)
+
+        def groups() -> list[Covered]:
+            return [
+                covered(named(question, one), funnels.get(one, _NOBODY), delays.get(one))
+                for one in page
+            ]
+
         reply = Coverage(
             start=window.start,
             end=window.end,
@@ -120,12 +128,7 @@ def build_coverage(reading: Reading) -> APIRouter:
             behind_s=reading.behind(),
             level=LEVEL,
             next=following,
-            groups=[
-                covered(
-                    named(question, segment), funnels.get(segment, _NOBODY), delays.get(segment)
-                )
-                for segment in page
-            ],
+            groups=await asyncio.to_thread(groups),
         )
         return json_response(reply)
 

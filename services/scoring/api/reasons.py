@@ -1,5 +1,6 @@
 """`GET /v1/reasons`: NPS+."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -132,6 +133,13 @@ def build_reasons(reading: Reading) -> APIRouter:
             groups = await read_reasons(
                 connection, asked.question, asked.window, shown, values_at_most=most
             )
+
+        def tell() -> list[Explained]:
+            return [
+                explained(named(asked.question, one), groups.get(one, _NOBODY), reading.sufficient)
+                for one in shown
+            ]
+
         reply = Reasons(
             metric=metric,
             start=asked.window.start,
@@ -140,14 +148,7 @@ def build_reasons(reading: Reading) -> APIRouter:
             behind_s=reading.behind(),
             level=LEVEL,
             next=page.next,
-            groups=[
-                explained(
-                    named(asked.question, segment),
-                    groups.get(segment, _NOBODY),
-                    reading.sufficient,
-                )
-                for segment in shown
-            ],
+            groups=await asyncio.to_thread(tell),
         )
         return json_response(reply)
 

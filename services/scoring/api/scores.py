@@ -1,5 +1,6 @@
 """`GET /v1/scores`."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC
 from typing import Annotated
@@ -62,7 +63,7 @@ def build_scores(reading: Reading) -> APIRouter:
             clusters=reading.widening.kinds(asked.question),
             benchmarks=marks_of(reading, metric),
             next=page.next,
-            groups=teller.groups(page.places, weighted),
+            groups=await asyncio.to_thread(teller.groups, page.places, weighted),
         )
         return json_response(reply)
 
@@ -82,7 +83,8 @@ async def judged(
     elif other == REST:
         opponent = await _rest(connection, asked, reading)
     effects = await reading.widening.effects(connection, question, windows, sheet)
-    verdicts = judge(
+    verdicts = await asyncio.to_thread(
+        judge,
         sheet,
         main_scale(question.metric),
         effects=effects,

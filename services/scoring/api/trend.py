@@ -1,5 +1,6 @@
 """`GET /v1/trend`."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated, Literal
@@ -53,7 +54,19 @@ def add_trend(router: APIRouter, reading: Reading) -> None:
             sheet = await reader.groups(connection, question, windows, only=shown)
             effects = await reading.widening.effects_by_day(connection, question, windows, sheet)
         points = Points(sheet, question, windows, effects, reading.sufficient)
-        sizes = whole.n(0)
+
+        def lines() -> list[Line]:
+            sizes = whole.n(0)
+            return [
+                Line(
+                    segment=(segment := named(question, whole.segments[place])),
+                    n=int(sizes[place]),
+                    target=target_of(reading, question, segment),
+                    points=points.of(whole.segments[place]),
+                )
+                for place in page.places
+            ]
+
         reply = Trend(
             metric=metric,
             start=asked.window.start,
@@ -66,15 +79,7 @@ def add_trend(router: APIRouter, reading: Reading) -> None:
             clusters=[kind for kind in reading.widening.kinds(question) if kind == DAY],
             benchmarks=marks_of(reading, metric),
             next=page.next,
-            groups=[
-                Line(
-                    segment=(segment := named(question, whole.segments[place])),
-                    n=int(sizes[place]),
-                    target=target_of(reading, question, segment),
-                    points=points.of(whole.segments[place]),
-                )
-                for place in page.places
-            ],
+            groups=await asyncio.to_thread(lines),
         )
         return json_response(reply)
 

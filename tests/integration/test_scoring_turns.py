@@ -1,0 +1,59 @@
+"""What takes as long as there are groups is not done on the event loop: others have their turn."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from services.scoring.api import coverage, reasons, told, trend
+from services.scoring.api import scores as scores_api
+from shared.db import open_engine
+from tests.support.scoring_api import build_client, fill, get
+
+BY = {"metric": "nps", "by": "region"}
+DONE = [
+    (scores_api, "judge", "scores", BY),
+    (told.Teller, "groups", "scores", BY),
+    (trend.Points, "of", "trend", BY),
+    (coverage, "covered", "coverage", {"by": "region"}),
+    (reasons, "explained", "reasons", BY),
+]
+
+
+@pytest.fixture(scope="module")
+def filled(database_url: str) -> str:
+    fill(database_url)
+    return database_url
+
+
+@pytest.fixture
+async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with open_engine(filled, schema="scoring") as engine:
+        opened, _ = build_client(engine)
+        async with opened:
+            yield opened
+
+
+def watched(work: Callable[..., Any], threads: set[int]) -> Callable[..., Any]:
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        threads.add(threading.get_ident())
+        return work(*args, **kwargs)
+
+    return noting
+
+
+@pytest.mark.parametrize("done", DONE, ids=[f"{one[2]}-{one[1]}" for one in DONE])
+async def test_groups_are_told_beside_the_loop(
+    client: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    done: tuple[Any, str, str, dict[str, str]],
+) -> None:
+    owner, name, path, query = done
+    threads: set[int] = set()
+    monkeypatch.setattr(owner, name, watched(getattr(owner, name), threads))
+    reply = await get(client, f"/v1/{path}", **query)
+    assert reply["groups"]
+    assert threads
+    assert threading.get_ident() not in threads
