@@ -11,7 +11,13 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.alerts.api import build_destinations, build_router
+from services.alerts.api import (
+    Known,
+    build_audit,
+    build_destinations,
+    build_router,
+    build_silences,
+)
 from services.alerts.consumer import GROUP, build_decoders, build_handler
 from services.alerts.domain.deliveries import Addressee
 from services.alerts.domain.terms import Policy
@@ -19,25 +25,23 @@ from services.alerts.metrics import REGISTRY, STREAM
 from services.alerts.settings import AlertsSettings
 from services.alerts.store.alerts import Ways
 from services.alerts.store.outbox import Outbox
-from services.alerts.worker.couriers import AlertmanagerCourier, Courier, WebhookCourier
 from services.alerts.worker.courtroom import Terms
 from services.alerts.worker.delivering import Delivering
 from services.alerts.worker.judge import Judge
 from services.alerts.worker.lookout import Lookout, Where
 from services.alerts.worker.publishing import Publishing
 from services.alerts.worker.retention import Retention
+from services.alerts.worker.tellers import Means, build_tellers
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
 from shared.db import database_check, open_engine
 from shared.events import Topic
 from shared.keys import KeyFile
-from shared.process import CannotStart, Service
+from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.programme.models import AlertPolicy, Programme
 from shared.senders import lease_for
-from shared.senders.alertmanager import AlertmanagerSender
-from shared.senders.webhook import Destination as SignedDestination
-from shared.senders.webhook import WebhookSender, open_client
+from shared.senders.webhook import open_client
 from shared.stream import Broker, Health, Pipeline, Producer, consume
 from shared.stream.kafka import KafkaSource, open_producer, open_source
 from shared.web import Check, Parts, build_web
@@ -94,28 +98,17 @@ def build_delivering(
     clock: CommonClock,
     client: httpx.AsyncClient,
 ) -> tuple[Delivering, ...]:
-    """A worker for each destination. Raises CannotStart where the webhooks' secret is missing."""
-    outbox = Outbox(engine, lease=lease_for(settings.send_within))
-
-    def courier(to: Addressee, kind: str) -> Courier:
-        within, base = settings.send_within, settings.base
-        if kind == "alertmanager":
-            manager = AlertmanagerSender(client, to.url, within=within)
-            return AlertmanagerCourier(manager, base, clock)
-        try:
-            signed = SignedDestination(to.url, settings.alerts_webhook_secret.get_secret_value())
-        except ValueError as error:
-            text = (
-                f"alerts.yaml: destinations.{to.name}: {error}: set EARSHOT_ALERTS_WEBHOOK_SECRET"
-            )
-            raise CannotStart(text) from None
-        return WebhookCourier(WebhookSender(client, signed, clock, within=within), base, clock)
-
-    named = programme.alerts.destinations.items()
-    addressees = {Addressee(name, destination.url): destination.kind for name, destination in named}
-    return tuple(
-        Delivering(to, outbox, courier(to, kind), clock) for to, kind in addressees.items()
+    """A worker for each destination. Raises CannotStart where a secret is missing."""
+    means = Means(
+        client=client,
+        clock=clock,
+        base=settings.base,
+        within=settings.send_within,
+        webhook_secret=settings.alerts_webhook_secret.get_secret_value(),
+        slack_url=settings.slack_url,
     )
+    outbox = Outbox(engine, lease=lease_for(settings.send_within))
+    return build_tellers(programme.alerts.destinations, means, outbox)
 
 
 def policy_of(policy: AlertPolicy) -> Policy:
@@ -180,11 +173,14 @@ def build_alerts_web(
     }
     named = {f"destination {one.name}": _said(one.why_not_told) for one in core.delivering}
     loops = [counting, judge.health, publishing.health]
+    known = Known(tuple(core.programme.surveys), core.programme.segments.lattice.dimensions)
     return build_web(
         "alerts",
         routers=[
             build_router(core.engine, core.ways, core.clock),
             build_destinations(core.engine, core.addressees, core.clock),
+            build_silences(core.engine, known, core.clock),
+            build_audit(core.engine),
         ],
         parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
         registry=registry,

@@ -66,8 +66,19 @@ DELIVERIES = Counter(
 )
 DISABLED = Gauge(
     "earshot_alerts_destination_disabled",
-    "1 for a destination that answered 410 Gone: nothing is sent until it is enabled again.",
+    "1 for a destination that said it is gone: nothing is sent until it is enabled again.",
     ["destination"],
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Gauge(
+    "earshot_alerts_dead_letters",
+    "Messages for a destination that were given up, until somebody retries or drops them.",
+    ["destination"],
+    registry=REGISTRY,
+)
+MAINTENANCE = Counter(
+    "earshot_alerts_maintenance_answers",
+    "Answers of a maintenance window: scored, but no evidence.",
     registry=REGISTRY,
 )
 DELETED = Counter(

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 
 from shared.durations import Duration
 from shared.senders import SEND_WITHIN
-from shared.settings import Settings
+from shared.settings import PREFIX, Settings, read_variable
 
 
 class AlertsSettings(Settings):
@@ -22,6 +22,11 @@ class AlertsSettings(Settings):
     alerts_webhook_secret: SecretStr = Field(
         SecretStr(""), description="whsec_… by which alerts' webhooks are signed"
     )
+    alerts_slack_url: SecretStr = Field(
+        SecretStr(""),
+        description="address of Slack's incoming webhook, a secret; for one destination alone "
+        "EARSHOT_ALERTS_SLACK_URL_<NAME>, its name in capitals with _ for -",
+    )
     alerts_retention: Duration = Field(
         timedelta(days=400),
         ge=timedelta(days=60),
@@ -33,6 +38,11 @@ class AlertsSettings(Settings):
         le=timedelta(minutes=5),
         description="how long one try to send may take; a fifth later others take it over",
     )
+
+    def slack_url(self, destination: str) -> str:
+        """The webhook of one destination, else everybody's; empty where there is none."""
+        own = f"{PREFIX}ALERTS_SLACK_URL_{destination.upper().replace('-', '_')}"
+        return read_variable(own) or self.alerts_slack_url.get_secret_value()
 
     @property
     def base(self) -> str:

@@ -70,7 +70,7 @@ async def test_old_rows_go_and_what_is_pending_stays(stage: Stage) -> None:
     later = NOON + timedelta(days=99)
 
     gone = await delete_old(stage.engine, timedelta(days=60), later)
-    assert not any(gone.values())
+    assert {table for table, rows in gone.items() if rows} == {"audit"}
     await Publishing(stage.outbox, FakeKafka()).turn()
 
     assert (await delete_old(stage.engine, timedelta(days=60), later))["changes"] == 1

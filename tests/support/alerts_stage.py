@@ -1,20 +1,18 @@
 """Alerts that wait to be told, destinations that tell them, and a clock that is ours."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import Alert, Change
 from services.alerts.domain.cases import Case, Docket
-from services.alerts.domain.deliveries import Addressee
 from services.alerts.store.alerts import write_docket
 from services.alerts.store.outbox import Outbox
-from services.alerts.worker.couriers import AlertmanagerCourier, Courier, WebhookCourier
 from services.alerts.worker.delivering import Delivering
-from shared.senders.alertmanager import AlertmanagerSender
-from shared.senders.webhook import Destination, WebhookSender
+from services.alerts.worker.tellers import Means, build_tellers
+from shared.programme.alarms import Destination
 from shared.stream.records import KafkaUnavailable, Outgoing
 from tests.support.alerts import an_alert
 
@@ -36,15 +34,17 @@ class Stage:
         return self.now
 
     def add(self, name: str, url: str, kind: str) -> Delivering:
-        courier: Courier
-        if kind == "webhook":
-            sender = WebhookSender(self.client, Destination(url, SECRET), self.clock)
-            courier = WebhookCourier(sender, "http://alerts", self.clock)
-        else:
-            courier = AlertmanagerCourier(
-                AlertmanagerSender(self.client, url), "http://alerts", self.clock
-            )
-        self.deliverings[name] = Delivering(Addressee(name, url), self.outbox, courier, self.clock)
+        means = Means(
+            client=self.client,
+            clock=self.clock,
+            base="http://alerts",
+            within=timedelta(seconds=25),
+            webhook_secret=SECRET,
+            slack_url=lambda _: url,
+        )
+        there = "" if kind == "slack" else url
+        named = {name: Destination.model_validate({"kind": kind, "url": there})}
+        (self.deliverings[name],) = build_tellers(named, means, self.outbox)
         return self.deliverings[name]
 
     async def tell(self, *changes: tuple[Alert, Change]) -> None:

@@ -1,6 +1,9 @@
 """Alerts over HTTP."""
 
 from services.alerts.api.alerts import build_router
+from services.alerts.api.asked import Known
+from services.alerts.api.audit import build_audit
 from services.alerts.api.destinations import build_destinations
+from services.alerts.api.silences import build_silences
 
-__all__ = ["build_destinations", "build_router"]
+__all__ = ["Known", "build_audit", "build_destinations", "build_router", "build_silences"]

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.alerts.api.said import Said
 from services.alerts.domain.alerts import Alert, Change, Over, State
 from services.alerts.domain.facts import Word
+from services.alerts.domain.silences import silenced_by
 from services.alerts.store.alerts import (
     Ways,
     find_alert,
@@ -18,11 +19,13 @@ from services.alerts.store.alerts import (
     write_by_hand,
 )
 from services.alerts.store.lines import newest_of, read_judged
+from services.alerts.store.silences import read_lasting
 from shared.errors import Conflict, NotFound
 from shared.keys import require_scope
 from shared.web import decode_place, page_of
 from shared.web.app import json_response
 from shared.web.pages import Cursor, Limit
+from shared.web.schemas import replies
 
 Decide = Callable[[Alert, Word, datetime], Alert]
 
@@ -42,6 +45,7 @@ def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime])
     @router.get(
         "/v1/alerts",
         summary="Alerts, the one that opened last first",
+        responses=replies(AlertPage),
         dependencies=[Depends(require_scope("alerts:read"))],
     )
     async def alerts(
@@ -50,21 +54,27 @@ def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime])
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:
+        now = clock()
         async with engine.begin() as connection:
             judged_to = await read_judged(connection)
-            found = await list_alerts(connection, state, decode_place(cursor), limit + 1)
+            silences = await read_lasting(connection, now)
+            read = await list_alerts(connection, state, decode_place(cursor), limit + 1)
+        found = [alert.silenced(silenced_by(alert, silences, now)) for alert in read]
         page = page_of(found, limit, lambda alert: (alert.opened_at.isoformat(), alert.id))
         return json_response(AlertPage(items=list(page.items), next=page.next, judged_to=judged_to))
 
     @router.get(
         "/v1/alerts/{alert_id}",
         summary="One alert",
+        responses=replies(Alert),
         dependencies=[Depends(require_scope("alerts:read"))],
     )
     async def one(alert_id: str) -> Response:
+        now = clock()
         async with engine.begin() as connection:
-            found = await find_alert(connection, alert_id)
-        return json_response(_known(found))
+            alert = _known(await find_alert(connection, alert_id))
+            silences = await read_lasting(connection, now)
+        return json_response(alert.silenced(silenced_by(alert, silences, now)))
 
     async def decide(alert_id: str, said: Said, change: Change, how: Decide) -> Response:
         async with engine.begin() as connection:
@@ -79,7 +89,10 @@ def build_router(engine: AsyncEngine, ways: Ways, clock: Callable[[], datetime])
             await write_by_hand(connection, decided, change, ways)
         return json_response(decided)
 
-    writing: dict[str, Any] = {"dependencies": [Depends(require_scope("alerts:write"))]}
+    writing: dict[str, Any] = {
+        "dependencies": [Depends(require_scope("alerts:write"))],
+        "responses": replies(Alert),
+    }
 
     @router.post("/v1/alerts/{alert_id}/acknowledge", summary="Somebody looks", **writing)
     async def acknowledge(alert_id: str, said: Said) -> Response:

@@ -82,6 +82,19 @@ class Step:
     gone: bool = False
 
 
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was given up at `died_at`, after so many tries since `since`."""
+
+    key: str
+    alert_id: str
+    revision: int
+    since: datetime
+    died_at: datetime
+    attempts: int
+    detail: str | None
+
+
 class Failed(NamedTuple):
     """Why a try failed, whether for good, and for how long the other side wants no further one."""
 

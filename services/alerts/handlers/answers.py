@@ -15,7 +15,8 @@ from services.alerts.domain.answers import (
     fold,
     tally,
 )
-from services.alerts.metrics import ANSWERS, LATE, REPEATS, TOO_LATE
+from services.alerts.domain.silences import Maintenance
+from services.alerts.metrics import ANSWERS, LATE, MAINTENANCE, REPEATS, TOO_LATE
 
 Newest = Mapping[tuple[int, Line], datetime]  # of a partition and line
 
@@ -25,6 +26,10 @@ class Ledger(Protocol):
 
     async def closed_to(self, lines: Iterable[Line]) -> Mapping[Line, int]:
         """The last minute of each line that takes none; no more close until we commit."""
+        ...
+
+    async def maintenance(self) -> Maintenance:
+        """The windows whose answers are no evidence."""
         ...
 
     async def record(self, answers: Sequence[Answer]) -> Sequence[Change]:
@@ -45,16 +50,22 @@ class Ledger(Protocol):
 
 
 async def on_answers(answers: Iterable[Answer], newest: Newest, ledger: Ledger) -> None:
-    """Count a batch. An answer counts with its first version, or the last before its judgement."""
+    """Count a batch. An answer counts with its first version, or the last before its judgement.
+
+    One of a maintenance window counts nowhere, by its own time, however late it comes.
+    """
     folded = fold(answers)
     closed_to = await ledger.closed_to({answer.place.line for answer in folded})
-    timely = bring_forward(folded, closed_to)
+    maintenance = await ledger.maintenance()
+    usual = [answer for answer in folded if not maintenance.takes(answer.place)]
+    MAINTENANCE.inc(len(folded) - len(usual))
+    timely = bring_forward(usual, closed_to)
     changes = await ledger.record(timely)
     if changes:
         await ledger.remember(changes)
         await ledger.add(tally(changes))
     await ledger.note(newest)
-    _observe(folded, timely, changes)
+    _observe(usual, timely, changes)
 
 
 def _observe(folded: Sequence[Answer], timely: Sequence[Answer], changes: Sequence[Change]) -> None:

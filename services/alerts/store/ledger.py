@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.answers import Answer, Change, Line, Place, Tick
+from services.alerts.domain.silences import Maintenance
 from services.alerts.store.lines import CLOSING
+from services.alerts.store.silences import read_maintenance
 from shared.columns import columns, unnested
 
 _HOLD: Final = sa.text("SELECT pg_advisory_xact_lock_shared(:key)")
@@ -97,6 +99,10 @@ class SqlLedger:
         if new:
             await self._connection.execute(_BEGIN, columns(_LINE, new))
         return closed
+
+    async def maintenance(self) -> Maintenance:
+        """The windows whose answers are no evidence."""
+        return Maintenance(await read_maintenance(self._connection))
 
     async def record(self, answers: Sequence[Answer]) -> Sequence[Change]:
         """Store answers, sorted by id; return what counts now and where it counted before."""

@@ -1,28 +1,22 @@
 """What the world has not been told yet: records for Kafka, messages for destinations."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import Alert
-from services.alerts.domain.deliveries import (
-    Addressee,
-    Disabled,
-    Held,
-    Outcome,
-    Step,
-    released,
-)
+from services.alerts.domain.audit import Entry
+from services.alerts.domain.deliveries import Addressee, Disabled, Step
 from services.alerts.domain.estimates import Severity
-from services.alerts.domain.silences import Silence, silenced_by
 from services.alerts.store.alerts import read_alert
-from services.alerts.store.destinations import disable, read_disabled
-from services.alerts.store.silences import read_lasting
+from services.alerts.store.audit import note
+from services.alerts.store.destinations import count_dead, disable, read_disabled
+from services.alerts.store.holding import keep_silence
 from shared.senders import SEND_WITHIN, lease_for
 
 LEASE: Final = lease_for(SEND_WITHIN)
@@ -58,27 +52,6 @@ _SETTLE: Final = sa.text("""
     WHERE destination = :destination AND key = :key AND revision = :revision
         AND state = 'pending'
 """)
-
-
-_DUE: Final = sa.text("""
-    SELECT d.key, a.body FROM deliveries d JOIN alerts a ON a.id = d.alert_id
-    WHERE d.destination = :destination AND d.state = 'pending' AND d.next_at <= :now
-    ORDER BY d.next_at LIMIT :most FOR UPDATE OF d SKIP LOCKED
-""")
-_HELD: Final = sa.text("""
-    SELECT d.key, d.alert_id, d.revision, a.revision AS newest, a.body, EXISTS (
-        SELECT FROM deliveries o WHERE o.alert_id = d.alert_id
-            AND o.destination = d.destination AND o.told_at IS NOT NULL
-    ) AS told FROM deliveries d JOIN alerts a ON a.id = d.alert_id
-    WHERE d.destination = :destination AND d.state = 'held'
-    ORDER BY d.since, d.key LIMIT :most FOR UPDATE OF d SKIP LOCKED
-""")
-# The time in which it was silenced is not counted against it.
-_TURN: Final = sa.text("""
-    UPDATE deliveries SET state = :state, next_at = :now, since = :now, attempts = 0
-    WHERE destination = :destination AND key = ANY(CAST(:keys AS text[]))
-""")
-_LOOKED_AT: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -123,10 +96,7 @@ class Outbox:
         times = {"now": now, "lease": now + self._lease}
         values = {"destination": to.name, "url": to.url, "most": most, **times}
         async with self._engine.begin() as connection:
-            silences = await read_lasting(connection, now)
-            await _let_go(connection, to.name, silences, now)
-            if silences:
-                await _hold(connection, to.name, silences, now)
+            await keep_silence(connection, to.name, now)
             rows = (await connection.execute(_CLAIM, values)).all()
         return [
             Claimed(
@@ -136,10 +106,10 @@ class Outbox:
             for row in rows
         ]  # fmt: skip
 
-    async def disabled(self, to: Addressee) -> Disabled | None:
-        """Since when and why nothing is claimed for a destination."""
+    async def standing(self, to: Addressee) -> tuple[Disabled | None, int]:
+        """Since when and why nothing is claimed for a destination, and how much was given up."""
         async with self._engine.connect() as connection:
-            return await read_disabled(connection, to)
+            return await read_disabled(connection, to), await count_dead(connection, to.name)
 
     async def settle(
         self, to: Addressee, steps: Sequence[tuple[Claimed, Step]], now: datetime
@@ -161,37 +131,10 @@ class Outbox:
         async with self._engine.begin() as connection:
             await connection.execute(_SETTLE, values)
             gone = next((step.detail or "" for _, step in steps if step.gone), None)
-            if gone is not None:
-                await disable(connection, to, Disabled(now, gone))
+            if gone is not None and await disable(connection, to, Disabled(now, gone)):
+                await note(connection, _disabled(to, gone, now))
 
 
-async def _hold(
-    connection: AsyncConnection, name: str, silences: Sequence[Silence], now: datetime
-) -> None:
-    values = {"destination": name, "now": now, "most": _LOOKED_AT}
-    rows = await connection.execute(_DUE, values)
-    quiet = [r.key for r in rows if silenced_by(read_alert(r.body), silences, now)]
-    if quiet:
-        await _turn(connection, name, {Outcome.HELD: quiet}, now)
-
-
-async def _let_go(
-    connection: AsyncConnection, name: str, silences: Sequence[Silence], now: datetime
-) -> None:
-    turned: dict[Outcome, list[str]] = {}
-    for row in await connection.execute(_HELD, {"destination": name, "most": _LOOKED_AT}):
-        alert = read_alert(row.body)
-        if silenced_by(alert, silences, now):
-            continue
-        held = Held(row.key, row.revision, row.told)
-        outcome = released(held, row.newest, is_over=alert.state.is_over)
-        turned.setdefault(outcome, []).append(row.key)
-    await _turn(connection, name, turned, now)
-
-
-async def _turn(
-    connection: AsyncConnection, name: str, turned: Mapping[Outcome, list[str]], now: datetime
-) -> None:
-    for outcome, keys in turned.items():
-        values = {"destination": name, "state": outcome, "keys": keys, "now": now}
-        await connection.execute(_TURN, values)
+def _disabled(to: Addressee, detail: str, now: datetime) -> Entry:
+    said = {"detail": detail}
+    return Entry(at=now, by=None, action="destination-disabled", subject=to.name, detail=said)

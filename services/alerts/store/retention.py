@@ -22,8 +22,12 @@ _OLD: Final = {
     "ticks": _JUDGED_LONG_AGO.format(table="ticks"),
     "remarks": _JUDGED_LONG_AGO.format(table="remarks"),
     "counted": _LONG_AGO.format(table="counted", column="counted_at", done="true"),
-    "deliveries": _LONG_AGO.format(table="deliveries", column="since", done="state <> 'pending'"),
+    "deliveries": _LONG_AGO.format(
+        table="deliveries", column="since", done="state NOT IN ('pending', 'held')"
+    ),
     "changes": _LONG_AGO.format(table="changes", column="at", done="published"),
+    "audit": _LONG_AGO.format(table="audit", column="at", done="true"),
+    "silences": _LONG_AGO.format(table="silences", column="ends_at", done="true"),
 }
 
 

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from services.alerts.domain.deliveries import Addressee, Disabled, Outcome
-from services.alerts.metrics import DELIVERIES, DISABLED
+from services.alerts.metrics import DEAD_LETTERS, DELIVERIES, DISABLED
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.couriers import Courier
 from services.alerts.worker.turns import Clock, take_turns
@@ -26,18 +26,21 @@ class Delivering:
         self.health = Health()
         self.fault: str | None = None
         self.disabled: Disabled | None = None
+        self.dead = 0
 
     @property
     def name(self) -> str:
         return self.to.name
 
     def why_not_told(self) -> str | None:
-        """Since when it is disabled, or what the last try failed by, or None."""
-        if self.disabled is None:
-            return self.fault
-        since = self.disabled.at.isoformat(timespec="seconds")
-        back = f"POST /v1/destinations/{self.name}/enable"
-        return f"disabled since {since}: {self.disabled.detail}; {back} when it is mended"
+        """Since when it is disabled, else what the last try failed by and what was given up."""
+        if self.disabled is not None:
+            since = self.disabled.at.isoformat(timespec="seconds")
+            back = f"POST /v1/destinations/{self.name}/enable"
+            return f"disabled since {since}: {self.disabled.detail}; {back} when it is mended"
+        where = f"/v1/destinations/{self.name}/dead-letters"
+        dead = f"{self.dead} given up: {where}" if self.dead else None
+        return "; ".join(filter(None, (self.fault, dead))) or None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until stopped."""
@@ -64,14 +67,16 @@ class Delivering:
                     revision=one.revision, detail=step.detail,
                 )  # fmt: skip
         self._note(settled[-1][1].detail)
-        if any(step.gone for _, step in settled):
+        if any(step.gone or step.outcome is Outcome.DEAD for _, step in settled):
             await self._look()
         return len(claimed) == self.courier.most
 
     async def _look(self) -> None:
         """Nothing is due, or the destination is disabled, by us or by another process."""
-        before, self.disabled = self.disabled, await self._outbox.disabled(self.to)
+        before = self.disabled
+        self.disabled, self.dead = await self._outbox.standing(self.to)
         DISABLED.labels(self.name).set(self.disabled is not None)
+        DEAD_LETTERS.labels(self.name).set(self.dead)
         if self.disabled is not None and before is None:
             _log.error("destination disabled", destination=self.name, detail=self.disabled.detail)
         if self.disabled is None and before is not None:
