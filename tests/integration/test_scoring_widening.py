@@ -99,6 +99,16 @@ async def test_each_interval_is_widened_by_what_its_answers_crowd(
         assert group["interval"] == pytest.approx(score_of(tally(group), NPS, deff=deff).interval)
 
 
+async def test_years_without_answers_widen_nothing(client: httpx.AsyncClient) -> None:
+    for by in ({}, {"by": "region"}):
+        week = await get(client, "/v1/scores", metric="nps", window="7d", **by)
+        years = await get(client, "/v1/scores", metric="nps", from_="1975-01-01T00:00:00Z", **by)
+
+        for one, other in zip(week["groups"], years["groups"], strict=True):
+            assert other["design_effect"] == pytest.approx(one["design_effect"])
+            assert other["interval"] == pytest.approx(one["interval"])
+
+
 async def test_a_cluster_that_the_question_names_widens_nothing(
     client: httpx.AsyncClient, alike: Alikeness
 ) -> None:

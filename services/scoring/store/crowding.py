@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,14 +16,21 @@ from services.scoring.domain.clusters import design_effect
 from services.scoring.domain.questions import Question
 from services.scoring.domain.scores import Floats, Ints
 from services.scoring.domain.sheets import Sheet
-from services.scoring.domain.windows import TooManyBuckets, Window, buckets_of
+from services.scoring.domain.windows import (
+    BUCKETS_AT_MOST,
+    TooManyBuckets,
+    Window,
+    buckets_of,
+)
 from services.scoring.store.reader import Reader
 from services.scoring.tables import SUMS
 from shared.programme.scoring import DAY, DIMENSIONS_AT_MOST
 
 _CELLS_AT_MOST: Final = 20_000  # groups times days that are counted one by one
+_DAY: Final = timedelta(days=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _N: Final = " + ".join(f"c.{name}" for name in SUMS[:-2])
-_DAYS: Final = (
+_ANSWERED: Final = (
     f"SELECT c.hour / 24, sum({_N})::bigint FROM counts c WHERE c.series IN"  # noqa: S608
     " (SELECT id FROM series WHERE slice = '' AND metric = $1) GROUP BY 1"
 )
@@ -98,23 +106,41 @@ class Widening:
 
         That is with their answers spread over the days like those of all groups.
         """
-        days = [days_of(window, self.zone) for window in windows]
+        days = [await self._days(connection, question, window) for window in windows]
         if max(map(len, days)) == 1:
             return sizes.astype(float)
         flat = [day for pieces in days for day in pieces]
+        lengths = np.array([max(1, round((day.end - day.start) / _DAY)) for day in flat])[:, None]
         starts = np.cumsum([0, *map(len, days[:-1])])
         if len(flat) * len(sheet.segments) <= _CELLS_AT_MOST:
             only = sheet.segments if question.by else None
             daily = await self.reader.groups(connection, question, flat, only=only)
             n = _aligned(daily, sheet, len(flat))
-            return _crowd(np.add.reduceat(n * n, starts, axis=0), sizes)
+            shared = np.add.reduceat(n * (n - 1) / lengths, starts, axis=0)
+            counted: Floats = 1 + shared / np.maximum(sizes, 1)
+            return counted
         whole = await self.reader.groups(connection, replace(question, by=()), flat)
         n = whole.tallies_over_time(len(flat)).n[:, 0]
-        pairs = np.add.reduceat(n * (n - 1), starts)
+        pairs = np.add.reduceat(n * (n - 1) / lengths[:, 0], starts)
         total = np.add.reduceat(n, starts)
-        shared = pairs / np.maximum(total * (total - 1), 1)
-        found: Floats = 1 + np.maximum(sizes - 1, 0) * shared[:, None]
+        likely = pairs / np.maximum(total * (total - 1), 1)
+        found: Floats = 1 + np.maximum(sizes - 1, 0) * likely[:, None]
         return found
+
+    async def _days(
+        self, connection: asyncpg.Connection, question: Question, window: Window
+    ) -> list[Window]:
+        """Of a window of thousands of days only the time in which anybody answered is cut."""
+        if question.on_event or window.end - window.start <= BUCKETS_AT_MOST * _DAY:
+            return days_of(window, self.zone)
+        days = [_EPOCH + day * _DAY for day in await answered_by_day(connection, question.metric)]
+        among = [day for day in days if window.start - _DAY < day < window.end]
+        if not among:
+            return [window]
+        first, after = max(window.start, min(among)), min(window.end, max(among) + _DAY)
+        ends = Window(window.start, first), Window(after, window.end)
+        before, behind = ([one] if one.start < one.end else [] for one in ends)
+        return [*before, *days_of(Window(first, after), self.zone), *behind]
 
     async def _by(
         self,
@@ -140,11 +166,14 @@ class Widening:
 
 async def answered_by_day(connection: asyncpg.Connection, metric: str) -> dict[int, int]:
     """How many answers the metric has on each day since 1970, UTC."""
-    return {row[0]: row[1] for row in await connection.fetch(_DAYS, metric) if row[1]}
+    return {row[0]: row[1] for row in await connection.fetch(_ANSWERED, metric) if row[1]}
 
 
 def days_of(window: Window, zone: ZoneInfo) -> list[Window]:
-    """The window's days, from a whole hour on; weeks or months where it has thousands."""
+    """The window's days, from a whole hour on; weeks or months where it has thousands.
+
+    Answers of a week or month are then taken to be spread over its days.
+    """
     for bucket in ("1d", "1w", "1mo"):
         with suppress(TooManyBuckets):
             edges = [one.start for one in buckets_of(window, bucket, zone)[1:]]
