@@ -140,11 +140,10 @@ async def test_a_slow_reader_is_told_what_is_so_when_it_reads_on(
 ) -> None:
     monkeypatch.setattr(live, "EVERY_S", 0.0)
     with stage.topics.follow(QUESTION, "24h") as topic:
-        await topic.refresh()
-        told = topic.last
+        told = (await topic.refresh()).last
         for number in range(3):
             await stage.answer(f"r-1{number}", 9, "EU", stage.now)
             await topic.refresh()
-        news = topic.news(told)
+        news = topic.state.news(told)
 
     assert [(one.segment, one.n) for one in news] == [({"region": "EU"}, 4)]

@@ -7,10 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from services.scoring.api import coverage, reasons, told, trend
+from services.scoring.api import coverage, live, reasons, told, trend
 from services.scoring.api import scores as scores_api
+from services.scoring.api.reading import Reading
+from services.scoring.domain.questions import Question
+from services.scoring.store.reader import Reader
 from shared.db import open_engine
-from tests.support.scoring_api import build_client, fill, get
+from tests.support.scoring import LAYOUT
+from tests.support.scoring_api import NOW, build_client, fill, get
 
 BY = {"metric": "nps", "by": "region"}
 DONE = [
@@ -55,5 +59,23 @@ async def test_groups_are_told_beside_the_loop(
     monkeypatch.setattr(owner, name, watched(getattr(owner, name), threads))
     reply = await get(client, f"/v1/{path}", **query)
     assert reply["groups"]
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first", "resumed"])
+async def test_followed_groups_are_compared_beside_the_loop(
+    filled: str, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    threads: set[int] = set()
+    async with open_engine(filled, schema="scoring") as engine:
+        reading = Reading(Reader(engine), LAYOUT.paths, "UTC", lambda: NOW, lambda: 0.0)
+        topic = live.Topic(reading, Question("nps", by=("region",)), "24h")
+        state = await topic.refresh() if again else live.State()
+        monkeypatch.setattr(live, "_hash", watched(live._hash, threads))  # noqa: SLF001
+        if again:
+            assert await topic.differences(state, NOW, state.digest) == []
+        else:
+            assert (await topic.refresh()).last > 1
     assert threads
     assert threading.get_ident() not in threads

@@ -1,7 +1,8 @@
 """What is followed live: one topic a question, read once a second for all who follow it.
 
 A topic keeps each group's last change with a number, so a reader only remembers up to which
-number it was told: whoever reads slowly misses changes in between, and holds up nothing.
+number it was told: whoever reads slowly misses changes in between, and holds up nothing. Thousands
+of groups are compared in a thread.
 """
 
 import asyncio
@@ -36,57 +37,68 @@ class Entry(NamedTuple):
     pulse: Pulse
 
 
+@dataclass(frozen=True, eq=False)
+class State:
+    """The groups as they were when last read. Nothing here is ever changed."""
+
+    as_of: datetime | None = None
+    digest: int = 0  # of all groups that have answers, the same in every process
+    last: int = 0  # the number of the last change
+    entries: dict[Segment, Entry] = field(default_factory=dict)  # the last change last
+
+    def news(self, told: int) -> list[Pulse]:
+        """What changed after the change with this number, the oldest first."""
+        newer = takewhile(lambda entry: entry.number > told, reversed(self.entries.values()))
+        return [entry.pulse for entry in newer][::-1]
+
+
 @dataclass
 class Topic:
-    """The groups of a question in a rolling window, as they were when last read."""
+    """A question in a rolling window, and the state that its readers share."""
 
     reading: Reading
     question: Question
     window: str
-    as_of: datetime | None = None
-    digest: int = 0  # of all groups that have answers, the same in every process
-    last: int = 0  # the number of the last change
+    state: State = field(default_factory=State)
     readers: int = 0
-    _entries: dict[Segment, Entry] = field(default_factory=dict)  # the last change last
     _read_at: float = float("-inf")
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> State:
         """Read it, unless somebody did within the last second. Raises Unavailable."""
         clock = asyncio.get_running_loop().time
         async with self._lock:
-            if clock() - self._read_at < EVERY_S * 0.9:
-                return
-            now = self.reading.now()
-            sheet, figures = await self._read(now)
-            self._update(now, sheet, figures)
-            self._read_at = clock()
+            if clock() - self._read_at >= EVERY_S * 0.9:
+                now = self.reading.now()
+                sheet, figures = await self._read(now)
+                self.state = await asyncio.to_thread(self._next, now, sheet, figures)
+                self._read_at = clock()
+            return self.state
 
-    def news(self, told: int) -> list[Pulse]:
-        """What changed after the change with this number, the oldest first."""
-        newer = takewhile(lambda entry: entry.number > told, reversed(self._entries.values()))
-        return [entry.pulse for entry in newer][::-1]
-
-    def all(self) -> list[Pulse]:
+    def all(self, state: State) -> list[Pulse]:
         """Every group, but those that nobody is left in."""
-        entries = self._entries.values()
+        entries = state.entries.values()
         return [one.pulse for one in entries if one.mark[0] or not self.question.by]
 
-    async def differences(self, since: datetime, digest: int) -> list[Pulse] | None:
+    async def differences(self, state: State, since: datetime, digest: int) -> list[Pulse] | None:
         """What differs from what was told until then, given the digest that it had.
 
         None where answers that came late have changed since what was so then.
         """
         sheet, figures = await self._read(since)
-        marks = dict(_marks(sheet, figures))
-        if _digest(marks) != digest:
-            return None
-        gone = [key for key, mark in marks.items() if mark[0] and key not in self._entries]
-        entries = self._entries.items()
-        return [
-            *(self._pulse(self.as_of or since, key, None, 0) for key in gone),
-            *(one.pulse for key, one in entries if one.mark != marks.get(key, _NOBODY)),
-        ]
+
+        def differing() -> list[Pulse] | None:
+            marks = dict(_marks(sheet, figures))
+            if _digest(marks) != digest:
+                return None
+            gone = [one for one, mark in marks.items() if mark[0] and one not in state.entries]
+            entries = state.entries.items()
+            return [
+                *(self._pulse(state.as_of or since, one, None, 0) for one in gone),
+                *(one.pulse for key, one in entries if one.mark != marks.get(key, _NOBODY)),
+            ]
+
+        return await asyncio.to_thread(differing)
 
     async def _read(self, at: datetime) -> tuple[Sheet, Figures]:
         window = Window(at - NAMED[self.window], at)
@@ -96,25 +108,24 @@ class Topic:
             effects = await widening.effects(connection, self.question, [window], sheet)
         return sheet, figures_of(sheet.tallies(0), main_scale(self.question.metric), effects[0])
 
-    def _update(self, now: datetime, sheet: Sheet, figures: Figures) -> None:
-        self.as_of = now
-        seen: set[Segment] = set()
-        for place, (segment, mark) in enumerate(_marks(sheet, figures)):
-            seen.add(segment)
-            known = self._entries.get(segment)
-            if known is None or known.mark != mark:
-                self._change(segment, mark, self._pulse(now, segment, figures, place))
-        gone = [one for one, known in self._entries.items() if known.mark[0] and one not in seen]
-        for segment in gone:
-            self._change(segment, _NOBODY, self._pulse(now, segment, None, 0))
-
-    def _change(self, segment: Segment, mark: Mark, pulse: Pulse) -> None:
-        known = self._entries.pop(segment, None)
-        if known is not None:
-            self.digest -= _hash(segment, known.mark)
-        self.digest = (self.digest + _hash(segment, mark)) % 2**64
-        self.last += 1
-        self._entries[segment] = Entry(self.last, mark, pulse)
+    def _next(self, now: datetime, sheet: Sheet, figures: Figures) -> State:
+        """What is so now; runs in a thread."""
+        entries, digest, last = dict(self.state.entries), self.state.digest, self.state.last
+        places = {one: place for place, one in enumerate(sheet.segments)}
+        marks = dict(_marks(sheet, figures))
+        gone = [one for one, known in entries.items() if known.mark[0] and one not in marks]
+        for segment, mark in [*marks.items(), *((one, _NOBODY) for one in gone)]:
+            known = entries.get(segment)
+            if known is not None:
+                if known.mark == mark:
+                    continue
+                digest -= _hash(segment, entries.pop(segment).mark)
+            digest += _hash(segment, mark)
+            last += 1
+            place = places.get(segment)
+            pulse = self._pulse(now, segment, None if place is None else figures, place or 0)
+            entries[segment] = Entry(last, mark, pulse)
+        return State(now, digest % 2**64, last, entries)
 
     def _pulse(self, now: datetime, segment: Segment, figures: Figures | None, place: int) -> Pulse:
         n = 0 if figures is None else int(figures.n[place])

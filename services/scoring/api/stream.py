@@ -19,7 +19,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 
 from services.scoring.api.asked import check_survey
-from services.scoring.api.live import EVERY_S, Topic, Topics
+from services.scoring.api.live import EVERY_S, State, Topic, Topics
 from services.scoring.api.parameters import Cut, MetricName, read_by
 from services.scoring.api.reading import Reading
 from services.scoring.api.shapes import Pulse
@@ -31,6 +31,7 @@ from shared.web.schemas import replies
 
 READERS_AT_MOST: Final = 100
 _SILENCE_S: Final = 15.0
+_BREATH: Final = 100  # events
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_YEAR: Final = 1971  # the window before it begins after 1970 too
 _ID: Final = re.compile(r"([0-9]{1,16})-([0-9a-f]{16})")
@@ -95,12 +96,15 @@ async def events(topic: Topic, since: str | None, closing: asyncio.Event) -> Asy
         news: Sequence[Pulse] = ()
         afresh, place = False, ""
         with suppress(Unavailable):
-            news, afresh = await _news(topic, told, since)
-            told, place = topic.last, _id(topic)
+            state = await topic.refresh()
+            news, afresh = await _news(topic, state, told, since)
+            told, place = state.last, _id(state)
         if afresh:
             yield b"event: reset\ndata: {}\n\n"
-        for text in _written(news, place):
+        for number, text in enumerate(_written(news, place), 1):
             yield text
+            if not number % _BREATH:
+                await asyncio.sleep(0)  # who reads fast would not let others have their turn
         silent_s = 0.0 if news else silent_s + EVERY_S
         if silent_s >= _SILENCE_S:
             silent_s = 0.0
@@ -108,14 +112,15 @@ async def events(topic: Topic, since: str | None, closing: asyncio.Event) -> Asy
         await _pause(closing)
 
 
-async def _news(topic: Topic, told: int | None, since: str | None) -> tuple[Sequence[Pulse], bool]:
+async def _news(
+    topic: Topic, state: State, told: int | None, since: str | None
+) -> tuple[Sequence[Pulse], bool]:
     """What the reader has not been told, and whether it has to forget what it was."""
-    await topic.refresh()
     if told is not None:
-        return topic.news(told), False
+        return state.news(told), False
     place = _place(since)
-    found = None if place is None else await topic.differences(*place)
-    return (topic.all(), since is not None) if found is None else (found, False)
+    found = None if place is None else await topic.differences(state, *place)
+    return (topic.all(state), since is not None) if found is None else (found, False)
 
 
 async def _pause(closing: asyncio.Event) -> None:
@@ -131,10 +136,10 @@ def _written(news: Sequence[Pulse], place: str) -> Iterator[bytes]:
         yield b"event: score\nid: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
-def _id(topic: Topic) -> str:
+def _id(state: State) -> str:
     """When the topic was read, and what was so then."""
-    passed = (topic.as_of or _EPOCH) - _EPOCH
-    return f"{passed // timedelta(microseconds=1)}-{topic.digest:016x}"
+    passed = (state.as_of or _EPOCH) - _EPOCH
+    return f"{passed // timedelta(microseconds=1)}-{state.digest:016x}"
 
 
 def _place(text: str | None) -> Place | None:
