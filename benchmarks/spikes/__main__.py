@@ -38,7 +38,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no test {', '.join(unknown)}; there are {', '.join(TESTS)}")
     plan = Plan(full=asked.full, seeds=tuple(asked.seeds))
-    missed = 0
+    missed: list[str] = []
     began = time.monotonic()
     for name, rows in run(asked.tests or list(TESTS), plan):
         text = f"{to_table(rows)}\n"
@@ -46,8 +46,8 @@ def main() -> int:
         print(f"== {TESTS[name].title} ({took:.0f} s so far)\n\n{text}", flush=True)
         if asked.write is not None:
             write_between(asked.write, name, text)
-        missed += sum(row.verdict is Verdict.MISSED for row in rows)
-    print(f"{missed} bars missed beyond noise")
+        missed += [f"{name}, {row.what}" for row in rows if row.verdict is Verdict.MISSED]
+    print(f"{len(missed)} bars missed beyond noise", *missed, sep="\n- ")
     return 0
 
 

@@ -1,7 +1,10 @@
 """The tests by name."""
 
+from benchmarks.spikes.causes import T9
+from benchmarks.spikes.costs import T10
 from benchmarks.spikes.delays import T1, T2
 from benchmarks.spikes.histories import T5
+from benchmarks.spikes.lateness import T7
 from benchmarks.spikes.lives import T8
 from benchmarks.spikes.promise import T3, T4
 from benchmarks.spikes.rows import Test
@@ -14,5 +17,8 @@ TESTS: dict[str, Test] = {
     "T4": T4,
     "T5": T5,
     "T6": T6,
+    "T7": T7,
     "T8": T8,
+    "T9": T9,
+    "T10": T10,
 }

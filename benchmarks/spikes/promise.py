@@ -73,7 +73,7 @@ def tally(name: str, seed: int, size: Size, *, rivals: bool) -> Tally:
 def _parts(recipes: dict[str, Recipe], plan: Plan, number_of_seeds: int) -> list[Part]:
     seeds = plan.seeds or SEEDS[: number_of_seeds if plan.full else 1]
     return [
-        partial(tally, name, seed, _size(plan), rivals=seed == seeds[0])
+        partial(tally, name, seed, _size(plan), rivals=plan.full and seed == seeds[0])
         for name in recipes
         for seed in seeds
     ]
