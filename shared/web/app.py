@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.dependencies.models import Dependant
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic.fields import FieldInfo
+from starlette.datastructures import QueryParams
 
 from shared.cloudevents import media_type
 from shared.errors import FieldFault, Invalid, UnsupportedMedia, unknown_name
@@ -66,14 +67,16 @@ def json_response(body: Any, status: int = 200) -> Response:
 async def refuse_unknown_query(request: Request) -> None:
     """422 for a misspelt parameter: one that is ignored answers another question.
 
-    Likewise for a zero character in a parameter or the path, which no database takes.
+    Likewise for one that is told twice where one value is taken, and for a zero character in a
+    parameter or the path, which no database takes.
     """
     route = request.scope.get("route")
     dependant = getattr(route, "dependant", None)
     if dependant is None or not (request.query_params or request.path_params):
         return
-    known = _query_names(dependant)
+    known = problems.query_parameters(dependant)
     faults = [unknown_name(name, name, known) for name in request.query_params if name not in known]
+    faults += _told_twice(request.query_params, known)
     texts = [*request.query_params.multi_items(), *request.path_params.items()]
     accepted = "a text without zero characters"
     faults += [FieldFault(n, "out-of-range", None, accepted) for n, t in texts if "\0" in str(t)]
@@ -92,11 +95,19 @@ async def refuse_other_media(request: Request) -> None:
         raise UnsupportedMedia(f"{said} is not taken here; accepted: application/json")
 
 
-def _query_names(dependant: Dependant) -> set[str]:
-    names = {param.alias for param in dependant.query_params}
-    for inner in dependant.dependencies:
-        names |= _query_names(inner)
-    return names
+def _told_twice(query: QueryParams, known: Mapping[str, FieldInfo]) -> list[FieldFault]:
+    """Of two values the last would be taken, and the first ignored."""
+    several = {name: query.getlist(name) for name in query if name in known}
+    return [
+        FieldFault(name, "out-of-range", ", ".join(values), "one value, told once")
+        for name, values in several.items()
+        if len(values) > 1 and not _takes_several(known[name])
+    ]
+
+
+def _takes_several(parameter: FieldInfo) -> bool:
+    kinds = (parameter.annotation, *get_args(parameter.annotation))
+    return any(get_origin(kind) is list for kind in kinds)
 
 
 def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIRouter:

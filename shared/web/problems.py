@@ -1,14 +1,16 @@
 """Errors as RFC 9457, whoever raised them."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
+from pydantic.fields import FieldInfo
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -55,7 +57,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return problem_response(from_validation(error.errors(), _body_names(request)))
+        parameters = query_parameters(getattr(request.scope.get("route"), "dependant", None))
+        told = {name: one.description or "" for name, one in parameters.items()}
+        return problem_response(from_validation(error.errors(), _body_names(request), told))
 
     @app.exception_handler(UnicodeEncodeError)
     async def no_text(_: Request, error: UnicodeEncodeError) -> Response:
@@ -98,18 +102,34 @@ def _body_names(request: Request) -> set[str]:
     return {name for model in models for name in getattr(model, "model_fields", ())}
 
 
-def from_validation(errors: Sequence[Any], known: Collection[str] = ()) -> EarshotError:
-    """Turn pydantic's findings into ours; `known` are the names that the body may hold."""
+def query_parameters(dependant: Dependant | None) -> dict[str, FieldInfo]:
+    """The query parameters of a route, by name."""
+    if dependant is None:
+        return {}
+    found = {param.alias: param.field_info for param in dependant.query_params}
+    for inner in dependant.dependencies:
+        found |= query_parameters(inner)
+    return found
+
+
+def from_validation(
+    errors: Sequence[Any], known: Collection[str], told: Mapping[str, str]
+) -> EarshotError:
+    """Turn pydantic's findings into ours.
+
+    `known` are the names that the body may hold; `told` is what is said of query parameters.
+    """
     if any(error["type"] == "json_invalid" for error in errors):
         return BadJson("the body is not JSON")
-    return Invalid.of([_fault(error, known) for error in errors])
+    return Invalid.of([_fault(error, known, told) for error in errors])
 
 
-def _fault(error: Any, known: Collection[str]) -> FieldFault:
+def _fault(error: Any, known: Collection[str], told: Mapping[str, str]) -> FieldFault:
     location = [str(part) for part in error["loc"] if part not in _SOURCES]
     name, kind = ".".join(location) or "body", str(error["type"])
     if kind == "missing":
-        return FieldFault(name, "missing-field", None, "a value is needed")
+        said = told.get(name) if error["loc"][0] == "query" else None
+        return FieldFault(name, "missing-field", None, said or "a value is needed")
     if kind == "extra_forbidden":
         return unknown_name(name, location[-1], known)
     code = "out-of-range" if any(word in kind for word in _RANGES) else "wrong-type"

@@ -35,8 +35,11 @@ def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.Asyn
     router = APIRouter()
 
     @router.get("/v1/things")
-    async def things(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> dict[str, int]:
-        return {"limit": limit}
+    async def things(
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        tag: Annotated[list[str] | None, Query()] = None,
+    ) -> dict[str, int]:
+        return {"limit": limit, "tags": len(tag or ())}
 
     @router.get("/v1/closed", dependencies=[Depends(require_scope("scores:read"))])
     async def closed() -> dict[str, str]:

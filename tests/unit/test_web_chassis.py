@@ -53,6 +53,22 @@ async def test_an_unknown_parameter_is_refused_with_the_nearest_known() -> None:
     assert reply.json()["errors"][0]["accepted"] == "did you mean limit?"
 
 
+async def test_a_parameter_told_twice_is_refused_where_one_value_is_taken() -> None:
+    twice = await build().get("/v1/things?limit=3&limit=4")
+    several = await build().get("/v1/things?tag=a&tag=b")
+
+    assert twice.status_code == 422
+    assert twice.json()["errors"] == [
+        {
+            "field": "limit",
+            "code": "out-of-range",
+            "value": "3, 4",
+            "accepted": "one value, told once",
+        }
+    ]
+    assert several.status_code == 200
+
+
 @pytest.mark.parametrize("value", ["0", "501", "many"])
 async def test_a_parameter_out_of_range_is_refused(value: str) -> None:
     reply = await build().get(f"/v1/things?limit={value}")
