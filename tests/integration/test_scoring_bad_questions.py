@@ -34,7 +34,9 @@ async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize(
     ("path", "query", "field", "told"),
     [
-        ("/v1/scores", {}, "metric", ""),
+        ("/v1/scores", {}, "metric", "nps, csat, ces"),
+        ("/v1/scores", {"metric": ["nps", "csat"]}, "metric", "one value"),
+        ("/v1/scores", {"metric": "nps", "by": ["region", "channel"]}, "by", "one value"),
         ("/v1/scores", {"metric": "stars"}, "metric", "nps, csat, ces"),
         ("/v1/scores", {"metric": "nps", "by": "regions"}, "by", "region"),
         ("/v1/scores", {"metric": "nps", "by": "colour"}, "by", "channel, product, region"),
@@ -94,7 +96,8 @@ async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
             "page before",
         ),
         ("/v1/scores", {"metric": "nps", "cursor": cursor(AT, 1, 1)}, "cursor", "page before"),
-        ("/v1/scores", {"metric": "nps", "as_of": "0001-01-01T00:00:00Z"}, "to", "1971"),
+        ("/v1/scores", {"metric": "nps", "as_of": "0001-01-01T00:00:00Z"}, "as_of", "1971"),
+        ("/v1/scores", {"metric": "nps", "to": "9999-01-01T00:00:00Z"}, "to", "2199"),
         ("/v1/segments", {"metric": "nps"}, "metric", ""),
         ("/v1/segments", {"limit": "-1"}, "limit", ""),
         ("/v1/responses", {"metric": "stars"}, "metric", "nps, csat, ces"),

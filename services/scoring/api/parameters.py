@@ -15,6 +15,7 @@ from shared.segments import clean_value
 
 DEFAULT_WINDOW = "30d"
 LONGEST = timedelta(days=36_600)
+_METRICS = ", ".join(METRIC_NAMES)
 _MOMENT = "an RFC 3339 time with offset, from 1971 to 2199"
 
 
@@ -29,11 +30,11 @@ Moment = Annotated[AwareDatetime | None, BeforeValidator(_plus)]
 def read_metric(name: str | None) -> str | None:
     """A metric's name. Raises Invalid that lists them."""
     if name is not None and name not in METRIC_NAMES:
-        raise Invalid.of([FieldFault("metric", "out-of-range", name, ", ".join(METRIC_NAMES))])
+        raise Invalid.of([FieldFault("metric", "out-of-range", name, _METRICS)])
     return name
 
 
-def needed_metric(metric: Annotated[str, Query(description="nps, csat or ces")]) -> str:
+def needed_metric(metric: Annotated[str, Query(description=_METRICS)]) -> str:
     """The parameter `metric`, which must be told."""
     return read_metric(metric) or metric
 
@@ -61,7 +62,7 @@ class Span:
             text = f"{self.window} with from or to"
             raise Invalid.of([FieldFault("window", "out-of-range", text, "window, or from and to")])
         end = self.to or self.as_of or now
-        _check("to", end)
+        _check("as_of" if self.to is None else "to", end)
         start = self.from_ or end - NAMED[self.window or DEFAULT_WINDOW]
         _check("from", start)
         if start >= end:
