@@ -88,7 +88,7 @@ async def test_a_stream_tells_what_is_and_then_what_changes(fresh_database_url: 
     assert [(one["n"], one["score"]) for one in data] == [(1, 100.0), (2, 0.0)]
     assert set(data[0]) == {
         "metric", "survey", "window", "segment", "n", "score", "interval", "sufficient",
-        "as_of",
+        "as_of", "behind_s",
     }  # fmt: skip
     assert rest == []
 

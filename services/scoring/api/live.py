@@ -139,6 +139,7 @@ class Topic:
             interval=None if figures is None else interval_of(figures, place),
             sufficient=n >= self.reading.sufficient,
             as_of=now,
+            behind_s=self.reading.behind(),
         )
 
 

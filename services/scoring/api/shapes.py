@@ -187,3 +187,4 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval | None
     sufficient: bool
     as_of: datetime
+    behind_s: float
