@@ -37,6 +37,11 @@ class Pair:
         return alert
 
     @property
+    def opened_at(self) -> datetime:
+        """When the later of both opened."""
+        return max(alert.opened_at for alert in (self.real, self.again) if alert is not None)
+
+    @property
     def fate(self) -> Fate:
         if self.real is None:
             return Fate.NEW
