@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,10 +12,14 @@ from services.scoring.api import coverage, live, reasons, told, trend
 from services.scoring.api import scores as scores_api
 from services.scoring.api.reading import Reading
 from services.scoring.domain.questions import Question
+from services.scoring.domain.sheets import Tabulation
+from services.scoring.domain.windows import Window
+from services.scoring.store.columns import Columns
 from services.scoring.store.reader import Reader
 from shared.db import open_engine
-from tests.support.scoring import LAYOUT
+from tests.support.scoring import LAYOUT, START
 from tests.support.scoring_api import NOW, build_client, fill, get
+from tests.support.scoring_columns import fill as fill_columns
 
 BY = {"metric": "nps", "by": "region"}
 DONE = [
@@ -77,5 +82,23 @@ async def test_followed_groups_are_compared_beside_the_loop(
             assert await topic.differences(state, NOW, state.digest) == []
         else:
             assert (await topic.refresh()).last > 1
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+@pytest.mark.parametrize("kept", [0, 1_000], ids=["database", "columns"])
+async def test_groups_are_counted_beside_the_loop(
+    filled: str, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    threads: set[int] = set()
+    monkeypatch.setattr(Tabulation, "sheet", watched(Tabulation.sheet, threads))
+    async with open_engine(filled, schema="scoring") as engine:
+        reader = Reader(engine, columns=Columns(kept) if kept else None)
+        if reader.columns is not None:
+            await fill_columns(reader)
+        async with reader.snapshot() as connection:
+            day = [Window(START, START + timedelta(hours=8))]
+            sheet = await reader.groups(connection, Question("nps", by=("region",)), day)
+    assert sheet.n(0).sum() > 1
     assert threads
     assert threading.get_ident() not in threads

@@ -103,7 +103,7 @@ class Tabulation:
         self._places: dict[Segment, int] = {} if question.by else {(): 0}
         self._parts: dict[int, list[tuple[Ints | slice, Ints, Ints]]] = {}
 
-    def add_rows(self, rows: Sequence[Row]) -> None:
+    def add_rows(self, rows: Iterable[Row]) -> None:
         """Add rows of (window, segment, scale, sums)."""
         by_scale: dict[int, list[Row]] = {}
         for row in rows:

@@ -1,9 +1,11 @@
 """Questions answered: whole hours from the running counts, ragged edges from the answers.
 
 All statements of one question share one snapshot, so the parts fit together to the last answer.
+Rows are added up in a thread: there may be as many as there are groups.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 
 import asyncpg
 
@@ -41,17 +43,24 @@ async def read_groups(
     counted = not question.on_event and question.slice in (await read_layout(connection)).slices
     cuts = cut(windows, whole_hours=counted)
     asked = Asked(question, cuts, only if question.by else None)
-    table = Tabulation(question, len(windows))
+    parts: list[Iterator[Row]] = []
     if cuts.hours and cuts.hours[0] < cuts.hours[-1]:
-        table.add_rows(await _from_counts(connection, asked))
+        parts.append(await _from_counts(connection, asked))
     if cuts.edges:
         full = await full_among(connection, question.dimensions, values_at_most)
-        table.add_rows(await _from_answers(connection, asked, full))
-        table.add_rows(await _from_invitations(connection, asked, full))
+        parts.append(await _from_answers(connection, asked, full))
+        parts.append(await _from_invitations(connection, asked, full))
+    return await asyncio.to_thread(_tabulate, question, len(windows), parts)
+
+
+def _tabulate(question: Question, windows: int, parts: Sequence[Iterator[Row]]) -> Sheet:
+    table = Tabulation(question, windows)
+    for rows in parts:
+        table.add_rows(rows)
     return table.sheet()
 
 
-async def _from_counts(connection: asyncpg.Connection, asked: Asked) -> list[Row]:
+async def _from_counts(connection: asyncpg.Connection, asked: Asked) -> Iterator[Row]:
     """Sums by series, which get their names last: names beside each hour take twice the time."""
     told, question, cuts = Arguments(), asked.question, asked.cuts
     place = f"width_bucket(hour, {told.add(cuts.hours, 'int[]')})"
@@ -72,12 +81,14 @@ async def _from_counts(connection: asyncpg.Connection, asked: Asked) -> list[Row
     )
     width = 2 + len(question.by)
     # an even place is the hour between two windows: its edges come from the answers
-    return [
+    return (
         (row[0] // 2, tuple(row[2:width]), row[1], row[width + 2 :]) for row in found if row[0] % 2
-    ]
+    )
 
 
-async def _from_answers(connection: asyncpg.Connection, asked: Asked, full: set[str]) -> list[Row]:
+async def _from_answers(
+    connection: asyncpg.Connection, asked: Asked, full: set[str]
+) -> Iterator[Row]:
     told, question, cuts = Arguments(), asked.question, asked.cuts
     metric = f"a.metric = {told.add(question.metric)}"
     within = "a.answered_at >= e.start AND a.answered_at < e.finish"
@@ -99,15 +110,15 @@ async def _from_answers(connection: asyncpg.Connection, asked: Asked, full: set[
         connection, told, inner, keys, "count(*)", filters(question, told, asked.only)
     )
     lowest = LOWEST[question.metric]
-    return [
+    return (
         (number, tuple(segment), scale, _sums({score - lowest: count}))
         for number, scale, score, *segment, count in found
-    ]
+    )
 
 
 async def _from_invitations(
     connection: asyncpg.Connection, asked: Asked, full: set[str]
-) -> list[Row]:
+) -> Iterator[Row]:
     told, question, cuts = Arguments(), asked.question, asked.cuts
     at = "a.event_at" if question.on_event else "a.invited_at"
     columns = ["e.number", "a.asked_scale AS scale", "a.answered_at"]
@@ -124,10 +135,10 @@ async def _from_invitations(
     found = await grouped(
         connection, told, inner, keys, counted, filters(question, told, asked.only)
     )
-    return [
+    return (
         (number, tuple(segment), scale, _sums({INVITED: invited, ANSWERED: answered}))
         for number, scale, *segment, invited, answered in found
-    ]
+    )
 
 
 def _sums(filled: Mapping[int, int]) -> list[int]:

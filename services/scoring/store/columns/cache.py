@@ -31,7 +31,7 @@ from services.scoring.store.layout import read_layout
 REREAD_AT_MOST: Final = 20_000  # entries, some 0.1 s, which a question may wait for
 CHUNK: Final = 50_000
 LOOSE_AT_MOST: Final = 65_536
-_ALONE: Final = 100_000  # entries from which on a question has a thread
+_ALONE: Final = 100_000  # entries from which on a question without groups has a thread
 _PATIENCE_S: Final = 1_800.0  # half of the time for which it is noted what was touched
 _NONE: Final = Spans.of((), ())
 
@@ -81,7 +81,7 @@ class Columns:
         edges = [ticks(windows[0].start), *(ticks(window.end) for window in windows)]
         if held.start > (-FAR if question.on_event else edges[0]):
             return None
-        if held.size < _ALONE:
+        if not question.by and held.size < _ALONE:
             return count_groups(held, question, edges, only)
         return await asyncio.to_thread(count_groups, held, question, edges, only)
 
