@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from services.alerts.domain.alerts import Alert, State
+from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.domain.estimates import Severity
+from services.alerts.domain.facts import Crossing
 from services.alerts.worker.bodies import posted
+from shared.db import open_engine
 from shared.senders import SendFailed
 from shared.senders.alertmanager import AlertmanagerSender, PostedAlert, label_name
 from tests.support.alertmanager import open_fake, open_real
 from tests.support.alerts import an_alert
+from tests.support.alerts_stage import Stage, fresh
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.tools)])
@@ -63,6 +67,39 @@ async def test_an_alert_fires_stays_one_and_is_resolved(client: httpx.AsyncClien
     await sender.send([told(grown.end(State.RESOLVED, now, now), now)])
 
     assert await shown(client) == []
+
+
+async def test_the_running_destination_shows_one_alert_whatever_explains_it_and_resolves_it(
+    client: httpx.AsyncClient, fresh_database_url: str
+) -> None:
+    async with open_engine(fresh_database_url, schema="alerts") as engine:
+        stage = Stage(engine, client)
+        stage.now = datetime.now(UTC)
+        manager = stage.add("ops", str(client.base_url), "alertmanager")
+        alert = fresh(segment={"region": "EU"}, opened_at=stage.now - timedelta(hours=1))
+        raised = alert.joined_by(
+            Crossing(
+                segment=alert.segment, began_at=alert.began_at, opened_at=alert.opened_at,
+                n=alert.n, rates=alert.detractor_rate,
+            )
+        )  # fmt: skip
+        segment = {"region": "EU", "product": "shoes"}
+        explained = msgspec.structs.replace(raised, segment=segment).revised(stage.now)
+        await stage.tell((raised, Change.OPENED))
+        await manager.turn()
+        await stage.tell((explained, Change.UPDATED))
+        await manager.turn()
+        (firing,) = await shown(client)
+        ended = explained.end(State.RESOLVED, stage.now, stage.now)
+        following = msgspec.structs.replace(raised, id="a-2")
+        await stage.tell((ended, Change.RESOLVED), (following, Change.OPENED))
+        await manager.turn()
+        (left,) = await shown(client)
+
+    assert (firing["labels"]["region"], firing["annotations"]["alert_id"]) == ("EU", "a-1")
+    assert "product" not in firing["labels"]
+    assert firing["annotations"]["segment"] == "region EU, product shoes"
+    assert left["annotations"]["alert_id"] == "a-2"  # of the same segment, and not resolved with it
 
 
 async def test_values_of_any_script_are_taken(client: httpx.AsyncClient) -> None:
