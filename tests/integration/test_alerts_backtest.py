@@ -155,8 +155,8 @@ async def test_other_settings_open_other_alerts(
 ) -> None:
     await play(rig, history())
 
-    fewer = await again(rig.engine, false_alarms_per_week=1e-4)
-    coarse = await again(rig.engine, smallest_rise=0.6)
+    fewer = await again(rig.engine, false_alarms_per_week=0.1)
+    coarse = await again(rig.engine, smallest_rise=0.8)
 
     assert fates(fewer) == [Fate.SAME]
     (pair,) = fewer.pairs
