@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,11 +27,16 @@ QUESTION = Question("nps", by=("region",))
 class Counting(Reader):
     """A reader that counts what it is asked."""
 
-    asked = 0
+    asked = together = most = 0
 
     async def groups(self, *args: Any, **kwargs: Any) -> Sheet:
         type(self).asked += 1
-        return await super().groups(*args, **kwargs)
+        type(self).together += 1
+        type(self).most = max(self.most, self.together)
+        try:
+            return await super().groups(*args, **kwargs)
+        finally:
+            type(self).together -= 1
 
 
 class Stage:
@@ -39,7 +45,7 @@ class Stage:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.now = NOW
-        Counting.asked = 0
+        Counting.asked = Counting.together = Counting.most = 0
         reading = Reading(Counting(engine), LAYOUT.paths, "UTC", lambda: self.now, lambda: 0.0)
         self.topics = Topics(reading)
 
@@ -147,3 +153,16 @@ async def test_a_slow_reader_is_told_what_is_so_when_it_reads_on(
         news = topic.state.news(told)
 
     assert [(one.segment, one.n) for one in news] == [({"region": "EU"}, 4)]
+
+
+async def test_questions_that_are_followed_leave_connections_to_others(stage: Stage) -> None:
+    wheres = [(("channel", str(number)),) for number in range(8)]
+    with ExitStack() as stack:
+        topics = [
+            stack.enter_context(stage.topics.follow(Question("nps", None, (), where), "24h"))
+            for where in wheres
+        ]
+        await asyncio.gather(*(topic.refresh() for topic in topics))
+
+    assert Counting.asked == len(wheres)
+    assert Counting.most == live.READ_AT_ONCE

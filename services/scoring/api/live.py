@@ -24,9 +24,17 @@ from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import NAMED, Window
 
 EVERY_S: Final = 1.0
+READ_AT_ONCE: Final = 2  # topics; each takes one of the pool's connections, which others need too
 
 Mark = tuple[int, float | None]  # n and score: what makes a change
 _NOBODY: Final[Mark] = (0, None)
+
+
+class Seen(NamedTuple):
+    """When, and how far behind the consumer was then."""
+
+    at: datetime
+    behind_s: float
 
 
 class Entry(NamedTuple):
@@ -61,6 +69,7 @@ class Topic:
     window: str
     state: State = field(default_factory=State)
     readers: int = 0
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
     _read_at: float = float("-inf")
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -71,7 +80,8 @@ class Topic:
             if clock() - self._read_at >= EVERY_S * 0.9:
                 now = self.reading.now()
                 sheet, figures = await self._read(now)
-                self.state = await asyncio.to_thread(self._next, now, sheet, figures)
+                seen = Seen(now, self.reading.behind())
+                self.state = await asyncio.to_thread(self._next, seen, sheet, figures)
                 self._read_at = clock()
             return self.state
 
@@ -86,6 +96,7 @@ class Topic:
         None where answers that came late have changed since what was so then.
         """
         sheet, figures = await self._read(since)
+        seen = Seen(state.as_of or since, self.reading.behind())
 
         def differing() -> list[Pulse] | None:
             marks = dict(_marks(sheet, figures))
@@ -94,7 +105,7 @@ class Topic:
             gone = [one for one, mark in marks.items() if mark[0] and one not in state.entries]
             entries = state.entries.items()
             return [
-                *(self._pulse(state.as_of or since, one, None, 0) for one in gone),
+                *(self._pulse(seen, one, None, 0) for one in gone),
                 *(one.pulse for key, one in entries if one.mark != marks.get(key, _NOBODY)),
             ]
 
@@ -102,13 +113,13 @@ class Topic:
 
     async def _read(self, at: datetime) -> tuple[Sheet, Figures]:
         window = Window(at - NAMED[self.window], at)
-        async with self.reading.snapshot() as connection:
+        async with self.turns, self.reading.snapshot() as connection:
             sheet = await self.reading.reader.groups(connection, self.question, [window])
             widening = self.reading.widening
             effects = await widening.effects(connection, self.question, [window], sheet)
         return sheet, figures_of(sheet.tallies(0), main_scale(self.question.metric), effects[0])
 
-    def _next(self, now: datetime, sheet: Sheet, figures: Figures) -> State:
+    def _next(self, seen: Seen, sheet: Sheet, figures: Figures) -> State:
         """What is so now; runs in a thread."""
         entries, digest, last = dict(self.state.entries), self.state.digest, self.state.last
         places = {one: place for place, one in enumerate(sheet.segments)}
@@ -123,11 +134,11 @@ class Topic:
             digest += _hash(segment, mark)
             last += 1
             place = places.get(segment)
-            pulse = self._pulse(now, segment, None if place is None else figures, place or 0)
+            pulse = self._pulse(seen, segment, None if place is None else figures, place or 0)
             entries[segment] = Entry(last, mark, pulse)
-        return State(now, digest % 2**64, last, entries)
+        return State(seen.at, digest % 2**64, last, entries)
 
-    def _pulse(self, now: datetime, segment: Segment, figures: Figures | None, place: int) -> Pulse:
+    def _pulse(self, seen: Seen, segment: Segment, figures: Figures | None, place: int) -> Pulse:
         n = 0 if figures is None else int(figures.n[place])
         return Pulse(
             metric=self.question.metric,
@@ -138,8 +149,8 @@ class Topic:
             score=None if figures is None else number(figures.score[place]),
             interval=None if figures is None else interval_of(figures, place),
             sufficient=n >= self.reading.sufficient,
-            as_of=now,
-            behind_s=self.reading.behind(),
+            as_of=seen.at,
+            behind_s=seen.behind_s,
         )
 
 
@@ -148,6 +159,7 @@ class Topics:
     """The topics that somebody follows."""
 
     reading: Reading
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
     _topics: dict[tuple[Question, str], Topic] = field(default_factory=dict)
 
     @property
@@ -159,7 +171,9 @@ class Topics:
     def follow(self, question: Question, window: str) -> Iterator[Topic]:
         """The topic, shared; it is forgotten when nobody follows it any more."""
         key = question, window
-        topic = self._topics.setdefault(key, Topic(self.reading, question, window))
+        topic = self._topics.setdefault(
+            key, Topic(self.reading, question, window, turns=self._turns)
+        )
         topic.readers += 1
         try:
             yield topic
