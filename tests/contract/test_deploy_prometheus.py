@@ -6,6 +6,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from services.alerts.metrics import REGISTRY as ALERTS
 from services.trigger.metrics import REGISTRY as TRIGGER
 from shared.stream.metrics import StreamMetrics
 from tests.support.tools import ROOT, run_tool, system_tool
@@ -49,7 +50,7 @@ def test_a_rule_names_series_that_are_shown(rule: dict[str, str]) -> None:
     StreamMetrics(registry)
     shown = {
         family.name + ("_total" if family.type == "counter" else "")
-        for each in (registry, TRIGGER)
+        for each in (registry, TRIGGER, ALERTS)
         for family in each.collect()
     }
 
