@@ -8,12 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from shared.db import open_engine
 from shared.programme.metrics import Klass, find_metric
 from tests.support.scoring import START
 from tests.support.scoring_api import VALUES, build_client, fill, get
 from tests.support.scoring_history import segments_of, winners
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def filled(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
     async with open_engine(filled, schema="scoring") as engine:
         opened, _ = build_client(engine)

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from shared.db import open_engine
 from shared.web import encode_cursor
@@ -17,13 +18,16 @@ def cursor(*values: Any) -> str:
     return encode_cursor(values)
 
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
+
+
 @pytest.fixture(scope="module")
 def filled(database_url: str) -> str:
     fill(database_url)
     return database_url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
     async with open_engine(filled, schema="scoring") as engine:
         opened, _ = build_client(engine)

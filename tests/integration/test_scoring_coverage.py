@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from services.scoring.domain.questions import Question
 from services.scoring.domain.windows import Window
@@ -25,6 +26,9 @@ from tests.support.scoring_history import winners
 LIVES = lives(1, events=300)
 
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
+
+
 @pytest.fixture(scope="module")
 def filled(database_url: str) -> str:
     async def work() -> None:
@@ -36,7 +40,7 @@ def filled(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
     async with open_engine(filled, schema="scoring") as engine:
         opened, _ = build_client(engine)

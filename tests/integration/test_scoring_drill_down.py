@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 
 from services.scoring.store import adopt, listing
@@ -14,6 +15,8 @@ from tests.support.scoring import LAYOUT, START, invitation, response
 from tests.support.scoring_api import NOW, VALUES, build_client, fill, get, settle
 from tests.support.scoring_history import segments_of, winners
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
+
 
 @pytest.fixture(scope="module")
 def filled(database_url: str) -> str:
@@ -21,7 +24,7 @@ def filled(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
     async with open_engine(filled, schema="scoring") as engine:
         opened, _ = build_client(engine)
