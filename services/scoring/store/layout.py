@@ -15,8 +15,8 @@ from services.scoring.domain.cells import Layout
 from services.scoring.store.rows import read_truth, sides_of
 
 _CHUNK = 5_000
-_READ = "SELECT paths::text, pairs::text FROM layout"
-_WRITE = "UPDATE layout SET paths = $1::text::jsonb, pairs = $2::text::jsonb"
+_READ = "SELECT paths::text, counted_pairs::text FROM layout"
+_WRITE = "UPDATE layout SET paths = $1::text::jsonb, counted_pairs = $2::text::jsonb"
 _ALL = (
     f"SELECT a.id, {sides_of('a')} FROM answers a"  # noqa: S608
     " WHERE a.id > $1 ORDER BY a.id LIMIT $2"
