@@ -15,16 +15,18 @@ from services.alerts.api import (
     Known,
     build_audit,
     build_destinations,
+    build_promise,
     build_router,
     build_silences,
 )
 from services.alerts.consumer import GROUP, build_decoders, build_handler
 from services.alerts.domain.deliveries import Addressee
-from services.alerts.domain.terms import Policy
+from services.alerts.domain.parts import policy_of
 from services.alerts.metrics import REGISTRY, STREAM
 from services.alerts.settings import AlertsSettings
 from services.alerts.store.alerts import Ways
 from services.alerts.store.outbox import Outbox
+from services.alerts.worker.auditing import Auditing
 from services.alerts.worker.courtroom import Terms
 from services.alerts.worker.delivering import Delivering
 from services.alerts.worker.judge import Judge
@@ -39,7 +41,7 @@ from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import Service
 from shared.programme.loading import load_programme
-from shared.programme.models import AlertPolicy, Programme
+from shared.programme.models import Programme
 from shared.senders import lease_for
 from shared.senders.webhook import open_client
 from shared.stream import Broker, Health, Pipeline, Producer, consume
@@ -59,6 +61,11 @@ class Core:
     engine: AsyncEngine
     clock: CommonClock
     delivering: tuple[Delivering, ...]
+
+    @property
+    def terms(self) -> Terms:
+        lattice = self.programme.segments.lattice
+        return Terms(policy_of(self.programme.alerts), lattice, self.ways, self.clock)
 
     @property
     def addressees(self) -> Mapping[str, Addressee]:
@@ -111,16 +118,6 @@ def build_delivering(
     return build_tellers(programme.alerts.destinations, means, outbox)
 
 
-def policy_of(policy: AlertPolicy) -> Policy:
-    """The operator's numbers as the detector takes them."""
-    return Policy(
-        false_alarms_per_week=policy.false_alarms_per_week,
-        smallest_rise=policy.smallest_rise / 100,
-        evidence_answers=policy.evidence.answers,
-        evidence_detractors=policy.evidence.detractors,
-    )
-
-
 def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
     """The judge of this process; it judges when it is elected."""
 
@@ -129,9 +126,7 @@ def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
         return {home.number: end for home, end in found.items()}
 
     where = Where(GROUP, broker.log, Topic.SCORED_RESPONSES)
-    lattice = core.programme.segments.lattice
-    terms = Terms(policy_of(core.programme.alerts), lattice, core.ways, core.clock)
-    return Judge(core.engine, Lookout(ends, where, settle_s=SETTLE_S), terms)
+    return Judge(core.engine, Lookout(ends, where, settle_s=SETTLE_S), core.terms)
 
 
 def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaSource) -> Service:
@@ -143,13 +138,15 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaS
     judge = build_judge(core, broker, source)
     publishing = Publishing(Outbox(engine), producer)
     retention = Retention(engine, settings.alerts_retention, core.clock)
+    auditing = Auditing(engine, core.terms, core.programme.zone)
 
     async def count(stop: asyncio.Event) -> None:
         await consume(source, pipeline, stop, counting)
 
     tellers = [one.run for one in core.delivering]
     web = build_alerts_web(core, counting, judge, publishing, topics_check(broker, TOPICS))
-    workers = (core.clock.run, count, judge.run, publishing.run, retention.run, *tellers)
+    loops = (count, judge.run, publishing.run, retention.run, auditing.run)
+    workers = (core.clock.run, *loops, *tellers)
     return Service("alerts", web, settings.host, settings.alerts_port, workers)
 
 
@@ -181,6 +178,7 @@ def build_alerts_web(
             build_destinations(core.engine, core.addressees, core.clock),
             build_silences(core.engine, known, core.clock),
             build_audit(core.engine),
+            build_promise(core.engine, core.terms.policy),
         ],
         parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
         registry=registry,

@@ -87,3 +87,26 @@ DELETED = Counter(
     ["table"],
     registry=REGISTRY,
 )
+PROMISED = Gauge(
+    "earshot_alerts_promised_false_alarms_per_week",
+    "False alarms a week that are promised at most, over all streams together.",
+    registry=REGISTRY,
+)
+AUDITED = Gauge(
+    "earshot_alerts_audited_alarms_per_week",
+    "Alarms a week that the last four weeks give by the present settings; kind: all (real rises"
+    " too) or false; bound: estimate, or low and high of the 95 % interval.",
+    ["kind", "bound"],
+    registry=REGISTRY,
+)
+AUDITED_LINE = Gauge(
+    "earshot_alerts_audited_line_alarms_per_week",
+    "The same of one metric and survey, against its part of the promise.",
+    ["metric", "survey", "kind", "bound"],
+    registry=REGISTRY,
+)
+AUDITED_AT = Gauge(
+    "earshot_alerts_audited_timestamp_seconds",
+    "When the newest audit of the promise was made.",
+    registry=REGISTRY,
+)

@@ -5,5 +5,13 @@ from services.alerts.api.asked import Known
 from services.alerts.api.audit import build_audit
 from services.alerts.api.destinations import build_destinations
 from services.alerts.api.silences import build_silences
+from services.alerts.api.trust import build_promise
 
-__all__ = ["Known", "build_audit", "build_destinations", "build_router", "build_silences"]
+__all__ = [
+    "Known",
+    "build_audit",
+    "build_destinations",
+    "build_promise",
+    "build_router",
+    "build_silences",
+]

@@ -18,10 +18,9 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerts.app import policy_of
 from services.alerts.commands.listing import Found, Judged, show, write_json
 from services.alerts.domain.answers import DAY, begin_of, minute_of
-from services.alerts.domain.parts import shared_by
+from services.alerts.domain.parts import policy_of, shared_by
 from services.alerts.domain.rehearsal import pair
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.rehearsing import Setup

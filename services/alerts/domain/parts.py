@@ -1,9 +1,20 @@
-"""How lines share the promise, as time goes by."""
+"""The operator's numbers as the detector takes them, and each line's part of the promise."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from services.alerts.domain.terms import Policy
+from shared.programme.models import AlertPolicy
+
+
+def policy_of(policy: AlertPolicy) -> Policy:
+    """The operator's numbers as the detector takes them."""
+    return Policy(
+        false_alarms_per_week=policy.false_alarms_per_week,
+        smallest_rise=policy.smallest_rise / 100,
+        evidence_answers=policy.evidence.answers,
+        evidence_detractors=policy.evidence.detractors,
+    )
 
 
 def shared_by(policy: Policy, begun_in: Iterable[int]) -> Callable[[int], Policy]:

@@ -3,10 +3,24 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from prometheus_client import Gauge
+
 from services.alerts.domain.alerts import Change
 from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Docket
-from services.alerts.metrics import ENDED, FULL_DIMENSIONS, JUDGED_TO, OPEN, RAISED, STREAMS
+from services.alerts.domain.promise import Audit, Weekly
+from services.alerts.metrics import (
+    AUDITED,
+    AUDITED_AT,
+    AUDITED_LINE,
+    ENDED,
+    FULL_DIMENSIONS,
+    JUDGED_TO,
+    OPEN,
+    PROMISED,
+    RAISED,
+    STREAMS,
+)
 from services.alerts.store.fleet import Fleet
 
 
@@ -42,3 +56,22 @@ def forget_observed() -> None:
 def observe_time(judged_at: datetime) -> None:
     """Show how far event time has come."""
     JUDGED_TO.set(judged_at.timestamp())
+
+
+def observe_audit(audit: Audit) -> None:
+    """Show what came beside what was promised."""
+    PROMISED.set(audit.all.promised_per_week)
+    AUDITED_AT.set(audit.made_at.timestamp())
+    AUDITED_LINE.clear()
+    _show(AUDITED, (), audit.all.alarms_per_week, "all")
+    _show(AUDITED, (), audit.all.false_alarms_per_week, "false")
+    for part in audit.lines:
+        name = (part.metric or "", part.survey or "")
+        _show(AUDITED_LINE, name, part.alarms_per_week, "all")
+        _show(AUDITED_LINE, name, part.false_alarms_per_week, "false")
+
+
+def _show(gauge: Gauge, name: tuple[str, ...], rate: Weekly, kind: str) -> None:
+    low, high = rate.interval
+    for bound, value in (("estimate", rate.value), ("low", low), ("high", high)):
+        gauge.labels(*name, kind, bound).set(value)

@@ -1,0 +1,133 @@
+"""The nightly audit on real PostgreSQL: what came beside what was promised."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.alerts.api import build_promise
+from services.alerts.domain.promise import Standard
+from services.alerts.domain.terms import Policy
+from services.alerts.metrics import REGISTRY
+from services.alerts.store.audits import auditing
+from services.alerts.worker.auditing import Auditing
+from services.alerts.worker.courtroom import Terms
+from shared.db import open_engine
+from shared.keys import KeyFile
+from shared.web import Parts, build_web
+from tests.support.alerts import LATTICE, START, AlertsRig
+from tests.support.alerts_history import SPIKE, history, play
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+@pytest.fixture
+async def engine(fresh_database_url: str) -> AsyncIterator[AsyncEngine]:
+    async with open_engine(fresh_database_url, schema="alerts") as engine:
+        yield engine
+
+
+@pytest.fixture
+def rig(engine: AsyncEngine) -> AlertsRig:
+    return AlertsRig(engine)
+
+
+@pytest.fixture
+async def http(engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
+    web = build_web(
+        "alerts",
+        routers=[build_promise(engine, Policy())],
+        parts=Parts(),
+        registry=CollectorRegistry(),
+        keys=KeyFile(None),
+    )
+    transport = httpx.ASGITransport(app=web)
+    async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as http:
+        yield http
+
+
+def auditor(rig: AlertsRig) -> Auditing:
+    terms = Terms(Policy(), LATTICE, {}, lambda: rig.now)
+    return Auditing(rig.engine, terms, UTC_ZONE)
+
+
+async def made(rig: AlertsRig) -> int:
+    ((number,),) = await rig.rows("SELECT count(*) FROM audits")
+    return int(number)
+
+
+async def test_a_real_spike_is_an_alarm_and_no_false_one(
+    rig: AlertsRig, http: httpx.AsyncClient
+) -> None:
+    await play(rig, history())
+    assert (await http.get("/v1/promise")).json()["audit"] is None
+
+    await auditor(rig).turn()
+
+    said = (await http.get("/v1/promise")).json()
+    audit = said["audit"]
+    assert (said["false_alarms_per_week"], said["smallest_rise"]) == (1.0, 5.0)
+    assert not audit["complete"]
+    assert audit["from"] == audit["warm_from"]
+    whole = audit["all"]
+    assert whole["alarms"] == {"real": 1, "false": 0, "undecided": 0}
+    assert whole["alarms_per_week"]["value"] == pytest.approx(1 / _weeks(audit), rel=0.01)
+    low, high = whole["false_alarms_per_week"]["interval"]
+    assert low == 0
+    assert high == pytest.approx(3.689 / _weeks(audit), rel=0.01)  # Garwood's bound of none
+    assert whole["promise"] == Standard.NOT_REFUTED
+    (line,) = audit["lines"]
+    assert (line["metric"], line["survey"]) == ("nps", "post-delivery")
+    shown = {"kind": "all", "bound": "estimate"}
+    name = "earshot_alerts_audited_alarms_per_week"
+    assert REGISTRY.get_sample_value(name, shown) == whole["alarms_per_week"]["value"]
+    name = "earshot_alerts_promised_false_alarms_per_week"
+    assert REGISTRY.get_sample_value(name) == 1.0
+
+
+async def test_one_process_audits_once_a_night(rig: AlertsRig) -> None:
+    await play(rig, history(until=SPIKE))
+    one, other = auditor(rig), auditor(rig)
+
+    async with auditing(rig.engine) as held:
+        assert held is not None
+        await one.turn()
+        assert await made(rig) == 0  # somebody else is at it
+    await asyncio.gather(one.turn(), other.turn())
+    await one.turn()
+    assert await made(rig) == 1
+
+    rig.now += timedelta(hours=24)
+    await other.turn()
+    assert await made(rig) == 2
+
+
+async def test_nothing_is_audited_before_a_day_was_judged(rig: AlertsRig) -> None:
+    await play(rig, history(until=START + timedelta(hours=20)))
+
+    await auditor(rig).turn()
+
+    assert await made(rig) == 0
+
+
+async def test_one_that_is_stopped_lets_go(rig: AlertsRig) -> None:
+    await play(rig, history(until=SPIKE))
+    one, stop = auditor(rig), asyncio.Event()
+    running = asyncio.create_task(one.run(stop))
+    stop.set()
+    async with asyncio.timeout(5):
+        await running
+
+    await auditor(rig).turn()
+
+    assert await made(rig) == 1
+
+
+def _weeks(audit: dict[str, str]) -> float:
+    span = datetime.fromisoformat(audit["to"]) - datetime.fromisoformat(audit["from"])
+    return span / timedelta(weeks=1)
