@@ -4,18 +4,23 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
-from services.scoring.api import coverage, live, reasons, told, trend
+from services.scoring.api import coverage, live, reasons, told, trend, weights
 from services.scoring.api import scores as scores_api
 from services.scoring.api.reading import Reading
+from services.scoring.domain.alikeness import Alikeness
+from services.scoring.domain.clusters import intraclass
 from services.scoring.domain.questions import Question
 from services.scoring.domain.sheets import Tabulation
 from services.scoring.domain.windows import Window
 from services.scoring.store.columns import Columns
+from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
+from services.scoring.worker import Estimating, alikeness
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, START
 from tests.support.scoring_api import NOW, build_client, fill, get
@@ -25,6 +30,7 @@ BY = {"metric": "nps", "by": "region"}
 DONE = [
     (scores_api, "judge", "scores", BY),
     (told.Teller, "groups", "scores", BY),
+    (weights, "weigh", "scores", BY | {"weight": "product"}),
     (trend.Points, "of", "trend", BY),
     (coverage, "covered", "coverage", {"by": "region"}),
     (reasons, "explained", "reasons", BY),
@@ -100,5 +106,19 @@ async def test_groups_are_counted_beside_the_loop(
             day = [Window(START, START + timedelta(hours=8))]
             sheet = await reader.groups(connection, Question("nps", by=("region",)), day)
     assert sheet.n(0).sum() > 1
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_how_alike_answers_are_is_estimated_beside_the_loop(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    monkeypatch.setattr(alikeness, "intraclass", watched(intraclass, threads))
+    async with open_engine(filled, schema="scoring") as engine:
+        alike = Alikeness(("day", "region"))
+        widening = Widening(Reader(engine), alike, ZoneInfo("UTC"))
+        await Estimating(widening, LAYOUT, lambda: NOW + timedelta(hours=1)).renew()
+    assert {kind for _, _, kind in alike.known} == {"day", "region"}
     assert threads
     assert threading.get_ident() not in threads

@@ -1,6 +1,7 @@
 """The weighted score of each group of a page: `weight=` of `GET /v1/scores`."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from services.scoring.api.reading import Reading
 from services.scoring.api.shapes import WeightedScore
 from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.scores import figures_of
+from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.weighting import strata_of, weigh
 from services.scoring.store.funnel import read_denominators
 from shared.errors import FieldFault, Invalid
@@ -60,8 +62,14 @@ async def read_weighted(
     known = await read_denominators(
         connection, question, asked.window, values_at_most=reading.values_at_most
     )
+    return await asyncio.to_thread(_told, groups, sheet, known)
+
+
+def _told(
+    groups: Sequence[Segment], sheet: Sheet, known: Mapping[Segment, int]
+) -> list[WeightedScore | None]:
     found = weigh(strata_of(groups, sheet.segments, sheet.tallies(0), known), len(groups))
-    figures = figures_of(found.tallies, main_scale(question.metric))
+    figures = figures_of(found.tallies, main_scale(sheet.metric))
     return [
         WeightedScore(
             score=float(figures.score[place]),

@@ -70,7 +70,7 @@ class Estimating:
         if kind in by or slice_key(finer) not in self.layout.slices:
             return None
         sheet = await self._sheet(Question(name, by=finer), [window])
-        return _known([_by_value(sheet, metric)])
+        return await asyncio.to_thread(lambda: _known([_by_value(sheet, metric)]))
 
     async def _by_day(self, question: Question, metric: Metric, window: Window) -> float | None:
         """A few days at a time: thousands of segments in all of them would hold up everybody."""
@@ -84,7 +84,7 @@ class Estimating:
             tallies = sheet.tallies_over_time(len(some))
             flat = Tallies(*(getattr(tallies, one.name).ravel() for one in fields(Tallies)))
             parts.append(cells_of(np.tile(np.array(segment, np.int64), len(some)), flat, metric))
-        return _known(parts)
+        return await asyncio.to_thread(_known, parts)
 
     async def _sheet(self, question: Question, windows: Sequence[Window]) -> Sheet:
         reader = self.widening.reader
