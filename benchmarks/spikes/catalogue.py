@@ -7,10 +7,10 @@ from benchmarks.spikes.histories import T5
 from benchmarks.spikes.lateness import T7
 from benchmarks.spikes.lives import T8
 from benchmarks.spikes.promise import T3, T4
-from benchmarks.spikes.rows import Test
+from benchmarks.spikes.rows import Trial
 from benchmarks.spikes.spikes import T6
 
-TESTS: dict[str, Test] = {
+TESTS: dict[str, Trial] = {
     "T1": T1,
     "T2": T2,
     "T3": T3,

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from benchmarks.spikes.rows import Part, Plan, Row, Test, Verdict, judge_few
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict, judge_few
 from benchmarks.spikes.worlds import Floats
 from services.alerts.domain.leaves import Leaves
 from services.alerts.domain.scan import scan
@@ -188,7 +188,7 @@ def _judge_f1(score: Score, bar: float) -> Verdict:
     return Verdict.MISSED if norm.sf((bar - score.f1) / error) < 0.01 else Verdict.NOISE
 
 
-T9 = Test(
+T9 = Trial(
     "T9 causes: exact slices named, of 576 leaves in four dimensions; evidence in the window",
     _parts,
     _rows,

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from scipy.special import betaln
 
-from benchmarks.spikes.rows import Part, Plan, Row, Test, Verdict
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict
 from benchmarks.spikes.worlds import FIRST_H
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.state import STATE_COLUMNS, FleetState
@@ -98,4 +98,4 @@ def _judge(ratio: float, bar: float) -> Verdict:
     return Verdict.NOISE if ratio <= NOISE * bar else Verdict.MISSED
 
 
-T10 = Test("T10 cost: streams that all have answers in a tick", _parts, _rows)
+T10 = Trial("T10 cost: streams that all have answers in a tick", _parts, _rows)

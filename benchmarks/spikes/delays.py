@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.spikes.rows import Part, Plan, Row, Test, judge_mean
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, judge_mean
 from benchmarks.spikes.single import Bits, Delay, delays_of, fitted, measure_adwin, rivals
 from benchmarks.spikes.streams import (
     BARE,
@@ -57,9 +57,11 @@ def _draw(rng: np.random.Generator, rate: float, streams: int, answers: int) -> 
 
 def _parts(arl: float, plan: Plan) -> list[Part]:
     seed = (plan.seeds or (SEED,))[0]
-    streams = 1500 if plan.full else 300
+    streams = 1500 if plan.full else 250
     parts: list[Part] = [
-        partial(ours, pair, arl, terms, seed, streams) for pair in PAIRS for terms in TERMS
+        partial(ours, pair, arl, terms, seed, streams if plan.full or terms == "bare" else 100)
+        for pair in PAIRS
+        for terms in TERMS
     ]
     if plan.full:
         parts += [partial(others, pair, arl, seed) for pair in PAIRS]
@@ -96,8 +98,8 @@ def _text(delay: Delay) -> str:
     return f"{delay.mean:.0f}{missed}{f' ({delay.setting})' if delay.setting else ''}"
 
 
-def _test(name: str, arl: float) -> Test:
-    return Test(
+def _test(name: str, arl: float) -> Trial:
+    return Trial(
         f"{name} delay in answers, one false alarm in {arl:,.0f}, rate learned from {HISTORY:,};"
         " rivals at thresholds fitted to that with hindsight",
         lambda plan: _parts(arl, plan),

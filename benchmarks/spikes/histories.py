@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.spikes.rows import Part, Plan, Row, Test, judge_few
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, judge_few
 from benchmarks.spikes.streams import BARE, Bundle
 from benchmarks.spikes.worlds import Ints, base_rates
 
@@ -59,7 +59,7 @@ def _rows(plan: Plan, done: Sequence[Ints]) -> list[Row]:
     return rows
 
 
-T5 = Test(
+T5 = Trial(
     "T5 short history: share of streams with a false alarm in 20,000 calm answers (2,500 in the"
     " subset), threshold log(100,000)",
     _parts,

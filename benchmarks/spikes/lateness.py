@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.spikes.counting import Twice, deliver_twice
 from benchmarks.spikes.fleets import counted, watch
 from benchmarks.spikes.promise import FLEETS, SEEDS
-from benchmarks.spikes.rows import Part, Plan, Row, Test, Verdict, judge_count, judge_mean
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict, judge_count, judge_mean
 from benchmarks.spikes.spikes import LASTS_H, Found, find, of_class
 from benchmarks.spikes.worlds import Size, deliver_late, draw_world
 
@@ -89,4 +89,4 @@ def _disturbed(twice: Twice) -> Row:
     )
 
 
-T7 = Test("T7 late (a tenth of the answers, 12 hours on average), shuffled, twice", _parts, _rows)
+T7 = Trial("T7 late (a tenth of the answers, 12 hours on average), shuffled, twice", _parts, _rows)

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.spikes.rows import Part, Plan, Row, Test, judge_few, judge_mean
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, judge_few, judge_mean
 from benchmarks.spikes.streams import CALM, HISTORY, TICK_H, Bundle
 from benchmarks.spikes.worlds import Floats, Ints
 
@@ -106,6 +106,6 @@ def _error_of_median(values: Floats) -> float:
     return float(high - low) / 2 if np.isfinite(high) else 0.0
 
 
-T8 = Test(
+T8 = Trial(
     "T8 life of an alert: onset, size and end, in answers; threshold log(100,000)", _parts, _rows
 )

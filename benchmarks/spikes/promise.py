@@ -5,7 +5,7 @@ from functools import partial
 
 from benchmarks.spikes.drifts import DRIFTS, USUAL, ring_drifts
 from benchmarks.spikes.fleets import counted, is_false, watch
-from benchmarks.spikes.rows import Part, Plan, Row, Test, Verdict, judge_count
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict, judge_count
 from benchmarks.spikes.rules import number, ring, rules
 from benchmarks.spikes.worlds import (
     DRIFTING,
@@ -113,13 +113,13 @@ def _rows(recipes: dict[str, Recipe], plan: Plan, tallies: Sequence[Tally]) -> l
     return rows
 
 
-T3 = Test(
+T3 = Trial(
     "T3 promise: alarms a week over 1,000 uneven segments in which nothing happens (1 promised);"
     " rivals out of the box",
     lambda plan: _parts(FLEETS, plan, 5),
     lambda plan, done: _rows(FLEETS, plan, done),
 )
-T4 = Test(
+T4 = Trial(
     "T4 stress: alarms a week where something departs that should not ring (1 promised; of real"
     " steps only the false ones); rivals out of the box",
     lambda plan: _parts(STRESS, plan, 2),

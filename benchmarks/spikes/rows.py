@@ -42,7 +42,7 @@ Part: TypeAlias = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Test:
+class Trial:
     """A test is cut into parts, which run beside each other, and put together again.
 
     `rows` gets what the parts returned, in their order.

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.spikes.drifts import DRIFTS, fit_drifts, ring_drifts
 from benchmarks.spikes.fleets import watch
 from benchmarks.spikes.promise import FLEETS, SEEDS
-from benchmarks.spikes.rows import Part, Plan, Row, Test, Verdict, judge_many
+from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict, judge_many
 from benchmarks.spikes.rules import Alarms, fit, ring, rules
 from benchmarks.spikes.worlds import Floats, Ints, Size, deliver_late, draw_world
 
@@ -148,7 +148,7 @@ def _verdict(ours: Floats, bar: tuple[float, float]) -> Verdict:
     return max(each, key=list(Verdict).index)
 
 
-T6 = Test(
+T6 = Trial(
     "T6 fleet: spikes of 7 days, odds x2.43 (.15 becomes .30): found within 24 h / 7 days, median;"
     " rivals at the setting that gives them one alarm a week, known with hindsight",
     _parts,
