@@ -17,6 +17,7 @@ from services.scoring.domain.clusters import intraclass
 from services.scoring.domain.questions import Question
 from services.scoring.domain.sheets import Tabulation
 from services.scoring.domain.windows import Window
+from services.scoring.store import funnel
 from services.scoring.store.columns import Columns
 from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
@@ -33,6 +34,8 @@ DONE = [
     (weights, "weigh", "scores", BY | {"weight": "product"}),
     (trend.Points, "of", "trend", BY),
     (coverage, "covered", "coverage", {"by": "region"}),
+    (coverage, "page_of", "coverage", {"by": "region"}),
+    (funnel, "_added", "coverage", {"by": "region"}),
     (reasons, "explained", "reasons", BY),
 ]
 

@@ -112,7 +112,7 @@ def build_coverage(reading: Reading) -> APIRouter:
         async with reading.snapshot() as connection:
             await check_survey(connection, question.survey, reading)
             funnels = await read_funnels(connection, question, window, values_at_most=most)
-            page, following = page_of(funnels, asked, paged.limit)
+            page, following = await asyncio.to_thread(page_of, funnels, asked, paged.limit)
             delays = await read_delays(connection, question, window, page, values_at_most=most)
 
         def groups() -> list[Covered]:

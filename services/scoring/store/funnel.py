@@ -1,9 +1,12 @@
 """The table `funnel`: one upsert a batch, keys sorted; and funnels read from it.
 
-Whole hours come from the running counts, ragged edges from the decisions and invitations.
+Whole hours come from the running counts, ragged edges from the decisions and invitations. Rows are
+added up in a thread: there are several a group.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import asyncpg
@@ -80,15 +83,19 @@ async def read_funnels(
     """
     counted = question.slice in (await read_layout(connection)).slices
     cuts = cut([window], whole_hours=counted)
-    rows: list[Row] = []
+    parts: list[Iterator[Row]] = []
     if cuts.hours and cuts.hours[0] < cuts.hours[-1]:
-        rows += await _from_counts(connection, question, cuts)
+        parts.append(await _from_counts(connection, question, cuts))
     if cuts.edges:
         full = await full_among(connection, question.dimensions, values_at_most)
-        rows += await _from_decisions(connection, question, cuts, full)
-        rows += await _from_invitations(connection, question, cuts, full)
+        parts.append(await _from_decisions(connection, question, cuts, full))
+        parts.append(await _from_invitations(connection, question, cuts, full))
+    return await asyncio.to_thread(_added, parts)
+
+
+def _added(parts: Sequence[Iterator[Row]]) -> dict[Segment, Funnel]:
     found: dict[Segment, dict[str, int]] = {}
-    for segment, step, n in rows:
+    for segment, step, n in chain.from_iterable(parts):
         steps = found.setdefault(segment, {})
         steps[step] = steps.get(step, 0) + n
     return {segment: Funnel(steps) for segment, steps in found.items()}
@@ -103,10 +110,16 @@ async def read_denominators(
 ) -> dict[Segment, int]:
     """How many events of the window are eligible, by segment; none that has none."""
     found = await read_funnels(connection, question, window, values_at_most=values_at_most)
-    return {segment: funnel.eligible for segment, funnel in found.items() if funnel.eligible}
+    return await asyncio.to_thread(_eligible, found)
 
 
-async def _from_counts(connection: asyncpg.Connection, question: Question, cuts: Cuts) -> list[Row]:
+def _eligible(found: Mapping[Segment, Funnel]) -> dict[Segment, int]:
+    return {segment: n for segment, funnel in found.items() if (n := funnel.eligible)}
+
+
+async def _from_counts(
+    connection: asyncpg.Connection, question: Question, cuts: Cuts
+) -> Iterator[Row]:
     told = Arguments()
     first, after = told.add(cuts.hours[0], "int"), told.add(cuts.hours[-1], "int")
     values = {name: f's."values"[{n}]' for n, name in enumerate(question.dimensions, 1)}
@@ -123,12 +136,12 @@ async def _from_counts(connection: asyncpg.Connection, question: Question, cuts:
         f" JOIN series s ON s.id = c.series GROUP BY {keys} HAVING sum(c.n) <> 0",
         *told.values,
     )
-    return [_row(n, step, segment) for n, step, *segment in found]
+    return (_row(n, step, segment) for n, step, *segment in found)
 
 
 async def _from_decisions(
     connection: asyncpg.Connection, question: Question, cuts: Cuts, full: set[str]
-) -> list[Row]:
+) -> Iterator[Row]:
     told = Arguments()
     columns = ["a.stage", "a.reason", *dimension_columns(question, told, "a.segments", full)]
     within = "a.event_time >= e.start AND a.event_time < e.finish"
@@ -140,12 +153,12 @@ async def _from_decisions(
         inner += f" AND a.survey = {told.add(question.survey)}"
     keys = ["stage", "reason", *by_columns(question)]
     found = await grouped(connection, told, inner, keys, "count(*)", filters(question, told))
-    return [_row(n, step_of(stage, reason), segment) for stage, reason, *segment, n in found]
+    return (_row(n, step_of(stage, reason), segment) for stage, reason, *segment, n in found)
 
 
 async def _from_invitations(
     connection: asyncpg.Connection, question: Question, cuts: Cuts, full: set[str]
-) -> list[Row]:
+) -> Iterator[Row]:
     told = Arguments()
     columns = ["a.answered_at", *dimension_columns(question, told, "a.asked_segments", full)]
     within = "a.event_at >= e.start AND a.event_at < e.finish"
@@ -157,11 +170,11 @@ async def _from_invitations(
         inner += f" AND a.asked_survey = {told.add(question.survey)}"
     keys = ["answered_at IS NOT NULL", *by_columns(question)]
     found = await grouped(connection, told, inner, keys, "count(*)", filters(question, told))
-    return [
+    return (
         _row(n, step, segment)
         for answered, *segment, n in found
         for step in ((DELIVERED, ANSWERED) if answered else (DELIVERED,))
-    ]
+    )
 
 
 def _row(n: int, step: str, segment: list[Any]) -> Row:
