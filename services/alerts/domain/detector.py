@@ -6,21 +6,24 @@ as an argument, in hours of event time since the epoch.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
 
 from services.alerts.domain.budget import LEVELS, Budget
 from services.alerts.domain.columns import Floats, Ints
-from services.alerts.domain.dispersion import Dispersion, learn_fleet, note_blocks
-from services.alerts.domain.evidence import turn_day, weigh
+from services.alerts.domain.dispersion import Dispersion, note_blocks
+from services.alerts.domain.evidence import turn, weigh
 from services.alerts.domain.excursion import settle, walk, walk_rises
 from services.alerts.domain.frame import Minute, build_frame, welcome
+from services.alerts.domain.hours import Lessons, turn_hours
 from services.alerts.domain.judgement import Judgement, measure, with_alerts
 from services.alerts.domain.lifecycle import begin, end, watch
+from services.alerts.domain.nightly import Learned
+from services.alerts.domain.seasons import Seasons
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.terms import FleetTerms, Policy
+from services.alerts.domain.wobble import Wobble
 
 __all__ = ["Detector", "Judgement"]
 
@@ -38,21 +41,30 @@ class Detector:
         self, policy: Policy, terms: FleetTerms | None = None, budget: Budget | None = None
     ) -> None:
         self.policy = policy
-        self.terms = terms or FleetTerms()
         self.budget = budget or Budget()
-        self.dispersion = Dispersion(fleet=self.terms.dispersion)
+        self.learned = Learned.start(terms or FleetTerms())
+
+    @property
+    def terms(self) -> FleetTerms:
+        """What is judged by today."""
+        return self.learned.terms
+
+    @property
+    def dispersion(self) -> Dispersion:
+        """The over-dispersion that is judged by today."""
+        return self.learned.dispersion
 
     def to_record(self) -> dict[str, Any]:
         """Give what is remembered beside the streams, as plain values for JSON."""
-        return {"budget": self.budget.to_record(), "dispersion": asdict(self.dispersion)}
+        return {"budget": self.budget.to_record(), **self.learned.to_record()}
 
     @classmethod
     def from_record(
         cls, record: Mapping[str, Any], policy: Policy, terms: FleetTerms | None = None
     ) -> Self:
-        """Take back what `to_record` gave."""
+        """Take back what `to_record` gave, with the same `terms` to start from."""
         detector = cls(policy, terms, Budget.from_record(record["budget"]))
-        detector.dispersion = Dispersion(**record["dispersion"])
+        detector.learned = Learned.from_record(record, terms or FleetTerms())
         return detector
 
     def step(
@@ -71,9 +83,12 @@ class Detector:
         """
         minute = Minute(answers=answers, detractors=detractors, now_h=now_h, tick_h=tick_h)
         if self.budget.is_new_day(minute.middle_h):
-            self._learn(fleet, minute)
+            if self.terms.learning:
+                self.learned.turn(fleet, minute)
             self.budget.turn(minute.middle_h, _streams(fleet), self.policy)
-        rows, judgement = self._judge(fleet, index, minute)
+        turned, whole = self._turn(fleet, index, minute, self.learned.lessons)
+        fleet.store(index[turned], whole)
+        rows, judgement = self._judge(fleet, fleet.hot_rows(index), minute)
         fleet.store(index, rows)
         self.budget.charge(minute.began_h, rows.level, judgement.charged, answers)
         return judgement
@@ -93,7 +108,10 @@ class Detector:
         rest of the minute took it back.
         """
         minute = Minute(answers=answers, detractors=detractors, now_h=now_h, tick_h=tick_h)
-        return self._judge(fleet, index, minute)[1]
+        rows = fleet.hot_rows(index)
+        turned, whole = self._turn(fleet, index, minute, Lessons(Wobble(), Seasons()))
+        rows.store(turned, whole.hot_rows(np.arange(len(whole))))
+        return self._judge(fleet, rows, minute)[1]
 
     def open(self, fleet: FleetState, row: int, now_h: float) -> None:
         """Open an alert on a stream: its baseline freezes until the alert ends."""
@@ -109,16 +127,28 @@ class Detector:
         end(rows, ~np.isnan(rows.opened_at), accepted=accepted)
         fleet.store(index, rows)
 
+    def _turn(
+        self, fleet: FleetState, index: Ints, minute: Minute, lessons: Lessons
+    ) -> tuple[Ints, FleetState]:
+        """Give copies of the streams whose clock hour turns, and their places in `index`."""
+        hour = float(np.floor(minute.middle_h))
+        if not self.terms.learning:
+            return np.empty(0, np.intp), fleet.rows(np.empty(0, np.intp))
+        turned = np.flatnonzero(fleet.clock_hour[index] != hour)
+        whole = fleet.rows(index[turned])
+        if len(turned):
+            turn_hours(whole, minute, self._dispersion(whole), self.terms, lessons)
+        return turned, whole
+
     def _judge(
-        self, fleet: FleetState, index: Ints, minute: Minute
+        self, fleet: FleetState, rows: FleetState, minute: Minute
     ) -> tuple[FleetState, Judgement]:
-        rows = fleet.rows(index)
         if np.isnan(rows.last_at).any():
             welcome(rows, minute, self._parents(fleet, rows.parent))
         dispersion = self._dispersion(rows)
         frame = build_frame(rows, minute, dispersion, self.policy, self.terms)
         note_blocks(rows, minute, frame.elapsed)
-        turn_day(rows, frame, minute)
+        turn(rows, frame, minute)
         charged = weigh(rows, frame, self.policy)
         walk(rows, frame)
         walk_rises(rows, frame)
@@ -131,10 +161,6 @@ class Detector:
             end(rows, recovered, accepted=False)
             end(rows, accepted, accepted=True)
         return rows, judgement
-
-    def _learn(self, fleet: FleetState, minute: Minute) -> None:
-        if self.terms.learning:
-            self.dispersion = learn_fleet(fleet, minute.began_h, self.terms)
 
     def _dispersion(self, rows: FleetState) -> Floats:
         if self.terms.learning:

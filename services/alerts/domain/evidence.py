@@ -3,29 +3,45 @@
 import numpy as np
 from scipy.special import betaln, expit, logit
 
-from services.alerts.domain.columns import Floats
-from services.alerts.domain.frame import Frame, Minute
+from services.alerts.domain.columns import Flags, Floats
+from services.alerts.domain.frame import DAY_H, Frame, Minute
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.terms import SHIFTS, Policy
 
-LARGEST_LOG_RATIO = 600.0
+LARGEST_LOG_RATIO = 230.0  # of an evidence that is cut at 1e200: their product is a number
 
 
-def turn_day(rows: FleetState, frame: Frame, minute: Minute) -> None:
-    """Redraw the day's wobble: yesterday counts on for what it tells about the days' mean.
+def turn(rows: FleetState, frame: Frame, minute: Minute) -> None:
+    """Redraw the wobble of the clock hour, and of the day, where a new one begins.
 
-    n answers of one day weigh n / (1 + n p q sw²): binomial variance plus the day's own.
+    What has passed counts on for what it tells: n answers of one hour weigh n / (1 + n p q sf²) in
+    the day, those of one day n / (1 + n p q sw²) in the excursion (binomial variance plus the
+    hour's or the day's own). Within an hour the order and the batching of answers tell nothing.
     """
-    today = float(minute.middle_h // 24)
-    fresh = rows.day != today
+    hour = float(np.floor(minute.middle_h))
+    fresh = rows.clock_hour != hour
     if not fresh.any():
         return
-    kept = 1 / (1 + rows.today_answers * frame.spread * frame.wobble)
-    rows.earlier_detractors += np.where(fresh, kept * rows.today_detractors, 0.0)
-    rows.earlier_answers += np.where(fresh, kept * rows.today_answers, 0.0)
-    rows.today_detractors = np.where(fresh, 0.0, rows.today_detractors)
-    rows.today_answers = np.where(fresh, 0.0, rows.today_answers)
-    rows.day = today
+    _fold(rows, ("hour", "today"), fresh, frame.spread * frame.flicker)
+    rows.clock_answers = np.where(fresh, 0.0, rows.clock_answers)
+    rows.clock_detractors = np.where(fresh, 0.0, rows.clock_detractors)
+    rows.clock_hour = hour
+    today = hour // DAY_H
+    fresh = rows.day != today
+    if fresh.any():
+        _fold(rows, ("today", "earlier"), fresh, frame.spread * frame.wobble)
+        rows.day = today
+
+
+def _fold(rows: FleetState, names: tuple[str, str], fresh: Flags, variance: Floats) -> None:
+    """Let the first of `names` end where `fresh`, and join the second."""
+    ended, joined = names
+    kept = 1 / (1 + getattr(rows, f"{ended}_answers") * variance)
+    for what in ("answers", "detractors"):
+        count = getattr(rows, f"{ended}_{what}")
+        more = np.where(fresh, kept * count, 0.0)
+        setattr(rows, f"{joined}_{what}", getattr(rows, f"{joined}_{what}") + more)
+        setattr(rows, f"{ended}_{what}", np.where(fresh, 0.0, count))
 
 
 def beta_binomial(detractors: Floats, answers: Floats, rate: Floats, mass: Floats) -> Floats:
@@ -39,7 +55,7 @@ def predict_null(rows: FleetState, frame: Frame) -> tuple[Floats, Floats]:
     """Give mean and mass of the beta-binomial predictive null.
 
     Baseline and quarantine together (never below the baseline), as sure as day wobble, today's
-    answers and flicker leave it; precisions add (delta method).
+    answers, flicker and this hour's answers leave it; precisions add (delta method).
     """
     mass = frame.mass + rows.earlier_answers
     mean = (frame.mass * frame.rate + rows.earlier_detractors) / mass
@@ -48,7 +64,9 @@ def predict_null(rows: FleetState, frame: Frame) -> tuple[Floats, Floats]:
     today = mass + rows.today_answers
     mean = np.maximum((mass * mean + rows.today_detractors) / today, frame.rate)
     mass = today / (1 + today * frame.spread * frame.flicker)
-    return expit(logit(mean) + frame.offset), mass
+    hour = mass + rows.hour_answers
+    mean = np.maximum((mass * mean + rows.hour_detractors) / hour, frame.rate)
+    return expit(logit(mean) + frame.offset), hour
 
 
 def predict_rises(rows: FleetState, frame: Frame, null_mean: Floats) -> tuple[Floats, Floats]:
@@ -56,9 +74,11 @@ def predict_rises(rows: FleetState, frame: Frame, null_mean: Floats) -> tuple[Fl
     mass = 1 / (frame.spread * frame.wobble)
     mean = expit(frame.log_odds + frame.shift * SHIFTS)
     mean = (mean * mass + rows.today_detractors) / (mass + rows.today_answers)
-    mean = np.minimum(np.maximum(expit(logit(mean) + frame.offset), null_mean), 0.999)
     mass = mass + rows.today_answers
-    return mean, mass / (1 + mass * (frame.spread * frame.flicker))
+    mass = mass / (1 + mass * (frame.spread * frame.flicker))
+    mean = (mean * mass + rows.hour_detractors) / (mass + rows.hour_answers)
+    mean = np.minimum(np.maximum(expit(logit(mean) + frame.offset), null_mean), 0.999)
+    return mean, mass + rows.hour_answers
 
 
 def weigh(rows: FleetState, frame: Frame, policy: Policy) -> Floats:

@@ -26,10 +26,12 @@ def walk(rows: FleetState, frame: Frame) -> None:
     idle = rows.walk <= 0
     rows.walk = np.where(frame.warm, rows.walk + log_likelihood_ratio(frame, risen), 0.0)
     rows.walk_since = np.where(idle & (rows.walk > 0), frame.began_h, rows.walk_since)
-    rows.quarantine_detractors += frame.excess
-    rows.quarantine_answers += frame.answers
-    rows.today_detractors += frame.excess
-    rows.today_answers += frame.answers
+    rows.quarantine_detractors += frame.belief * frame.excess
+    rows.quarantine_answers += frame.belief * frame.answers
+    rows.hour_detractors += frame.excess
+    rows.hour_answers += frame.answers
+    rows.clock_detractors += frame.raw_detractors
+    rows.clock_answers += frame.raw_answers
 
 
 def walk_rises(rows: FleetState, frame: Frame) -> None:
@@ -87,4 +89,6 @@ _QUARANTINE = (
     "earlier_answers",
     "today_detractors",
     "today_answers",
+    "hour_detractors",
+    "hour_answers",
 )

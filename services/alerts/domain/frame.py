@@ -9,9 +9,12 @@ from services.alerts.domain.columns import Flags, Floats
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.terms import FleetTerms, Policy
 
+DAY_H = 24.0
 WEEK_H = 168.0
+MEMORY_H = 4 * WEEK_H
 HIGHEST_RATE = 0.95
 LEAST_SHIFT = 0.02
+DAYS_A_DAY = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +54,12 @@ class Frame:
     log_odds: Floats
     mass: Floats  # pseudo-answers behind the baseline
     spread: Floats  # rate * (1 - rate)
-    offset: float
+    offset: Floats
     present: Floats  # the baseline with the season of this hour
     shift: Floats  # of the first alternative
     wobble: Floats  # variance between days
-    flicker: Floats  # variance between updates
+    flicker: Floats  # variance between clock hours
+    belief: Floats  # share of an answer that the baseline may learn from
 
 
 def welcome(rows: FleetState, minute: Minute, parents: tuple[Floats, Floats]) -> None:
@@ -84,24 +88,41 @@ def forget(rows: FleetState, elapsed: Floats, drift: float) -> None:
     rows.baseline_others *= kept
 
 
+def count_usual(rows: FleetState, minute: Minute, elapsed: Floats) -> Floats:
+    """Note the answers, and give how many come in a day: a mean that fades over four weeks."""
+    kept = np.exp(-elapsed / MEMORY_H)
+    rows.usual_answers = kept * rows.usual_answers + minute.answers
+    rows.usual_hours = kept * rows.usual_hours + (1 - kept) * MEMORY_H
+    return DAY_H * rows.usual_answers / np.maximum(rows.usual_hours, DAY_H)
+
+
 def build_frame(
     rows: FleetState, minute: Minute, dispersion: Floats, policy: Policy, terms: FleetTerms
 ) -> Frame:
-    """Note the time of the answers in `rows` and measure the stream as of before them."""
+    """Note the time of the answers in `rows` and measure the stream as of before them.
+
+    `belief`: the level of one day tells of the days' mean what 1 / (p q sw²) answers would, by its
+    own variance, so a large stream's baseline must not take it for thousands, or it would follow
+    the hours and forget the week. A day counts for three such days at most, shared by as many
+    answers as the stream usually has, so that no hour counts more than another.
+    """
     elapsed = minute.now_h - rows.last_at
     warm = (rows.seen >= policy.warm_answers) & (minute.now_h - rows.first_at >= policy.warm_hours)
     rows.last_at = minute.now_h
     rows.seen += minute.answers
     forget(rows, elapsed, terms.drift)
+    a_day = count_usual(rows, minute, elapsed) / dispersion
     answers, detractors = minute.answers / dispersion, minute.detractors / dispersion
     mass = rows.baseline_detractors + rows.baseline_others
     rate = rows.baseline_detractors / mass
     log_odds = logit(rate)
-    offset = terms.offset_at(minute.middle_h)
+    offset = terms.offset_at(minute.middle_h) + rows.own_offset
     present = expit(log_odds + offset)
     rise = np.minimum(policy.smallest_rise, HIGHEST_RATE - rate)
     smallest = np.maximum(logit(rate + rise) - log_odds, LEAST_SHIFT)
     cap = (policy.wobble_cap * smallest) ** 2
+    spread = rate * (1 - rate)
+    wobble = np.minimum(terms.day_wobble**2, cap) + 1e-9
     return Frame(
         answers=answers,
         detractors=detractors,
@@ -117,10 +138,11 @@ def build_frame(
         rate=rate,
         log_odds=log_odds,
         mass=mass,
-        spread=rate * (1 - rate),
+        spread=spread,
         offset=offset,
         present=present,
         shift=np.maximum(smallest, 3 * np.sqrt(terms.drift * WEEK_H)),
-        wobble=np.minimum(terms.day_wobble**2, cap) + 1e-9,
-        flicker=np.minimum(terms.flicker**2, cap) + 1e-9,
+        wobble=wobble,
+        flicker=np.minimum(terms.flicker**2 + rows.own_unsure, cap) + 1e-9,
+        belief=1 / np.maximum(a_day * spread * wobble / DAYS_A_DAY, 1.0),
     )

@@ -13,6 +13,8 @@ from services.alerts.domain.columns import Column, Floats, Ints
 
 COMPONENTS = 4
 NO_PARENT = -1
+DAYS = 7
+HOURS = 24
 
 
 class FleetState:
@@ -61,6 +63,34 @@ class FleetState:
     rise_detractors = Column(width=COMPONENTS)
     rise_raw_answers = Column(width=COMPONENTS)
     rise_raw_detractors = Column(width=COMPONENTS)
+    hour_answers = Column()  # of the quarantine, this clock hour's
+    hour_detractors = Column()
+    clock_hour = Column(np.nan)  # the last one with answers
+    clock_answers = Column()  # raw, in that hour
+    clock_detractors = Column()
+    usual_answers = Column()  # raw, fading over four weeks
+    usual_hours = Column()  # over which they came
+    own_offset = Column()  # the stream's own season in that clock hour, logits
+    own_unsure = Column()  # variance of that
+
+    # From here on: only looked at when a stream's clock hour turns.
+    past_hour = Column(np.nan)
+    past_hour_answers = Column()  # raw, here and below; detractors without the season
+    past_hour_detractors = Column()
+    quarter = Column(np.nan)  # the quarter of a day being filled
+    quarter_answers = Column()
+    quarter_detractors = Column()
+    past_quarter = Column(np.nan)
+    past_quarter_answers = Column()
+    past_quarter_detractors = Column()
+    filling_day = Column(np.nan)
+    filling_answers = Column()
+    filling_detractors = Column()
+    days_upto = Column(np.nan)  # the last day in the ring of seven
+    days_answers = Column(width=DAYS)
+    days_detractors = Column(width=DAYS)
+    profile_weight = Column(width=HOURS)  # precision of the sum, by hour of the day, fading
+    profile_sum = Column(width=HOURS)  # of excess logits times precision
 
     def __init__(self, values: Floats, level: Ints, parent: Ints) -> None:
         self._store = values
@@ -102,9 +132,13 @@ class FleetState:
         """Copy the streams at `index`; what happens to the copy does not touch the fleet."""
         return type(self)(self.values[:, index], self.level[index], self.parent[index])
 
+    def hot_rows(self, index: Ints) -> Self:
+        """Copy as `rows` does what every minute needs; later columns are not in the copy."""
+        return type(self)(self.values[:HOT, index], self.level[index], self.parent[index])
+
     def store(self, index: Ints, rows: Self) -> None:
         """Put changed copies back."""
-        self._store[:, index] = rows.values
+        self._store[: len(rows.values), index] = rows.values
 
     def to_rows(self, index: Ints) -> Floats:
         """Give each stream's numbers in the order of `STATE_COLUMNS`, one row per stream."""
@@ -136,6 +170,7 @@ class FleetState:
 
 
 STATE_COLUMNS: tuple[str, ...] = tuple(FleetState.layout)
+HOT = STATE_COLUMNS.index("past_hour")
 
 
 def _one_each(values: Sequence[int] | Ints, n: int, default: int) -> Ints:

@@ -39,16 +39,18 @@ class Policy:
 class FleetTerms:
     """How much streams vary without anything being wrong.
 
-    Standard deviations on the logit scale; drift in logit² per hour.
+    Standard deviations on the logit scale; drift in logit² per hour. What is given is where
+    `learning` starts from; without it, it stands as given.
     """
 
     dispersion: float = 1.5  # variance of counts over binomial, where nothing is learned yet
-    learning: bool = True  # of the dispersion, from the answers; the other terms stand as given
+    learning: bool = True
     day_wobble: float = 0.15
-    flicker: float = 0.10  # from one update to the next
+    flicker: float = 0.10  # from one clock hour to the next
     drift: float = 2e-5
     hour_offsets: tuple[float, ...] = (0.0,) * 24
     weekday_offsets: tuple[float, ...] = (0.0,) * 7  # Monday first
+    own_season: float = 0.03  # how much a stream's hours differ from the fleet's
     first_rate: float = 0.2  # where there is no parent to start from
     first_strength: float = 2.0
     parent_strength: float = 10.0
