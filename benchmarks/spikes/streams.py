@@ -21,7 +21,9 @@ HISTORY = 5000
 CALM = 1000  # answers before the change, judged
 LONGEST = 20_000
 PAIRS = ((0.05, 0.10), (0.15, 0.25), (0.15, 0.30), (0.30, 0.50))
-BARE = FleetTerms(dispersion=1.0, learning=False, day_wobble=0.0, flicker=0.0, drift=0.0)
+BARE = FleetTerms(
+    dispersion=1.0, learning=False, day_wobble=0.0, flicker=0.0, drift=0.0, own_season=0.0
+)
 SHIPPED = FleetTerms()
 
 

@@ -27,6 +27,8 @@ from benchmarks.spikes.streams import BARE, PAIRS, measure_delays
 from services.alerts.domain import evidence
 from services.alerts.domain.budget import Budget
 
+pytestmark = pytest.mark.timeout(600)
+
 # The state holds raw counts, blocks and alerts too, which the prototype's 272 bytes did not.
 KNOWN = {"memory of a stream"}
 
