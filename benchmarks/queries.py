@@ -11,7 +11,8 @@ columns   out of the columns in memory, which hold everything
 busy      the same while 200 answers a second are counted in the same process
 database  without columns: running counts where the slice has them, else the answers
 
-A page has 500 groups. The application is called in the process: no network is measured.
+A page has 500 groups. Answers of a day are taken to be alike, so that intervals are widened. The
+application is called in the process: no network is measured.
 """
 
 import argparse
@@ -36,12 +37,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from benchmarks.queries_input import Sizes, fill, sizes_of
 from benchmarks.queries_stream import arriving
 from services.scoring.api import Reading, build_routers
+from services.scoring.domain.alikeness import Alikeness
 from services.scoring.store.columns import Columns
 from services.scoring.store.reader import Reader
 from services.scoring.worker.columns import tend
 from shared.db import migrate, open_engine
 from shared.embedded.system import start_blocking, stop_blocking
 from shared.keys import KeyFile
+from shared.programme.scoring import DAY
 from shared.web import Parts, build_web
 
 PAGE: Final = "500"
@@ -97,6 +100,7 @@ def client_of(reader: Reader, sizes: Sizes) -> httpx.AsyncClient:
         timezone="Europe/Berlin",
         now=lambda: datetime.now(UTC),
         behind=lambda: 0.0,
+        alike=Alikeness((DAY,), {("nps", "", DAY): 0.02}),
     )
     web = build_web(
         "scoring",
