@@ -17,7 +17,7 @@ from services.scoring.domain.clusters import intraclass
 from services.scoring.domain.questions import Question
 from services.scoring.domain.sheets import Tabulation
 from services.scoring.domain.windows import Window
-from services.scoring.store import funnel
+from services.scoring.store import crowding, funnel
 from services.scoring.store.columns import Columns
 from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
@@ -123,5 +123,23 @@ async def test_how_alike_answers_are_is_estimated_beside_the_loop(
         widening = Widening(Reader(engine), alike, ZoneInfo("UTC"))
         await Estimating(widening, LAYOUT, lambda: NOW + timedelta(hours=1)).renew()
     assert {kind for _, _, kind in alike.known} == {"day", "region"}
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+async def test_how_groups_crowd_is_counted_beside_the_loop(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+    monkeypatch.setattr(crowding, "_crowd", watched(crowding._crowd, threads))  # noqa: SLF001
+    alike, question = Alikeness(("region",), {("nps", "", "region"): 0.1}), Question("nps")
+    async with open_engine(filled, schema="scoring") as engine:
+        reader = Reader(engine)
+        day = [Window(START, START + timedelta(hours=8))]
+        async with reader.snapshot() as connection:
+            sheet = await reader.groups(connection, question, day)
+            widening = Widening(reader, alike, ZoneInfo("UTC"))
+            effects = await widening.effects(connection, question, day, sheet)
+    assert effects[0, 0] > 2
     assert threads
     assert threading.get_ident() not in threads

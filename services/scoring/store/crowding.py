@@ -1,5 +1,6 @@
 """How the answers of each group crowd into clusters, and by how much that widens what is said."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,12 +17,7 @@ from services.scoring.domain.clusters import design_effect
 from services.scoring.domain.questions import Question
 from services.scoring.domain.scores import Floats, Ints
 from services.scoring.domain.sheets import Sheet
-from services.scoring.domain.windows import (
-    BUCKETS_AT_MOST,
-    TooManyBuckets,
-    Window,
-    buckets_of,
-)
+from services.scoring.domain.windows import BUCKETS_AT_MOST, TooManyBuckets, Window, buckets_of
 from services.scoring.store.reader import Reader
 from services.scoring.tables import SUMS
 from shared.programme.scoring import DAY, DIMENSIONS_AT_MOST
@@ -152,16 +148,7 @@ class Widening:
     ) -> Floats:
         finer = replace(question, by=(*question.by, kind))
         parts = await self.reader.groups(connection, finer, windows)
-        places = {segment: place for place, segment in enumerate(sheet.segments)}
-        group = np.array([places.get(one[:-1], -1) for one in parts.segments], np.int64)
-        kept = group >= 0
-        found = []
-        for number in range(len(windows)):
-            n, sizes = parts.n(number)[kept], sheet.n(number)
-            squares = np.bincount(group[kept], n * n, len(sizes))
-            alone = sizes - np.bincount(group[kept], n, len(sizes))  # without a value
-            found.append(_crowd(squares + alone, sizes))
-        return np.stack(found)
+        return await asyncio.to_thread(_crowds, parts, sheet, len(windows))
 
 
 async def answered_by_day(connection: asyncpg.Connection, metric: str) -> dict[int, int]:
@@ -190,6 +177,20 @@ def _aligned(daily: Sheet, sheet: Sheet, days: int) -> Ints:
     n = np.zeros((days, len(sheet.segments)), np.int64)
     n[:, [places[one] for one in daily.segments]] = daily.tallies_over_time(days).n
     return n
+
+
+def _crowds(parts: Sheet, sheet: Sheet, windows: int) -> Floats:
+    """How the sheet's groups crowd into the parts that they have."""
+    places = {segment: place for place, segment in enumerate(sheet.segments)}
+    group = np.array([places.get(one[:-1], -1) for one in parts.segments], np.int64)
+    kept = group >= 0
+    found = []
+    for number in range(windows):
+        n, sizes = parts.n(number)[kept], sheet.n(number)
+        squares = np.bincount(group[kept], n * n, len(sizes))
+        alone = sizes - np.bincount(group[kept], n, len(sizes))  # without a value
+        found.append(_crowd(squares + alone, sizes))
+    return np.stack(found)
 
 
 def _crowd(squares: Floats | Ints, sizes: Ints) -> Floats:
