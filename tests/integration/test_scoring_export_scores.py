@@ -66,6 +66,8 @@ async def test_the_file_says_of_each_group_what_the_reply_says(
     for row, group in zip(rows, body["groups"], strict=True):
         wanted = figures(group) | {f"segment_{k}": v for k, v in group["segment"].items()}
         wanted |= {name: group[name] for name in ("invited", "response_rate")}
+        least, most = group["response_rate_interval"] or (None, None)
+        wanted |= {"response_rate_lower": least, "response_rate_upper": most}
         before = group["previous"] or dict.fromkeys(("n", "score", "change", "p_value"))
         wanted |= {
             "previous_n": before["n"],
@@ -93,6 +95,11 @@ async def test_with_buckets_each_point_of_the_trend_is_a_row(client: httpx.Async
         assert {name: row[name] for name in wanted} == pytest.approx(wanted)
         assert row["from"] == datetime.fromisoformat(point["from"])
         assert row["to"] == datetime.fromisoformat(point["to"])
+    for row in rows:
+        if row["invited"]:
+            assert row["response_rate_lower"] <= row["response_rate"] <= row["response_rate_upper"]
+        else:
+            assert row["response_rate_lower"] is row["response_rate_upper"] is None
     for group in whole:
         mine = [row for row in rows if row["segment_region"] == group["segment_region"]]
         assert sum(row["invited"] for row in mine) == group["invited"]

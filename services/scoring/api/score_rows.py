@@ -10,8 +10,10 @@ from services.scoring.api.paging import Asked, page_of_groups
 from services.scoring.api.reading import Reading
 from services.scoring.api.scores import judged
 from services.scoring.api.shapes import Point, Scored
+from services.scoring.api.told import interval_of
 from services.scoring.api.trend import POINTS_AT_MOST, Points
 from services.scoring.domain.questions import Group, Segment
+from services.scoring.domain.scores import rates_of
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.spreadsheet import Cells, Column, Kind
 from services.scoring.domain.verdicts import NOW
@@ -32,6 +34,8 @@ _SCORE: Final = (
     Column("detractors", Kind.WHOLE),
     Column("invited", Kind.WHOLE),
     Column("response_rate", Kind.NUMBER),
+    Column("response_rate_lower", Kind.NUMBER),
+    Column("response_rate_upper", Kind.NUMBER),
 )
 _PREVIOUS: Final = (
     Column("previous_n", Kind.WHOLE),
@@ -74,15 +78,19 @@ async def read_points(
         sheet = await reader.groups(connection, question, windows, only=shown)
         effects = await reading.widening.effects_by_day(connection, question, windows, sheet)
         points = Points(sheet, question, windows, effects, reading.sufficient)
-        yield await asyncio.to_thread(_bucket_rows, asked, points, sheet, shown)
+        yield await asyncio.to_thread(_bucket_rows, asked, points, sheet, shown, len(windows))
 
 
 def _bucket_rows(
-    asked: Asked, points: Points, sheet: Sheet, shown: Sequence[Segment]
+    asked: Asked, points: Points, sheet: Sheet, shown: Sequence[Segment], windows: int
 ) -> list[Cells]:
     at = {segment: place for place, segment in enumerate(sheet.segments)}
+    rates = [rates_of(sheet.answered(one), sheet.invited(one)) for one in range(windows)]
     return [
-        _point_cells(asked, segment, point, sheet.group(window, at[segment]))
+        (
+            *_point_cells(asked, segment, point, sheet.group(window, at[segment])),
+            *(interval_of(rates[window], at[segment]) or (None, None)),
+        )
         for segment in shown
         for window, point in enumerate(points.of(segment))
     ]
@@ -99,6 +107,7 @@ def _scored_cells(asked: Asked, group: Scored) -> Cells:
         *_figures(group),
         group.invited,
         group.response_rate,
+        *(group.response_rate_interval or (None, None)),
         *(
             (None,) * len(_PREVIOUS)
             if previous is None
