@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.api import (
     Known,
+    Streams,
     build_audit,
     build_destinations,
     build_promise,
     build_router,
+    build_sensitivity,
     build_silences,
 )
 from services.alerts.consumer import GROUP, build_decoders, build_handler
@@ -179,6 +181,7 @@ def build_alerts_web(
             build_silences(core.engine, known, core.clock),
             build_audit(core.engine),
             build_promise(core.engine, core.terms.policy),
+            build_sensitivity(Streams(core.engine, core.terms.policy, core.terms.lattice)),
         ],
         parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
         registry=registry,

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -95,17 +95,25 @@ class Auditing:
 
     async def turn(self) -> bool:
         """Show the newest audit, or make one if it is due."""
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             newest = await read_newest(connection)
-        now = self._terms.clock()
-        if is_due(newest.made_at if newest else None, now, self._zone):
+        if self._is_due(newest):
             async with auditing(self._engine) as held:
-                newest = (await self._make(held, now) if held is not None else None) or newest
+                newest = await self._in_turn(held) if held is not None else newest
         if newest is not None:
             observe_audit(newest)
         return False
 
-    async def _make(self, connection: AsyncConnection, now: datetime) -> Audit | None:
+    def _is_due(self, newest: Audit | None) -> bool:
+        return is_due(newest.made_at if newest else None, self._terms.clock(), self._zone)
+
+    async def _in_turn(self, connection: AsyncConnection) -> Audit | None:
+        """Make one, unless another process made it while we waited for the lock."""
+        async with connection.begin():
+            newest = await read_newest(connection)
+        return (await self._make(connection) if self._is_due(newest) else None) or newest
+
+    async def _make(self, connection: AsyncConnection) -> Audit | None:
         """Make one and keep it; None where less than a day was judged, or it was stopped."""
         async with connection.begin():
             lines = await read_known(connection, self._terms.policy.warm_answers)
@@ -113,7 +121,7 @@ class Auditing:
         if not lines or behind or Span.of(lines).counted < LEAST:  # the judge comes first
             return None
         try:
-            audit = await self._audit(connection, lines, now)
+            audit = await self._audit(connection, lines)
         except _Stopped:
             return None
         async with connection.begin():
@@ -121,15 +129,13 @@ class Auditing:
         _log.info("promise audited", promise=audit.all.promise, seconds=audit.seconds)
         return audit
 
-    async def _audit(
-        self, connection: AsyncConnection, lines: Sequence[Known], now: datetime
-    ) -> Audit:
+    async def _audit(self, connection: AsyncConnection, lines: Sequence[Known]) -> Audit:
         began, span, policy = time.monotonic(), Span.of(lines), self._terms.policy
         policy_at = shared_by(policy, [line.begun_in for line in lines])
         parts = [await self._part(connection, line, span, policy_at) for line in lines]
         weeks = span.counted / WEEK
         return Audit(
-            made_at=now,
+            made_at=self._terms.clock(),
             warm_from=begin_of(span.warm),
             begin=begin_of(span.begin),
             end=begin_of(span.end),
