@@ -14,13 +14,14 @@ from services.alerts.domain.causes import Remark
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.findings import Finding
 from services.alerts.domain.judgement import Judgement
+from services.alerts.domain.onset import Bin
 from services.alerts.domain.state import FleetState
-from services.alerts.domain.streams import Catalogue, LeafTick
+from services.alerts.domain.streams import Catalogue, LeafTick, sum_within
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.judging import judge_minute, settle_by_hand
 from services.alerts.handlers.raising import raise_all
-from shared.segments import Lattice
+from shared.segments import Lattice, read_segment_key
 from tests.support.alerts import an_alert
 
 NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -35,15 +36,22 @@ EU_SHOES, US_HATS = LEAVES[0], LEAVES[3]
 
 
 class FakePast:
-    """Leaves as told; nobody said anything. `asked`: how often the leaves were read."""
+    """Leaves as told, calm before the hour; nobody said anything. `asked`: scans that were made."""
 
     def __init__(self, *ticks: LeafTick) -> None:
         self._ticks = ticks
         self.asked = 0
 
     async def leaves(self, first: int, last: int) -> Sequence[LeafTick]:
+        if last < MINUTE - 60:
+            return [LeafTick(tick.leaf, 2_000, 200) for tick in self._ticks]
         self.asked += 1
         return self._ticks
+
+    async def series(self, segment: str, first: int, last: int, width: int) -> Sequence[Bin]:
+        answers, detractors = sum_within(self._ticks, read_segment_key(segment))
+        calm = [Bin(MINUTE - 60 - 10 * i, 20, 2) for i in range(30, 0, -1)]
+        return [*calm, *(Bin(MINUTE - i, answers / 60, detractors / 60) for i in range(59, -1, -1))]
 
     async def remarks(self, segment: str, first: int, last: int, most: int) -> Sequence[Remark]:
         return []
@@ -131,26 +139,26 @@ async def test_two_faults_are_two_alerts() -> None:
 
 
 async def test_what_lies_inside_an_alert_joins_it_without_a_look_at_the_past() -> None:
-    bench = build_bench(EU_SHOES)
+    bench = build_bench(*LEAVES)
     await raise_all(bench, fire(bench, "{}"))
     assert isinstance(bench.past, FakePast)
-    bench.past.asked = 0
+    assert bench.past.asked == 1
 
     await raise_all(bench, fire(bench, *LEAVES))
 
-    assert len(raised(bench)) == 1
-    assert bench.past.asked == 1  # for the update, however many joined
+    assert [segment for segment, _ in raised(bench)] == [{}]
+    assert bench.past.asked == 1  # however many joined
 
 
-async def test_a_stream_that_joins_later_is_told_as_an_update() -> None:
+async def test_a_stream_that_joins_later_is_no_news() -> None:
     bench = build_bench(EU_SHOES)
     await raise_all(bench, fire(bench, EU_SHOES))
 
     await raise_all(bench, fire(bench, EU_SHOES, '{"product":"shoes"}'))
 
     (case,) = bench.docket.cases.values()
-    assert (case.alert.revision, case.alert.also_raised) == (2, ({"product": "shoes"},))
-    assert [change for _, change in bench.docket.changes] == [Change.OPENED, Change.UPDATED]
+    assert (case.alert.revision, case.alert.also_raised) == (1, ({"product": "shoes"},))
+    assert [change for _, change in bench.docket.changes] == [Change.OPENED]
 
 
 async def test_an_open_minute_leaves_the_fleet_as_it_was() -> None:

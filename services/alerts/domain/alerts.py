@@ -1,6 +1,8 @@
 """An alert, as the world sees it, and the ways in which it changes.
 
-Each change gives a new alert with the next revision. `began_at`, `opened_at` and `resolved_at` are
+Each change gives a new alert with the next revision. `segment` is where it is, and all numbers are
+about that segment; `also_raised` names the other streams that crossed. `began_between` holds the
+onset at 95 %. `began_at`, `opened_at` and `resolved_at` are
 event time, `raised_at` and `updated_at` wall clock.
 """
 
@@ -16,6 +18,7 @@ from services.alerts.domain.facts import (
     Cause,
     Crossing,
     Evidence,
+    Location,
     Rates,
     ReasonShare,
     Rise,
@@ -70,6 +73,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     survey: str | None
     segment: dict[str, str]
     began_at: datetime
+    began_between: tuple[datetime, datetime] | None = None
     opened_at: datetime
     raised_at: datetime
     updated_at: datetime
@@ -116,11 +120,19 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def explained(self, cause: Cause) -> "Alert":
         """The same with what is behind it."""
         return msgspec.structs.replace(
+            self, top_reasons=cause.top_reasons, sample_comments=cause.sample_comments
+        )
+
+    def placed(self, location: Location) -> "Alert":
+        """The same in another place: its segment is the first slice."""
+        segment = location.slices[0].segment
+        also = [c.segment for c in self.crossings if c.segment != segment]
+        return msgspec.structs.replace(
             self,
-            explains=cause.explains,
-            slices=(Slice(segment=self.segment, share=cause.explains),),
-            top_reasons=cause.top_reasons,
-            sample_comments=cause.sample_comments,
+            segment=segment,
+            slices=location.slices,
+            explains=location.explains,
+            also_raised=tuple(also),
         )
 
     def joined_by(self, crossing: Crossing) -> "Alert":

@@ -46,7 +46,14 @@ class Candidates:
         return log_likelihood_ratio(*sums)
 
 
-def find_candidates(leaves: Leaves, gain: float) -> Candidates:
+class Least(NamedTuple):
+    """What a slice must hold to be named."""
+
+    answers: float = LEAST_ANSWERS
+    detractors: float = 0.0
+
+
+def find_candidates(leaves: Leaves, gain: float, least: Least) -> Candidates:
     """The slices whose score reaches `gain` against the leaves' normal rates.
 
     Higher rates and fewer answers only lower scores: no other slice can reach `gain` beside named
@@ -56,7 +63,7 @@ def find_candidates(leaves: Leaves, gain: float) -> Candidates:
     ranks = Ranks.of(leaves)
     cuboids = list(cuboids_of(leaves))
     fewer = ranks.of_largest(LEAVES_AT_MOST)
-    found = [_score(ranks if len(c.dimensions) < 2 else fewer, c, gain) for c in cuboids]
+    found = [_score(ranks if len(c.dimensions) < 2 else fewer, c, gain, least) for c in cuboids]
     score = np.concatenate([one.score for one in found])
     kept = np.zeros(len(score), bool)
     kept[np.argsort(-score, kind="stable")[:CANDIDATES_AT_MOST]] = True
@@ -68,9 +75,10 @@ class _Scored(NamedTuple):
     score: Floats
 
 
-def _score(ranks: Ranks, cuboid: Cuboid, gain: float) -> _Scored:
+def _score(ranks: Ranks, cuboid: Cuboid, gain: float, least: Least) -> _Scored:
     answers, detractors, expected = ranks.sums(ranks.cells(cuboid), cuboid.cells)
-    rose = np.flatnonzero((answers >= LEAST_ANSWERS) & (detractors > expected))
+    enough = (answers >= least.answers) & (detractors >= least.detractors)
+    rose = np.flatnonzero(enough & (detractors > expected))
     score = log_likelihood_ratio(answers[rose], detractors[rose], expected[rose]) - cuboid.price
     worth = score >= gain
     return _Scored(rose[worth], score[worth])

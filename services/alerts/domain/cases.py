@@ -5,10 +5,14 @@ excursion. It ends with the stream that raised it; what else it held starts afre
 slice that is still bad raises an alert of its own.
 """
 
+import math
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from services.alerts.domain.alerts import Alert, Change
 from services.alerts.domain.estimates import Severity
+
+NEWS: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,26 @@ class Docket:
         return [self.over.get(name) or self.cases[name] for name in sorted(self.touched)]
 
 
+def is_look_due(before: int, now: int) -> bool:
+    """Whether an alert is to be explained afresh: each time that its answers grew by a quarter."""
+    return _looks(now) > _looks(before)
+
+
 def why_update(case: Case, before: Alert) -> str | None:
     """Say why a grown alert is worth another message, or None.
 
-    A worse grade, or twice the answers: a few messages however long it lasts.
+    A worse grade, twice the answers, another explanation, a rise changed by more than a quarter: a
+    few messages however long it lasts.
     """
-    if case.alert.severity != before.severity:
+    alert = case.alert
+    if alert.severity != before.severity:
         return "severity"
-    return "grown" if case.alert.n >= 2 * max(case.told_n, 1) else None
+    if [one.segment for one in alert.slices] != [one.segment for one in before.slices]:
+        return "explanation"
+    if abs(alert.rise.points - before.rise.points) > NEWS * abs(before.rise.points):
+        return "rise"
+    return "grown" if alert.n >= 2 * max(case.told_n, 1) else None
+
+
+def _looks(answers: int) -> int:
+    return math.floor(math.log(max(answers, 1)) / math.log(1 + NEWS))

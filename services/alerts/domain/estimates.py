@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
+from services.alerts.domain.facts import Rates, Rise
+from services.alerts.domain.onset import Change
+
 Z95 = 1.959963984540054
 CRITICAL_PER_HOUR = 1.0
 WARNING_PER_HOUR = 1 / 24
@@ -52,8 +55,7 @@ def estimate(
 
     `baseline_mass`: effective answers behind the baseline. Intervals count answers divided by the
     over-dispersion. The rise's is Newcombe's hybrid score interval for a difference of independent
-    shares (Newcombe 1998, method 10). The rise is as seen: it is not yet shrunk for having been
-    selected by an alarm, which overstates it by 12 to 26 % when the alert opens.
+    shares (Newcombe 1998, method 10). The rise is as seen: an alarm overstates it (`shrink`).
     """
     current = detractors / answers if answers > 0 else baseline_rate
     low, high = wilson(detractors / dispersion, answers / dispersion)
@@ -68,6 +70,31 @@ def estimate(
         rise_points=100 * rise,
         rise_interval=(100 * max(rise - down, -1.0), 100 * min(rise + up, 1.0)),
     )
+
+
+def shrink(change: Change, baseline_rate: float, baseline_mass: float) -> Rise:
+    """The rise to a share after a change, in points.
+
+    Both shares' intervals are combined as in Newcombe's (MOVER, Zou and Donner 2008).
+    """
+    base_low, base_high = wilson(baseline_rate * baseline_mass, baseline_mass)
+    rise, (low, high) = change.share - baseline_rate, change.interval
+    down = sqrt((change.share - low) ** 2 + (base_high - baseline_rate) ** 2)
+    up = sqrt((high - change.share) ** 2 + (baseline_rate - base_low) ** 2)
+    interval = (100 * max(rise - down, -1.0), 100 * min(rise + up, 1.0))
+    return Rise(points=100 * rise, interval=interval)
+
+
+def count(
+    *, detractors: float, answers: float, baseline_rate: float, dispersion: float, hours: float
+) -> tuple[Rates, float]:
+    """The shares of a segment since its onset, and the customers hurt per hour."""
+    current = detractors / answers if answers > 0 else baseline_rate
+    interval = wilson(detractors / dispersion, answers / dispersion)
+    hurt = hurt_per_hour(
+        detractors=detractors, answers=answers, baseline_rate=baseline_rate, hours=hours
+    )
+    return Rates(baseline=baseline_rate, current=current, interval=interval), hurt
 
 
 def hurt_per_hour(

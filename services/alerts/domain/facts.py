@@ -14,7 +14,10 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rise(msgspec.Struct, frozen=True, kw_only=True):
-    """Percentage points, with their 95 % interval."""
+    """Percentage points, with their 95 % interval, shrunk for having raised an alarm.
+
+    It stands as at the alert's last revision, and is less than current - baseline at first.
+    """
 
     points: float
     interval: tuple[float, float]
@@ -34,12 +37,19 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     share: float
 
 
-class ReasonShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A reason's share among the detractors since the onset, and how that changed."""
+class ReasonShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reason's share among the detractors since the onset, and how that changed.
+
+    `n`: detractors who gave it. `interval`: of the change, 95 %. `elsewhere`: its share among the
+    detractors of the rest of the line since the onset, None where there are none.
+    """
 
     reason: str
     share: float
     change: float
+    n: int = 0
+    interval: tuple[float, float] | None = None
+    elsewhere: float | None = None
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +70,16 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     hurt_per_hour: float
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """What is behind it: the share explained, the reasons that grew, a few comments."""
+class Location(msgspec.Struct, frozen=True, kw_only=True):
+    """Where it is: the slices, the first of them is the alert's segment, and what they explain."""
 
+    slices: tuple[Slice, ...]
     explains: float
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """What is behind it: the reasons that grew, a few comments."""
+
     top_reasons: tuple[ReasonShare, ...]
     sample_comments: tuple[str, ...]
 

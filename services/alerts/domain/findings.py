@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from services.alerts.domain.causes import Crossed
 from services.alerts.domain.columns import Ints
 from services.alerts.domain.estimates import estimate, hurt_per_hour
 from services.alerts.domain.facts import Crossing, Rates, Rise, Size
@@ -63,6 +64,18 @@ class Finding:
             opened_at=max(self.at, began_at),
             n=size.n,
             rates=size.rates,
+        )
+
+    def crossed(self, i: int, segment: dict[str, str]) -> Crossed:
+        """What is to be explained of a stream that crossed its threshold."""
+        said = self.judgement
+        return Crossed(
+            segment=segment,
+            rate=float(said.baseline_rate[i]),
+            dispersion=float(said.dispersion[i]),
+            margin=float(said.log_evidence[i] - said.log_threshold[i]),
+            answers=float(said.answers[i]),
+            detractors=float(said.detractors[i]),
         )
 
     def size(self, i: int) -> Size:

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from services.alerts.domain.candidates import find_candidates
+from services.alerts.domain.candidates import Least, find_candidates
 from services.alerts.domain.columns import Floats
 from services.alerts.domain.lattice import log_likelihood_ratio
 from services.alerts.domain.leaves import Leaves, Segment, tilt
@@ -24,6 +24,7 @@ from services.alerts.domain.leaves import Leaves, Segment, tilt
 GAIN: Final = 3.0  # nats
 MOST_NATS: Final = 50.0
 WOBBLE: Final = 0.08  # of leaves, on the logit scale
+ANY: Final = Least()
 NAMED_AT_MOST: Final = 4
 ROUNDS: Final = 3
 
@@ -43,14 +44,17 @@ class Explanation:
 
     slices: tuple[NamedSlice, ...] = ()
     explains: float = 0.0
-    worth: float = 0.0
 
 
-def scan(leaves: Leaves) -> Explanation:
-    """Explain what is above normal in the leaves by at most four slices; none if chance does."""
+def scan(leaves: Leaves, least: Least = ANY) -> Explanation:
+    """Explain what is above normal in the leaves by at most four slices; none if chance does.
+
+    Counts are effective: raw counts over their dispersion. A slice with less than `least` is named
+    by its parent.
+    """
     if not len(leaves):
         return Explanation()
-    search = _Search(leaves)
+    search = _Search(leaves, least)
     chosen = search.drop_worthless(search.choose())
     return _explain(leaves, [(search.candidates.segments[one], gain) for one, gain in chosen])
 
@@ -61,9 +65,9 @@ def weigh(leaves: Leaves, segments: Sequence[Segment]) -> Explanation:
 
 
 class _Search:
-    def __init__(self, leaves: Leaves) -> None:
+    def __init__(self, leaves: Leaves, least: Least) -> None:
         self._leaves = leaves.without_wobble(WOBBLE)
-        self.candidates = find_candidates(self._leaves, GAIN)
+        self.candidates = find_candidates(self._leaves, GAIN, least)
         self._known: dict[tuple[int, ...], Floats] = {}
 
     def choose(self) -> list[int]:

@@ -5,12 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+import numpy as np
+
 from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Docket
 from services.alerts.domain.causes import Remark
 from services.alerts.domain.detector import Detector
+from services.alerts.domain.normal import Marginals
+from services.alerts.domain.onset import Bin
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.streams import Catalogue, LeafTick
+from shared.segments import read_segment_key
 
 
 class Past(Protocol):
@@ -18,6 +23,10 @@ class Past(Protocol):
 
     async def leaves(self, first: int, last: int) -> Sequence[LeafTick]:
         """The leaves, summed over the minutes."""
+        ...
+
+    async def series(self, segment: str, first: int, last: int, width: int) -> Sequence[Bin]:
+        """A segment's answers in bins of `width` minutes, the oldest first, empty ones left out."""
         ...
 
     async def remarks(self, segment: str, first: int, last: int, most: int) -> Sequence[Remark]:
@@ -54,6 +63,22 @@ class Bench:
         for row in rows:
             self.detector.close(self.fleet, row, accepted=accepted)
             self.touched.add(row)
+
+    def marginals(self) -> Marginals:
+        """The shares that are normal for each value of a dimension whose stream has warmed up."""
+        warm = (self.fleet.level == 1) & (self.fleet.seen >= self.detector.policy.warm_answers)
+        found: dict[tuple[str, str], float] = {}
+        for row in np.flatnonzero(warm).tolist():
+            key = self.catalogue.segments[row]
+            (value,) = read_segment_key(key).items()
+            found[value] = self.normal_rate(key, 0.0)
+        return found
+
+    @property
+    def dispersion(self) -> float:
+        """The line's over-dispersion."""
+        detector = self.detector
+        return detector.dispersion.fleet if detector.terms.learning else detector.terms.dispersion
 
     def normal_rate(self, segment: str, otherwise: float) -> float:
         """The share of detractors that is normal in a segment."""

@@ -1,8 +1,9 @@
 """Streams that cross raise alerts, or join one: one fault, one alert.
 
-A stream that crosses joins an open alert of its line when at least half of its excess detractors
-lie in that alert's segment: always for what lies inside it, and for a parent or a neighbour when it
-crossed because of it. Else it raises an alert of its own.
+A stream that crosses asks for one scan of the line's leaves since its onset. What open alerts
+explain is taken as normal first. If the stream still fires by what is left it raises an alert, in
+the slices that the scan names; if at least half of its excess is explained it joins the alert that
+explains most of it, without a word: few messages; else it waits for more evidence.
 """
 
 from dataclasses import replace
@@ -12,47 +13,54 @@ from typing import Final
 import numpy as np
 
 from services.alerts.domain.alerts import Alert, Change, State
-from services.alerts.domain.answers import DAY, minute_of
+from services.alerts.domain.answers import minute_of
 from services.alerts.domain.cases import Case
 from services.alerts.domain.causes import (
     JOINS_AT,
-    Expected,
-    explained_share,
-    grown_reasons,
-    sample,
-    share_inside,
+    Crossed,
+    is_fired_by_rest,
+    is_inside,
+    share_out,
+    share_within,
 )
 from services.alerts.domain.estimates import severity
-from services.alerts.domain.facts import Cause, Crossing, Evidence
+from services.alerts.domain.facts import Crossing, Evidence
 from services.alerts.domain.findings import Finding
-from services.alerts.domain.streams import ALL
+from services.alerts.domain.leaves import Segment
+from services.alerts.domain.normal import Scene
 from services.alerts.handlers.bench import Bench
-from shared.segments import read_segment_key, segment_key
+from services.alerts.handlers.locating import (
+    explain,
+    find_location,
+    measure,
+    move_to,
+    read_scene,
+)
+from shared.segments import read_segment_key
 
 HISTORIC_AFTER: Final = timedelta(hours=24)
 LARGEST_LOG: Final = 690.0
-REMARKS_NOW: Final = 2_000
-REMARKS_BEFORE: Final = 5_000
-BEFORE: Final = 28 * DAY
 
 
 async def raise_all(bench: Bench, finding: Finding) -> None:
     """Take each stream that fired and is not held by an alert already."""
     opened: list[str] = []
-    joined: set[str] = set()
     for i in finding.fired():
         row = finding.row(i)
         if not bench.docket.is_free(row):
             continue
         segment = read_segment_key(bench.catalogue.segments[row])
         crossing = finding.crossing(i, segment)
-        behind = await _case_behind(bench, segment, finding, i)
-        if behind is None:
-            case = await _raise(bench, crossing, finding, i)
-            opened.append(case.alert.id)
+        case = _case_around(bench, finding.crossed(i, segment))
+        if case is None:
+            scene = await read_scene(bench, minute_of(crossing.began_at), finding.minute)
+            case = await _settle(bench, crossing, finding, i, scene)
+        if case is None:
+            continue
+        if case.alert.id in bench.docket.cases:
+            case = replace(case, alert=case.alert.joined_by(crossing)).hold(row)
         else:
-            joined.add(behind.alert.id)
-            case = replace(behind, alert=behind.alert.joined_by(crossing)).hold(row)
+            opened.append(case.alert.id)
         if finding.provisional:
             case = case.await_minute(row, finding.minute)
         else:
@@ -60,57 +68,75 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
         bench.docket.put(case)
     for name in opened:  # told last, with all that joined it
         bench.docket.put(bench.docket.cases[name], Change.OPENED)
-    for name in sorted(joined.difference(opened)):
-        case = bench.docket.cases[name]
-        told = await explain(bench, case.alert.revised(bench.now), finding.minute)
-        bench.docket.put(replace(case, alert=told), Change.UPDATED)
 
 
-async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
-    """Find what is behind an alert, up to that minute."""
-    key, first = segment_key(alert.segment), minute_of(alert.began_at)
-    ticks = await bench.past.leaves(first, minute)
-    now = await bench.past.remarks(key, first, minute, REMARKS_NOW)
-    before = await bench.past.remarks(key, first - BEFORE, first - 1, REMARKS_BEFORE)
-    slice_ = Expected(alert.segment, alert.detractor_rate.baseline)
-    everything = Expected({}, bench.normal_rate(ALL, slice_.rate))
-    cause = Cause(
-        explains=round(explained_share(ticks, slice_, everything), 4),
-        top_reasons=grown_reasons(now, before),
-        sample_comments=sample(now),
-    )
-    return alert.explained(cause)
+def _case_around(bench: Bench, crossed: Crossed) -> Case | None:
+    """The alert within whose segment a stream rose no more than all of it: no scan is needed."""
+    for case in bench.docket.cases.values():
+        rate = case.alert.detractor_rate
+        if is_inside(crossed, case.alert.segment, rate.baseline, rate.current):
+            return case
+    return None
 
 
-async def _case_behind(
-    bench: Bench, segment: dict[str, str], finding: Finding, i: int
+async def _settle(
+    bench: Bench, crossing: Crossing, finding: Finding, i: int, scene: Scene
 ) -> Case | None:
-    cases = list(bench.docket.cases.values())
-    around = next((c for c in cases if c.alert.segment.items() <= segment.items()), None)
-    if around is not None or not cases:
-        return around
-    ticks = await bench.past.leaves(minute_of(finding.began_at(i)), finding.minute)
-    crossed = Expected(segment, float(finding.judgement.baseline_rate[i]))
-    shares = [
-        share_inside(ticks, crossed, Expected(c.alert.segment, c.alert.detractor_rate.baseline))
-        for c in cases
-    ]
-    best = int(np.argmax(shares))
-    return cases[best] if shares[best] >= JOINS_AT else None
+    """The alert that a stream joins or raises; None if it has to wait."""
+    crossed = finding.crossed(i, crossing.segment)
+    around: list[tuple[float, Case]] = []
+    held: list[Segment] = []
+    for case in bench.docket.cases.values():
+        slices = [one.segment for one in case.alert.slices]
+        share = share_within(scene.leaves, crossed.segment, slices)
+        if share > 0:
+            around.append((share, case))
+            held += slices
+    inside = scene.leaves.within(crossed.segment)
+    before = scene.leaves.sums(inside)
+    after = scene.leaves.explained_by(held).sums(inside)
+    if not around or is_fired_by_rest(crossed, before, after):
+        return await _raise(bench, crossing, finding, i, scene, held)
+    if before.excess - after.excess >= JOINS_AT * before.excess:
+        return max(around, key=lambda pair: pair[0])[1]
+    return None
 
 
-async def _raise(bench: Bench, crossing: Crossing, finding: Finding, i: int) -> Case:
+async def _raise(
+    bench: Bench,
+    crossing: Crossing,
+    finding: Finding,
+    i: int,
+    scene: Scene,
+    held: list[Segment],
+) -> Case:
     size = finding.size(i)
-    graded = severity(size.hurt_per_hour)
+    crossed = finding.crossed(i, crossing.segment)
+    alert = _begin(bench, crossing, finding, i)
+    location = find_location(bench, scene, crossed, held)
+    if location is None:
+        location = share_out(scene.leaves.explained_by(held), [crossing.segment])
+    alert = move_to(bench, alert, location, scene, finding.minute)
+    mass = float(finding.judgement.baseline_mass[i])
+    if alert.segment != crossing.segment:
+        mass = scene.mass_within(alert.segment) / bench.dispersion
+    alert = await measure(bench, alert, mass, finding.minute)
+    alert = await explain(bench, alert, finding.minute)
+    return Case(alert, (finding.row(i),), finding.minute, size.n, alert.severity)
+
+
+def _begin(bench: Bench, crossing: Crossing, finding: Finding, i: int) -> Alert:
+    """An alert of the stream that crossed, before it is explained."""
+    size = finding.size(i)
     evidence = Evidence(
         e_value=float(np.exp(min(finding.judgement.log_evidence[i], LARGEST_LOG))),
         false_alarms_per_week=bench.promise,
     )
-    alert = Alert(
+    return Alert(
         id=bench.draw_id(),
         state=State.OPEN,
         revision=1,
-        severity=graded,
+        severity=severity(size.hurt_per_hour),
         metric=bench.line.metric,
         survey=bench.line.survey or None,
         segment=crossing.segment,
@@ -129,5 +155,3 @@ async def _raise(bench: Bench, crossing: Crossing, finding: Finding, i: int) -> 
         crossings=(crossing,),
         historic=bench.now - crossing.opened_at > HISTORIC_AFTER,
     )
-    alert = await explain(bench, alert, finding.minute)
-    return Case(alert, (finding.row(i),), finding.minute, alert.n, graded)
