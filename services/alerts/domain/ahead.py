@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.alerts.domain.columns import Ints
 from services.alerts.domain.detector import Detector, Judgement
+from services.alerts.domain.mixes import NO_ROWS, without
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.streams import Catalogue, LeafTick, gather
 
@@ -47,16 +48,24 @@ class Ahead:
         return None if any(leaf not in known for leaf in self.seen) else news
 
     def look(
-        self, catalogue: Catalogue, ticks: Sequence[LeafTick], heard_h: float
+        self,
+        catalogue: Catalogue,
+        ticks: Sequence[LeafTick],
+        heard_h: float,
+        left_out: Ints = NO_ROWS,
     ) -> tuple[Ints, Judgement] | None:
-        """Judge what came up to an hour of event time; None where it came in no known stream."""
+        """Judge what came up to an hour of event time; None where it came in no known stream.
+
+        `left_out`: rows that are not judged by it.
+        """
         news = self.news(ticks)
         if not news:
             return None
         self.seen = {tick.leaf: tick for tick in ticks}
-        index, answers, detractors = gather(
+        found = gather(
             (catalogue.known_rows_of(tick.leaf), tick.answers, tick.detractors) for tick in news
         )
+        index, answers, detractors = without(found, left_out)
         if not len(index):
             return None
         now_h = max(heard_h, self.now_h + SECOND_H)

@@ -35,13 +35,13 @@ class Matcher(msgspec.Struct, frozen=True, kw_only=True):
     survey: str | None = None
     segment: dict[str, str] = {}
 
+    def meets(self, metric: str, survey: str | None) -> bool:
+        """Whether some of that line is meant."""
+        return self.metric in (None, metric) and self.survey in (None, survey)
+
     def covers(self, metric: str, survey: str | None, segment: Mapping[str, str]) -> bool:
         """Whether all of that lies inside."""
-        return (
-            self.metric in (None, metric)
-            and self.survey in (None, survey)
-            and self.segment.items() <= segment.items()
-        )
+        return self.meets(metric, survey) and self.segment.items() <= segment.items()
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from services.alerts.domain.answers import (
     Line,
     Place,
     Tick,
+    begin_of,
     bring_forward,
     fold,
     tally,
@@ -28,8 +29,8 @@ class Ledger(Protocol):
         """The last minute of each line that takes none; no more close until we commit."""
         ...
 
-    async def maintenance(self) -> Maintenance:
-        """The windows whose answers are no evidence."""
+    async def maintenance(self, since: datetime) -> Maintenance:
+        """The windows since then whose answers are no evidence."""
         ...
 
     async def record(self, answers: Sequence[Answer]) -> Sequence[Change]:
@@ -56,7 +57,8 @@ async def on_answers(answers: Iterable[Answer], newest: Newest, ledger: Ledger) 
     """
     folded = fold(answers)
     closed_to = await ledger.closed_to({answer.place.line for answer in folded})
-    maintenance = await ledger.maintenance()
+    first = min((answer.place.minute for answer in folded), default=0)
+    maintenance = await ledger.maintenance(begin_of(first))
     usual = [answer for answer in folded if not maintenance.takes(answer.place)]
     MAINTENANCE.inc(len(folded) - len(usual))
     timely = bring_forward(usual, closed_to)

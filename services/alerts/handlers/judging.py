@@ -11,6 +11,7 @@ from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.domain.answers import begin_of, minute_of
 from services.alerts.domain.cases import Case, is_look_due, why_update
+from services.alerts.domain.columns import Ints
 from services.alerts.domain.estimates import severity
 from services.alerts.domain.findings import Finding
 from services.alerts.domain.lifecycle import Closed
@@ -24,13 +25,15 @@ from shared.segments import segment_key
 SILENT_FOR: Final = timedelta(days=15)  # a day more than a stream with answers is given
 
 
-async def judge_minute(bench: Bench, minute: int, ticks: Sequence[LeafTick]) -> None:
-    """Judge a closed minute for good."""
+async def judge_minute(
+    bench: Bench, minute: int, ticks: Sequence[LeafTick], left_out: Ints = NO_ROWS
+) -> None:
+    """Judge a closed minute for good, but for the rows that are `left_out`."""
     found = gather(
         (bench.catalogue.rows_of(tick.leaf, bench.fleet), tick.answers, tick.detractors)
         for tick in ticks
     )
-    index, answers, detractors = without(found)
+    index, answers, detractors = without(found, left_out)
     if not len(index):
         return
     now_h = (minute + 1) / 60
@@ -51,10 +54,14 @@ async def judge_minute(bench: Bench, minute: int, ticks: Sequence[LeafTick]) -> 
 
 
 async def look_ahead(
-    bench: Bench, ahead: Ahead, ticks: Sequence[LeafTick], heard: datetime
+    bench: Bench,
+    ahead: Ahead,
+    ticks: Sequence[LeafTick],
+    heard: datetime,
+    left_out: Ints = NO_ROWS,
 ) -> None:
     """Judge what open minutes hold up to `heard`, and remember only the alarms that they raise."""
-    found = ahead.look(bench.catalogue, ticks, heard.timestamp() / 3600)
+    found = ahead.look(bench.catalogue, ticks, heard.timestamp() / 3600, left_out)
     if found is not None:
         index, judgement = found
         await raise_all(bench, Finding(index, judgement, minute_of(heard), heard, provisional=True))

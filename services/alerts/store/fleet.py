@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.answers import Line
+from services.alerts.domain.columns import Ints
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.state import STATE_COLUMNS, FleetState
 from services.alerts.domain.streams import Catalogue
@@ -48,7 +49,8 @@ _WRITE_DETECTOR: Final = sa.text("""
 class Fleet:
     """Detector, state and names of a line's streams, in step, as of minute `judged_to`.
 
-    `ahead`: the copy that has looked into open minutes.
+    `ahead`: the copy that has looked into open minutes. `skewed`: rows of which a maintenance
+    window takes a large part, by window.
     """
 
     line: Line
@@ -57,6 +59,7 @@ class Fleet:
     catalogue: Catalogue
     judged_to: int
     ahead: Ahead | None = None
+    skewed: dict[str, Ints] = field(default_factory=dict)
 
 
 async def read_fleet(

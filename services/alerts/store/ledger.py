@@ -100,9 +100,9 @@ class SqlLedger:
             await self._connection.execute(_BEGIN, columns(_LINE, new))
         return closed
 
-    async def maintenance(self) -> Maintenance:
-        """The windows whose answers are no evidence."""
-        return Maintenance(await read_maintenance(self._connection))
+    async def maintenance(self, since: datetime) -> Maintenance:
+        """The windows since then whose answers are no evidence."""
+        return Maintenance(await read_maintenance(self._connection, since))
 
     async def record(self, answers: Sequence[Answer]) -> Sequence[Change]:
         """Store answers, sorted by id; return what counts now and where it counted before."""

@@ -22,7 +22,9 @@ _ONE: Final = sa.text("SELECT * FROM silences WHERE id = :id FOR UPDATE")
 _LASTING: Final = sa.text("""
     SELECT * FROM silences WHERE begins_at <= :now AND ends_at > :now ORDER BY id
 """)
-_MAINTENANCE: Final = sa.text("SELECT * FROM silences WHERE maintenance ORDER BY id")
+_MAINTENANCE: Final = sa.text("""
+    SELECT * FROM silences WHERE maintenance AND ends_at > :since ORDER BY id
+""")
 _LIST: Final = """
     SELECT * FROM silences WHERE {phase} {after} ORDER BY created_at DESC, id DESC LIMIT :most
 """
@@ -76,9 +78,9 @@ async def read_lasting(connection: AsyncConnection, now: datetime) -> Sequence[S
     return [_read(row) for row in rows.mappings()]
 
 
-async def read_maintenance(connection: AsyncConnection) -> Sequence[Silence]:
-    """Every maintenance window, those that are long over too: answers come late."""
-    rows = await connection.execute(_MAINTENANCE)
+async def read_maintenance(connection: AsyncConnection, since: datetime) -> Sequence[Silence]:
+    """The maintenance windows that were not over at that moment."""
+    rows = await connection.execute(_MAINTENANCE, {"since": since})
     return [_read(row) for row in rows.mappings()]
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.ahead import Ahead
-from services.alerts.domain.answers import Line
+from services.alerts.domain.answers import Line, begin_of
 from services.alerts.domain.cases import Docket
+from services.alerts.domain.mixes import Mix, left_out, skewed_rows, usual_time
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.judging import judge_minute, look_ahead, settle_by_hand
@@ -18,10 +20,13 @@ from services.alerts.store.alerts import Ways, read_docket, write_docket
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
 from services.alerts.store.lines import Standing, move, read_chunk, read_open
 from services.alerts.store.past import SqlPast
+from services.alerts.store.silences import read_maintenance
 from services.alerts.worker.observing import observe_docket, observe_open
 from services.alerts.worker.turns import Clock
 from shared.failpoints import Point, hit
 from shared.segments import Lattice
+
+MINUTE: Final = timedelta(minutes=1) - timedelta.resolution
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,10 @@ class Courtroom:
             bench = self._bench(fleet, docket)
             settle_by_hand(bench, standing.judged_to)
             upto, minutes = await read_chunk(connection, standing)
+            mixes = await self._mixes(fleet, standing.judged_to)
             for minute, ticks in minutes.items():
-                await judge_minute(bench, minute, ticks)
+                at = begin_of(minute)
+                await judge_minute(bench, minute, ticks, left_out(mixes, at, at + MINUTE))
                 await asyncio.sleep(0)  # others share this loop
             await write_fleet(connection, fleet, bench.touched)
             await self._write(docket)
@@ -87,9 +94,25 @@ class Courtroom:
             if fleet.ahead is None or fleet.ahead.news(ticks) is None:
                 began_h = (standing.closed_to + 1) / 60
                 fleet.ahead = Ahead.of(fleet.detector, fleet.state, began_h)
-            await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard)
+            mixes = await self._mixes(fleet, standing.closed_to)
+            skewed = left_out(mixes, begin_of(standing.closed_to + 1), heard)
+            await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard, skewed)
             await self._write(docket)
         _note(fleet.line, docket)
+
+    async def _mixes(self, fleet: Fleet, minute: int) -> list[Mix]:
+        """The maintenance windows that touch what comes after a minute, with what they skew."""
+        mixes, past = [], SqlPast(self._connection, fleet.line)
+        for window in await read_maintenance(self._connection, begin_of(minute)):
+            if not window.matchers.meets(fleet.line.metric, fleet.line.survey or None):
+                continue
+            rows = fleet.skewed.get(window.id)
+            if rows is None:
+                usual = await past.leaves(*usual_time(window))
+                rows = skewed_rows(fleet.catalogue, usual, window.matchers.segment)
+                fleet.skewed[window.id] = rows
+            mixes.append(Mix(window, rows))
+        return mixes
 
     async def _write(self, docket: Docket) -> None:
         await write_docket(self._connection, docket, self._terms.ways)
