@@ -17,6 +17,14 @@ from services.scoring.store.rows import read_truth, sides_of
 _CHUNK = 5_000
 _READ = "SELECT paths::text, counted_pairs::text FROM layout"
 _WRITE = "UPDATE layout SET paths = $1::text::jsonb, counted_pairs = $2::text::jsonb"
+# One series after another, some at a time: a single statement over all would run out of its time.
+_SERIES_AT_ONCE = 1_000
+_FORGET = """
+    WITH next AS (
+        SELECT id FROM series WHERE $1::bigint IS NULL OR id > $1 ORDER BY id LIMIT $2
+    ), gone AS (DELETE FROM counts WHERE series IN (SELECT id FROM next))
+    SELECT max(id) FROM next
+"""
 _ALL = (
     f"SELECT a.id, {sides_of('a')} FROM answers a"  # noqa: S608
     " WHERE a.id > $1 ORDER BY a.id LIMIT $2"
@@ -40,7 +48,9 @@ async def read_layout(connection: asyncpg.Connection, lock: str = "") -> Layout:
 async def write_layout(connection: asyncpg.Connection, layout: Layout) -> None:
     """Change the layout and forget the counts; the caller recounts in the same transaction."""
     await connection.execute(_WRITE, _text(list(layout.paths.items())), _text(layout.pairs))
-    await connection.execute("DELETE FROM counts")
+    last = await connection.fetchval(_FORGET, None, _SERIES_AT_ONCE)
+    while last is not None:
+        last = await connection.fetchval(_FORGET, last, _SERIES_AT_ONCE)
     for name, path in layout.paths.items():
         if path == "touchpoint":
             await connection.execute(_TOUCH, name)
