@@ -9,15 +9,28 @@ from typing import Final
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.alerts.domain.columns import Floats
 from services.alerts.domain.sensible import StreamSensitivity, describe
-from services.alerts.domain.sensitivity import Standing, measure_sensitivity
+from services.alerts.domain.sensitivity import Standing, measure_sensitivity, usual_daily
 from services.alerts.domain.terms import Policy
+from services.alerts.store.fleet import Fleet, read_fleet
 from services.alerts.store.lines import read_lines
-from services.alerts.store.watched import Watched, read_watched
 from shared.segments import Lattice, read_segment_key
 
 _FRESH_S: Final = 600.0  # streams change slowly, and reading all of them is not for every question
 Key = tuple[float, str, str, str]  # busiest first: minus the answers a day, then the names
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A line's fleet as of its minute, with the usual raw answers a day by row."""
+
+    fleet: Fleet
+    daily: Floats
+
+    @property
+    def now_h(self) -> float:
+        return (self.fleet.judged_to + 1) / 60
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,12 @@ class Streams:
             for standing in await read_lines(connection):
                 if standing.judged_to <= 0:
                     continue
-                line = await read_watched(connection, standing, self.policy, self.lattice)
-                seen = np.flatnonzero(line.fleet.state.seen > 0)
+                where = (standing.line, standing.judged_to)
+                fleet = await read_fleet(connection, *where, self.policy, self.lattice)
+                seen = np.flatnonzero(fleet.state.seen > 0)
+                daily = np.zeros(len(fleet.state))
+                daily[seen] = usual_daily(fleet.state.rows(seen), (fleet.judged_to + 1) / 60)
+                line = Watched(fleet, daily)
                 rows += [Row(line, row) for row in seen.tolist()]
         return sorted(rows, key=lambda row: row.key)
 

@@ -20,7 +20,7 @@ from scipy.special import expit
 
 from services.alerts.domain.columns import Flags, Floats
 from services.alerts.domain.evidence import beta_binomial
-from services.alerts.domain.frame import Frame, Minute, build_frame
+from services.alerts.domain.frame import Frame, Minute, build_frame, count_usual
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.terms import FleetTerms, Policy
 
@@ -32,7 +32,10 @@ _HALVINGS: Final = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Streams at some hour: thresholds in log hours of budget, dispersions, raw answers a day."""
+    """Streams at some hour: thresholds in log hours of budget, dispersions, raw answers a day.
+
+    `daily`: see `usual_daily`.
+    """
 
     rows: FleetState  # copies
     log_thresholds: Floats
@@ -67,6 +70,14 @@ class Sensitivity:
         return np.isnan(self.days)
 
 
+def usual_daily(rows: FleetState, now_h: float) -> Floats:
+    """Raw answers a day, the mean of about the last four weeks; `rows` are copies."""
+    elapsed = np.maximum(now_h - rows.last_at, 0.0)
+    nothing = np.zeros(len(rows))
+    minute = Minute(answers=nothing, detractors=nothing, now_h=now_h, tick_h=1 / 60)
+    return count_usual(rows, minute, elapsed)
+
+
 def measure_sensitivity(at: Standing, policy: Policy, terms: FleetTerms) -> Sensitivity:
     """Measure streams that have had answers; `at.rows` is used up."""
     nothing = np.zeros(len(at.rows))
@@ -78,9 +89,8 @@ def measure_sensitivity(at: Standing, policy: Policy, terms: FleetTerms) -> Sens
     nats = np.maximum(nats, 0.0)
     # what is in quarantine now is normal too, as long as nothing is wrong
     mass = frame.mass + at.rows.quarantine_answers
-    effective = _answers_needed(
-        replace(frame, mass=mass), doubled, nats, at.daily / at.dispersion, terms.drift
-    )
+    known = replace(frame, mass=mass)
+    effective = _answers_needed(known, doubled, nats, at.daily / at.dispersion, terms.drift)
     answers = effective * at.dispersion
     least = np.maximum(policy.evidence_answers, policy.evidence_detractors / doubled)
     answers = np.where(np.isnan(answers), np.nan, np.maximum(answers, least))
@@ -111,7 +121,7 @@ def _answers_needed(
     for day in range(LONGEST_DAYS):
         kept = 1 / (1 + frame.mass * frame.spread * drift * 24 * day)
         null = _Null.of(frame, frame.mass * kept, earlier, risen)
-        gained = sum_ + _evidence(frame, null, risen, daily)
+        gained = sum_ + _evidence(frame, null, risen, daily, daily)
         crossed = np.isnan(needed) & (gained >= nats)
         if crossed.any():
             inside = _within_day(frame, null, risen, daily, nats - sum_)
@@ -137,8 +147,12 @@ class _Null:
         return cls(mean, together / (1 + together * frame.spread * frame.wobble))
 
 
-def _evidence(frame: Frame, null: _Null, risen: Floats, answers: Floats) -> Floats:
-    """Nats of so many effective answers of one day at the risen rate."""
+def _evidence(frame: Frame, null: _Null, risen: Floats, answers: Floats, daily: Floats) -> Floats:
+    """Nats of so many effective answers of one day at the risen rate.
+
+    n answers of one clock hour tell what n / (1 + n p q sf²) would without the hour's own flicker.
+    """
+    answers = answers / (1 + np.minimum(answers, daily / 24) * frame.spread * frame.flicker)
     detractors = answers * risen
     rises = beta_binomial(detractors, answers, risen, 1 / (frame.spread * frame.wobble))
     return rises - beta_binomial(detractors, answers, null.mean, null.mass)
@@ -148,7 +162,7 @@ def _within_day(frame: Frame, null: _Null, risen: Floats, daily: Floats, nats: F
     low, high = np.zeros(len(nats)), daily
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        enough = _evidence(frame, null, risen, middle) >= nats
+        enough = _evidence(frame, null, risen, middle, daily) >= nats
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return high
 
