@@ -15,6 +15,7 @@ from services.scoring.api import Reading, build_routers
 from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.domain.alikeness import Alikeness
 from services.scoring.domain.cells import Layout
+from services.scoring.domain.lag import behind_s
 from services.scoring.metrics import REGISTRY, SCORES, STREAM
 from services.scoring.settings import ScoringSettings
 from services.scoring.store import Book, full_dimensions
@@ -138,14 +139,18 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: Source
         await keep_alike(Estimating(widening, layout, core.clock), stop)
 
     web = build_scoring_web(
-        core, health, topics_check(broker, USES), behind(source, core.clock), closing
+        core, health, topics_check(broker, USES), behind(source, health, core.clock), closing
     )
     workers = (core.clock.run, score, lay_out, gauge, forget, remember, estimate)
     return Service("scoring", web, settings.host, settings.scoring_port, workers)
 
 
 def build_scoring_web(
-    core: Core, health: Health, topics: Check, lag_s: Callable[[], float], closing: asyncio.Event
+    core: Core,
+    health: Health,
+    topics: Check,
+    lag_s: Callable[[], float | None],
+    closing: asyncio.Event,
 ) -> FastAPI:
     """The API; no customer ever sees it."""
     reading = Reading(
@@ -187,14 +192,11 @@ def build_scoring_web(
     )
 
 
-def behind(source: Source, clock: CommonClock) -> Callable[[], float]:
-    """Seconds from the newest record settled to now; 0 where nothing waits."""
+def behind(source: Source, health: Health, clock: CommonClock) -> Callable[[], float | None]:
+    """How far behind the consumer is, in seconds."""
 
-    def lag_s() -> float:
-        if not any(source.lag().values()):
-            return 0.0
-        if not source.newest_ms:
-            return 0.0
-        return max(0.0, clock().timestamp() - source.newest_ms / 1000)
+    def lag_s() -> float | None:
+        waiting, reading = source.lag().values(), health.weather is None
+        return behind_s(clock().timestamp(), waiting, source.newest_ms, reading=reading)
 
     return lag_s

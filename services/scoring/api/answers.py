@@ -73,7 +73,7 @@ class Told(Page, frozen=True, kw_only=True):
     """One page, and how fresh it is."""
 
     as_of: datetime
-    behind_s: float
+    behind_s: float | None
 
 
 def build_answers(reading: Reading) -> APIRouter:

@@ -71,7 +71,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from
     start: datetime
     end: datetime
     as_of: datetime
-    behind_s: float
+    behind_s: float | None
     level: float
     next: str | None
     groups: Sequence[Covered]

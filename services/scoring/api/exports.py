@@ -154,11 +154,12 @@ def _file(form: str, columns: Sequence[Column], facts: dict[str, str]) -> File:
 
 def _facts(window: Window, as_of: datetime, reading: Reading) -> dict[str, str]:
     """What a reply says of itself; a file has no other place for it."""
+    behind_s = reading.behind()
     return {
         "earshot-from": window.start.isoformat(),
         "earshot-to": window.end.isoformat(),
         "earshot-as-of": as_of.astimezone(UTC).isoformat(),
-        "earshot-behind-s": f"{reading.behind():g}",
+        "earshot-behind-s": "unknown" if behind_s is None else f"{behind_s:g}",
     }
 
 

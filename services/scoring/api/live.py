@@ -34,7 +34,7 @@ class Seen(NamedTuple):
     """When, and how far behind the consumer was then."""
 
     at: datetime
-    behind_s: float
+    behind_s: float | None
 
 
 class Entry(NamedTuple):

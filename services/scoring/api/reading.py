@@ -17,8 +17,9 @@ from shared.programme.models import Scoring, Segmentation
 
 @dataclass(frozen=True)
 class Reading:
-    """How questions are answered. `behind` says by how many seconds the consumer is behind.
+    """How questions are answered.
 
+    `behind` says by how many seconds the consumer is behind, or None where nobody knows.
     `scores` and `segments` are what the programme says of scores and of targets, `surveys` those
     that it names, `alike` how alike answers of one cluster are, as last estimated.
     """
@@ -27,7 +28,7 @@ class Reading:
     dimensions: Mapping[str, str | None]
     timezone: str
     now: Callable[[], datetime]
-    behind: Callable[[], float]
+    behind: Callable[[], float | None]
     sufficient: int = SUFFICIENT
     scores: Scoring = field(default_factory=Scoring)
     segments: Segmentation = field(default_factory=Segmentation)

@@ -127,7 +127,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True, rename=_SPAN):
     start: datetime
     end: datetime
     as_of: datetime
-    behind_s: float
+    behind_s: float | None
     level: float
     clusters: Sequence[str]
     benchmarks: Sequence[Mark]
@@ -167,7 +167,7 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True, rename=_SPAN):
     bucket: str
     tz: str
     as_of: datetime
-    behind_s: float
+    behind_s: float | None
     level: float
     clusters: Sequence[str]
     benchmarks: Sequence[Mark]
@@ -187,4 +187,4 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval | None
     sufficient: bool
     as_of: datetime
-    behind_s: float
+    behind_s: float | None
