@@ -61,8 +61,10 @@ class MemoryPast:
         inside = read_segment_key(segment)
         bins = []
         for minute, ticks in self.hours:
+            if not first <= minute <= last:
+                continue
             held = [t for t in ticks if within(t.leaf, inside)]
-            if first <= minute <= last and held:
+            if held:
                 bins.append(
                     Bin(minute, sum(t.answers for t in held), sum(t.detractors for t in held))
                 )

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from scipy.special import expit, logit
 
 from services.alerts.domain.columns import Floats
+from services.alerts.domain.lattice import sum_by
 from services.alerts.domain.leaves import ABSENT, Leaves, Segment
-from services.alerts.domain.streams import LeafTick
-from shared.segments import read_segment_key
+from services.alerts.domain.streams import LeafTick, read_leaf
 
 PARENT_ANSWERS: Final = 30.0  # what a leaf's parents weigh beside its own past
 VALUE_DETRACTORS: Final = 10.0
@@ -69,21 +68,15 @@ def build_scene(
     return Scene(current, answers[:many])
 
 
-@lru_cache(maxsize=100_000)
-def read_leaf(leaf: str) -> dict[str, str]:
-    """The segment of a leaf's key; not to be changed."""
-    return read_segment_key(leaf)
-
-
 def _fit_margins(leaves: Leaves, odds: Floats, marginals: Marginals) -> Floats:
     """One round: shift each value's leaves towards its past or, where known, its marginal."""
     for j, (name, values) in enumerate(zip(leaves.names, leaves.values, strict=True)):
         codes = leaves.codes[:, j]
         there = np.where(codes == ABSENT, len(values), codes)
         many = len(values) + 1
-        answers = np.bincount(there, leaves.answers, many)
-        expected = np.bincount(there, leaves.answers * expit(odds), many)
-        target = np.bincount(there, leaves.detractors, many).astype(float)
+        answers = sum_by(there, leaves.answers, many)
+        expected = sum_by(there, leaves.answers * expit(odds), many)
+        target = sum_by(there, leaves.detractors, many)
         if marginals:
             known = [marginals.get((name, value), np.nan) for value in values]
             rate = np.array([*known, np.nan])

@@ -3,8 +3,10 @@
 A stream's row in the line's fleet is its place here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -118,13 +120,18 @@ def gather(ticks: Iterable[tuple[Ints, int, int]]) -> tuple[Ints, Floats, Floats
     return index, totals[:, 0], totals[:, 1]
 
 
-def within(leaf: str, segment: dict[str, str]) -> bool:
+@lru_cache(maxsize=LEAVES_KEPT)
+def read_leaf(leaf: str) -> Mapping[str, str]:
+    """The segment of a leaf's key, kept for the next who asks."""
+    return MappingProxyType(read_segment_key(leaf))
+
+
+def within(leaf: str, segment: Mapping[str, str]) -> bool:
     """Whether a leaf lies in a segment."""
-    values = read_segment_key(leaf)
-    return all(values.get(name) == value for name, value in segment.items())
+    return segment.items() <= read_leaf(leaf).items()
 
 
-def sum_within(ticks: Sequence[LeafTick], segment: dict[str, str]) -> tuple[int, int]:
+def sum_within(ticks: Sequence[LeafTick], segment: Mapping[str, str]) -> tuple[int, int]:
     """Answers and detractors of a segment."""
     inside = [tick for tick in ticks if within(tick.leaf, segment)]
     return sum(t.answers for t in inside), sum(t.detractors for t in inside)
