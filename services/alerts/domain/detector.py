@@ -14,7 +14,7 @@ from services.alerts.domain.budget import LEVELS, Budget
 from services.alerts.domain.columns import Floats, Ints
 from services.alerts.domain.dispersion import Dispersion, note_blocks
 from services.alerts.domain.evidence import turn, weigh
-from services.alerts.domain.excursion import settle, walk, walk_rises
+from services.alerts.domain.excursion import log_likelihood_ratios, settle, walk, walk_rises
 from services.alerts.domain.frame import Minute, build_frame, welcome
 from services.alerts.domain.hours import Lessons, turn_hours
 from services.alerts.domain.judgement import Judgement, measure, with_alerts
@@ -150,8 +150,9 @@ class Detector:
         note_blocks(rows, minute, frame.elapsed)
         turn(rows, frame, minute)
         charged = weigh(rows, frame, self.policy)
-        walk(rows, frame)
-        walk_rises(rows, frame)
+        ratios = log_likelihood_ratios(frame)
+        walk(rows, frame, ratios)
+        walk_rises(rows, frame, ratios)
         thresholds = self._thresholds(fleet, minute)[rows.level]
         judgement = measure(rows, frame, charged, thresholds, self.policy)
         settle(rows, frame, self.policy.patience)

@@ -1,7 +1,6 @@
 """Since when, and by how much: the CUSUM walks (Page 1954) and the quarantine they govern."""
 
 import numpy as np
-from scipy.special import expit
 
 from services.alerts.domain.columns import Flags, Floats
 from services.alerts.domain.frame import Frame
@@ -9,22 +8,25 @@ from services.alerts.domain.state import FleetState
 from services.alerts.domain.terms import SHIFTS
 
 
-def log_likelihood_ratio(frame: Frame, risen: Floats) -> Floats:
-    """Binomial log likelihood ratio of the answers, `risen` rate against the present one."""
-    against = np.log((1 - risen) / (1 - frame.present))
-    return frame.detractors * np.log(risen / frame.present) + (
-        (frame.answers - frame.detractors) * against
-    )
+def log_likelihood_ratios(frame: Frame) -> Floats:
+    """Binomial log likelihood ratio of the answers for each alternative, shaped (component, n).
+
+    A shift by d of log odds x turns k of n into k d - n (log(1 + exp(x + d)) - log(1 + exp(x))).
+    """
+    present = frame.log_odds + frame.offset
+    shift = frame.shift * SHIFTS
+    against = np.log1p(np.exp(present + shift)) - np.log1p(np.exp(present))
+    ratios: Floats = frame.detractors * shift - frame.answers * against
+    return ratios
 
 
-def walk(rows: FleetState, frame: Frame) -> None:
+def walk(rows: FleetState, frame: Frame, ratios: Floats) -> None:
     """Bring the slowest CUSUM forward and put the answers into quarantine.
 
     It is not cut at 0 here: `settle` sees that it fell, and resets it.
     """
-    risen = expit(frame.log_odds + frame.offset + frame.shift)
     idle = rows.walk <= 0
-    rows.walk = np.where(frame.warm, rows.walk + log_likelihood_ratio(frame, risen), 0.0)
+    rows.walk = np.where(frame.warm, rows.walk + ratios[0], 0.0)
     rows.walk_since = np.where(idle & (rows.walk > 0), frame.began_h, rows.walk_since)
     rows.quarantine_detractors += frame.belief * frame.excess
     rows.quarantine_answers += frame.belief * frame.answers
@@ -34,9 +36,8 @@ def walk(rows: FleetState, frame: Frame) -> None:
     rows.clock_answers += frame.raw_answers
 
 
-def walk_rises(rows: FleetState, frame: Frame) -> None:
+def walk_rises(rows: FleetState, frame: Frame, ratios: Floats) -> None:
     """Bring each alternative's CUSUM forward, with onset and counts since it last left 0."""
-    risen = expit(frame.log_odds + frame.offset + frame.shift * SHIFTS)
     idle = rows.rise_walk <= 0
     rows.rise_since = np.where(idle, frame.began_h, rows.rise_since)
     for name, more in (
@@ -46,7 +47,7 @@ def walk_rises(rows: FleetState, frame: Frame) -> None:
         ("rise_raw_answers", frame.raw_answers),
     ):
         setattr(rows, name, np.where(idle, 0.0, getattr(rows, name)) + more)
-    walked = np.maximum(rows.rise_walk + log_likelihood_ratio(frame, risen), 0.0)
+    walked = np.maximum(rows.rise_walk + ratios, 0.0)
     rows.rise_walk = np.where(frame.warm, walked, 0.0)
 
 

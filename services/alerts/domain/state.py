@@ -130,11 +130,13 @@ class FleetState:
 
     def rows(self, index: Ints) -> Self:
         """Copy the streams at `index`; what happens to the copy does not touch the fleet."""
-        return type(self)(self.values[:, index], self.level[index], self.parent[index])
+        values = np.take(self.values, index, axis=1)
+        return type(self)(values, self.level[index], self.parent[index])
 
     def hot_rows(self, index: Ints) -> Self:
         """Copy as `rows` does what every minute needs; later columns are not in the copy."""
-        return type(self)(self.values[:HOT, index], self.level[index], self.parent[index])
+        values = np.take(self.values[:HOT], index, axis=1)
+        return type(self)(values, self.level[index], self.parent[index])
 
     def store(self, index: Ints, rows: Self) -> None:
         """Put changed copies back."""
