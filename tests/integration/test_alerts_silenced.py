@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from services.alerts.domain.silences import Matcher, Silence
 from services.alerts.store.silences import put_silence
 from services.alerts.worker.publishing import Publishing
 from shared.db import open_engine
+from shared.events import ScoredResponse
 from shared.keys import KeyFile
 from shared.senders.webhook import open_client
 from shared.web import Parts, build_web
@@ -234,6 +236,37 @@ async def test_answers_of_a_maintenance_window_raise_nothing_however_late_they_c
             if window.holds(a.answered_at) and a.segments == window.matchers.segment
         ]  # fmt: skip
         assert left[0] == len(answers) - len(inside) + 1
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("maintained", [True, False])
+async def test_the_rest_of_a_mix_is_no_rise(fresh_database_url: str, *, maintained: bool) -> None:
+    """For twelve hours the contented half says nothing: by maintenance, or for no known reason."""
+    draw, ends = random.Random(5), SPIKE + 12 * HOUR
+    answers: list[ScoredResponse] = []
+    at = START
+    while at < ends:
+        at += timedelta(minutes=2)
+        region = draw.choice(("EU", "US"))
+        if at < SPIKE or region == "US":
+            detractor = draw.random() < (0.02 if region == "EU" else 0.60)
+            where = {"region": region, "product": "shoes"}
+            answers.append(scored(len(answers), at, detractor=detractor, segments=where))
+    async with open_engine(fresh_database_url, schema="alerts") as engine:
+        rig = AlertsRig(engine)
+        if maintained:
+            window = Silence(
+                id="s-1", matchers=Matcher(segment={"region": "EU"}), begins_at=SPIKE, ends_at=ends,
+                maintenance=True, by="anne", note=None, created_at=START,
+            )  # fmt: skip
+            async with engine.begin() as connection:
+                await put_silence(connection, window)
+        rig.put(answers)
+        await rig.count_all()
+        async with judging(rig.judge()) as judge:
+            await finish(judge)
+
+        assert bool(await rig.alerts()) is not maintained
 
 
 async def test_a_destination_that_hangs_delays_no_other(stage: Stage, receiver: Receiver) -> None:

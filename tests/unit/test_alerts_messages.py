@@ -23,6 +23,7 @@ def record_of(alert: Alert) -> str:
 
 def test_the_whole_story() -> None:
     alert = an_alert(
+        began_between=(NOON - timedelta(minutes=140), NOON - timedelta(minutes=110)),
         slices=(
             Slice(segment={"region": "EU", "product": "shoes"}, share=0.87),
             Slice(segment={"queue": "billing"}, share=0.09),
@@ -31,14 +32,15 @@ def test_the_whole_story() -> None:
     )
 
     assert story(alert, LINK) == (
-        "Since 2026-03-02 10:00 UTC, 28 of 84 customers (region EU, product shoes, post-delivery, "
-        "nps) were detractors: 33 %, 95 % interval 24 % to 44 %, where 14 % is normal. "
-        "That is a rise of 19 points (9 to 29), about 16 unhappy customers more than usual an "
-        "hour. "
+        "Since 2026-03-02 10:00 UTC (or any time from 2026-03-02 09:40 to 10:10), 28 of 84 "
+        "customers (region EU, product shoes, post-delivery, nps) were detractors: 33 %, "
+        "95 % interval 24 % to 44 %, where 14 % is normal. "
+        "The true rise is likely about 19 points (9 to 29): 16 unhappy customers more than usual "
+        "an hour. "
         "Evidence: e-value 5,230; chance raises at most 1 alert a week over all segments together. "
         "It explains 87 % of the rise in the survey; queue billing 9 %. "
         "Also seen in region EU; product shoes; all customers; and 1 more. "
-        "Reason that grew: delivery-late (61 %). "
+        "Reason that grew: delivery-late (61 %, before 21 %). "
         f'Somebody wrote: "It came too late." {LINK}'
     )
 
@@ -58,9 +60,10 @@ def test_one_of_each_is_said_in_the_singular() -> None:
     assert story(alert, LINK) == (
         "Since 2026-03-02 10:00 UTC, 1 of 1 customer (all customers, nps) was a detractor: 100 %, "
         "95 % interval 20 % to 100 %, where 0.4 % is normal. "
-        "That is a rise of 1 point (0 to 3), about 1 unhappy customer more than usual a day. "
+        "The true rise is likely about 1 point (0 to 3): 1 unhappy customer more than usual a day. "
         "Evidence: e-value over 1,000,000; chance raises at most 0.5 alerts a week over all "
-        f"segments together. Reasons that grew: a (50 %), b (40 %). {LINK}"
+        "segments together. Reasons that grew: a (50 %, before 30 %), b (40 %, before 30 %). "
+        f"{LINK}"
     )
 
 

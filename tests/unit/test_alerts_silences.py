@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.alerts.domain.alerts import Change, State
@@ -10,8 +11,12 @@ from services.alerts.domain.answers import Place, minute_of
 from services.alerts.domain.audit import Difference, differences
 from services.alerts.domain.deliveries import Held, Outcome, released
 from services.alerts.domain.facts import Word
+from services.alerts.domain.mixes import Mix, left_out, skewed_segments, without
 from services.alerts.domain.silences import Maintenance, Matcher, Phase, Silence, silenced_by
-from tests.support.alerts import an_alert
+from services.alerts.domain.state import FleetState
+from services.alerts.domain.streams import Catalogue, LeafTick
+from shared.segments import segment_key
+from tests.support.alerts import LATTICE, an_alert
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -107,6 +112,34 @@ def test_answers_of_a_maintenance_window_are_left_out_by_their_own_time(
 
     assert Maintenance([window]).takes(place) is taken
     assert not Maintenance([]).takes(place)
+
+
+def test_streams_of_which_a_window_takes_much_are_left_out_and_no_others() -> None:
+    fleet, catalogue = FleetState.empty(), Catalogue(LATTICE)
+    counts = {("EU", "shoes"): 50, ("EU", "hats"): 2, ("US", "shoes"): 40, ("US", "hats"): 60}
+    usual = [
+        LeafTick(segment_key({"region": region, "product": product}), answers, 0)
+        for (region, product), answers in counts.items()
+    ]
+    for tick in usual:
+        catalogue.rows_of(tick.leaf, fleet)
+
+    mixes = [Mix(quiet(), skewed_segments(LATTICE, usual, {"region": "EU"}))]
+    rows = left_out(mixes, catalogue, NOON, NOON)
+    named = {catalogue.segments[row] for row in rows}
+
+    assert named == {
+        "{}",
+        '{"region":"EU"}',
+        '{"product":"shoes"}',
+        '{"product":"shoes","region":"EU"}',
+        '{"product":"hats","region":"EU"}',
+    }  # fmt: skip - of hats it takes 2 of 62
+    assert len(left_out(mixes, catalogue, NOON + HOUR, NOON + HOUR)) == 0
+    index = np.arange(len(fleet))
+    numbers = index.astype(np.float64)
+    kept, answers, _ = without((index, numbers, numbers), rows)
+    assert kept.tolist() == answers.tolist() == sorted(set(index.tolist()) - set(rows.tolist()))
 
 
 def test_a_change_says_what_it_changed() -> None:

@@ -36,14 +36,14 @@ def sentences(alert: Alert) -> list[str]:
     verb = "was a detractor" if alert.n == 1 else "were detractors"
     said = [
         (
-            f"Since {_time(alert.began_at)}, {alert.detractors} of {_customers(alert.n)} "
-            f"({where(alert)}, {asked(alert)}) {verb}: {_percent(rate.current)}, "
-            f"95 % interval {_percent(low)} to {_percent(high)}, where {_percent(rate.baseline)} "
-            "is normal."
+            f"Since {_time(alert.began_at)}{_about(alert.began_between)}, "
+            f"{alert.detractors} of {_customers(alert.n)} ({where(alert)}, {asked(alert)}) {verb}: "
+            f"{_percent(rate.current)}, 95 % interval {_percent(low)} to {_percent(high)}, "
+            f"where {_percent(rate.baseline)} is normal."
         ),
         (
-            f"That is a rise of {_points(rise.points)} ({rise.interval[0]:.0f} to "
-            f"{rise.interval[1]:.0f}), about {_pace(alert.hurt_per_hour)}."
+            f"The true rise is likely about {_points(rise.points)} ({rise.interval[0]:.0f} to "
+            f"{rise.interval[1]:.0f}): {_pace(alert.hurt_per_hour)}."
         ),
         (
             f"Evidence: e-value {_odds(alert.evidence.e_value)}; chance raises at most "
@@ -100,7 +100,10 @@ def _why(alert: Alert) -> str:
     grown = [one for one in alert.top_reasons if one.change > 0]
     if not grown:
         return ""
-    named = ", ".join(f"{one.reason} ({_percent(one.share)})" for one in grown[:NAMED])
+    named = ", ".join(
+        f"{one.reason} ({_percent(one.share)}, before {_percent(max(one.share - one.change, 0))})"
+        for one in grown[:NAMED]
+    )
     verb = "Reason that grew" if len(grown[:NAMED]) == 1 else "Reasons that grew"
     return f"{verb}: {named}."
 
@@ -128,6 +131,14 @@ def _customers(number: int) -> str:
 def _points(number: float) -> str:
     text = f"{number:.0f}"
     return f"{text} point" if text == "1" else f"{text} points"
+
+
+def _about(between: tuple[datetime, datetime] | None) -> str:
+    if between is None:
+        return ""
+    first, last = between
+    words = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
+    return f" (or any time from {first:%Y-%m-%d %H:%M} to {words})"
 
 
 def _pace(an_hour: float) -> str:

@@ -5,9 +5,11 @@ out a part w moves the share by at most w p / (1 - w): with w a twentieth by und
 that is looked for by default, whatever p. Beyond that the mix alone might look like a rise.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -15,17 +17,29 @@ from services.alerts.domain.answers import DAY, minute_of
 from services.alerts.domain.columns import Floats, Ints
 from services.alerts.domain.silences import Silence
 from services.alerts.domain.streams import Catalogue, LeafTick, within
+from shared.segments import Lattice, cells, read_segment_key, segment_key
 
 LARGE: Final = 0.05
 BEFORE: Final = 7 * DAY  # minutes before the window, by which the parts are known
 NO_ROWS: Final[Ints] = np.empty(0, np.intp)
 
 
-class Mix(NamedTuple):
-    """A window, and the rows of which it takes a large part."""
+@dataclass
+class Mix:
+    """A window, and the segments of which it takes a large part."""
 
     window: Silence
-    rows: Ints
+    segments: Collection[str]
+    _rows: Ints = field(default_factory=lambda: NO_ROWS)
+    _known: int = 0
+
+    def rows(self, catalogue: Catalogue) -> Ints:
+        """The rows of those that are watched by now."""
+        if self._known != len(catalogue.segments):
+            found = (catalogue.row(segment) for segment in self.segments)
+            self._rows = np.array(sorted(row for row in found if row is not None), np.intp)
+            self._known = len(catalogue.segments)
+        return self._rows
 
 
 def usual_time(window: Silence) -> tuple[int, int]:
@@ -34,24 +48,25 @@ def usual_time(window: Silence) -> tuple[int, int]:
     return first - BEFORE, first - 1
 
 
-def skewed_rows(
-    catalogue: Catalogue, usual: Sequence[LeafTick], segment: Mapping[str, str]
-) -> Ints:
-    """The rows of which a segment is usually more than a twentieth, those inside it too."""
-    size = len(catalogue.segments)
-    every, taken = np.zeros(size), np.zeros(size)
+def skewed_segments(
+    lattice: Lattice, usual: Sequence[LeafTick], segment: dict[str, str]
+) -> Collection[str]:
+    """The keys of which a segment is usually more than a twentieth, those inside it too."""
+    every: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
     for tick in usual:
-        rows = catalogue.known_rows_of(tick.leaf)
-        every[rows] += tick.answers
-        if within(tick.leaf, dict(segment)):
-            taken[rows] += tick.answers
-    return np.flatnonzero(taken > LARGE * every)
+        is_taken = within(tick.leaf, segment)
+        for cell in cells(read_segment_key(tick.leaf), lattice.dimensions, lattice.pairs):
+            key = segment_key(cell)
+            every[key] += tick.answers
+            taken[key] += tick.answers if is_taken else 0
+    return frozenset(key for key, answers in taken.items() if answers > LARGE * every[key])
 
 
-def left_out(mixes: Iterable[Mix], first: datetime, last: datetime) -> Ints:
+def left_out(mixes: Iterable[Mix], catalogue: Catalogue, first: datetime, last: datetime) -> Ints:
     """The rows that are not judged by answers of that time: what is left of them is no sample."""
     span = max(last - first, timedelta(0))
-    found = [mix.rows for mix in mixes if mix.window.holds(first, span)]
+    found = [mix.rows(catalogue) for mix in mixes if mix.window.holds(first, span)]
     return np.unique(np.concatenate(found)) if found else NO_ROWS
 
 

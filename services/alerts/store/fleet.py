@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.answers import Line
-from services.alerts.domain.columns import Ints
 from services.alerts.domain.detector import Detector
+from services.alerts.domain.mixes import Mix
 from services.alerts.domain.state import STATE_COLUMNS, FleetState
 from services.alerts.domain.streams import Catalogue
 from services.alerts.domain.terms import Policy
@@ -49,8 +49,7 @@ _WRITE_DETECTOR: Final = sa.text("""
 class Fleet:
     """Detector, state and names of a line's streams, in step, as of minute `judged_to`.
 
-    `ahead`: the copy that has looked into open minutes. `skewed`: rows of which a maintenance
-    window takes a large part, by window.
+    `ahead`: the copy that has looked into open minutes. `mixes`: by maintenance window.
     """
 
     line: Line
@@ -59,7 +58,7 @@ class Fleet:
     catalogue: Catalogue
     judged_to: int
     ahead: Ahead | None = None
-    skewed: dict[str, Ints] = field(default_factory=dict)
+    mixes: dict[str, Mix] = field(default_factory=dict)
 
 
 async def read_fleet(

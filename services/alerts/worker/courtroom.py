@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.answers import Line, begin_of
 from services.alerts.domain.cases import Docket
-from services.alerts.domain.mixes import Mix, left_out, skewed_rows, usual_time
+from services.alerts.domain.mixes import Mix, left_out, skewed_segments, usual_time
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.judging import judge_minute, look_ahead, settle_by_hand
@@ -69,10 +69,12 @@ class Courtroom:
             bench = self._bench(fleet, docket)
             settle_by_hand(bench, standing.judged_to)
             upto, minutes = await read_chunk(connection, standing)
-            mixes = await self._mixes(fleet, standing.judged_to)
+            mixes = await self._mixes(fleet, standing.judged_to, begin_of(upto + 1))
             for minute, ticks in minutes.items():
                 at = begin_of(minute)
-                await judge_minute(bench, minute, ticks, left_out(mixes, at, at + MINUTE))
+                await judge_minute(
+                    bench, minute, ticks, left_out(mixes, fleet.catalogue, at, at + MINUTE)
+                )
                 await asyncio.sleep(0)  # others share this loop
             await write_fleet(connection, fleet, bench.touched)
             await self._write(docket)
@@ -94,24 +96,27 @@ class Courtroom:
             if fleet.ahead is None or fleet.ahead.news(ticks) is None:
                 began_h = (standing.closed_to + 1) / 60
                 fleet.ahead = Ahead.of(fleet.detector, fleet.state, began_h)
-            mixes = await self._mixes(fleet, standing.closed_to)
-            skewed = left_out(mixes, begin_of(standing.closed_to + 1), heard)
+            mixes = await self._mixes(fleet, standing.closed_to, heard)
+            skewed = left_out(mixes, fleet.catalogue, begin_of(standing.closed_to + 1), heard)
             await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard, skewed)
             await self._write(docket)
         _note(fleet.line, docket)
 
-    async def _mixes(self, fleet: Fleet, minute: int) -> list[Mix]:
-        """The maintenance windows that touch what comes after a minute, with what they skew."""
-        mixes, past = [], SqlPast(self._connection, fleet.line)
+    async def _mixes(self, fleet: Fleet, minute: int, until: datetime) -> list[Mix]:
+        """The maintenance windows that touch the time from a minute on, with what they skew."""
+        mixes, past, line = [], SqlPast(self._connection, fleet.line), fleet.line
         for window in await read_maintenance(self._connection, begin_of(minute)):
-            if not window.matchers.meets(fleet.line.metric, fleet.line.survey or None):
+            if window.begins_at > until or not window.matchers.meets(
+                line.metric, line.survey or None
+            ):
                 continue
-            rows = fleet.skewed.get(window.id)
-            if rows is None:
+            mix = fleet.mixes.get(window.id)
+            if mix is None:
                 usual = await past.leaves(*usual_time(window))
-                rows = skewed_rows(fleet.catalogue, usual, window.matchers.segment)
-                fleet.skewed[window.id] = rows
-            mixes.append(Mix(window, rows))
+                skewed = skewed_segments(self._terms.lattice, usual, window.matchers.segment)
+                mix = fleet.mixes[window.id] = Mix(window, skewed)
+            mix.window = window  # it may have been ended since
+            mixes.append(mix)
         return mixes
 
     async def _write(self, docket: Docket) -> None:
