@@ -42,6 +42,7 @@ class Catalogue:
         self._rows = {segment: row for row, segment in enumerate(self.segments)}
         self._of_leaf: dict[str, Ints] = {}
         self._values: dict[str, set[str]] = {}
+        self._keys: dict[tuple[tuple[str, str], ...], str] = {}  # as many as streams
         for segment in self.segments:
             self._note_values(segment)
 
@@ -79,9 +80,17 @@ class Catalogue:
             parent = ALL if len(cell) == 1 else None
             if len(cell) == 2:
                 first = first_of[frozenset(cell)]
-                parent = segment_key({first: cell[first]})
-            named.append((segment_key(cell), parent))
+                parent = self._key({first: cell[first]})
+            named.append((self._key(cell), parent))
         return named
+
+    def _key(self, cell: dict[str, str]) -> str:
+        """The key of a stream; writing it anew for every leaf would take most of the time."""
+        items = tuple(cell.items())
+        known = self._keys.get(items)
+        if known is None:
+            known = self._keys[items] = segment_key(cell)
+        return known
 
     def _admit(self, segment: str, parent: str | None, fleet: FleetState) -> int:
         row = self._rows.get(segment)
@@ -113,11 +122,12 @@ def gather(ticks: Iterable[tuple[Ints, int, int]]) -> tuple[Ints, Floats, Floats
     if not parts:
         return np.empty(0, np.intp), np.empty(0), np.empty(0)
     sizes = [len(rows) for rows in parts]
-    index, places = np.unique(np.concatenate(parts), return_inverse=True)
+    places = np.concatenate(parts)
     weights = np.repeat(np.array(counts, float), sizes, axis=0)
-    totals = np.zeros((len(index), 2))
-    np.add.at(totals, places, weights)
-    return index, totals[:, 0], totals[:, 1]
+    size = int(places.max(initial=-1)) + 1
+    index: Ints = np.flatnonzero(np.bincount(places, minlength=size))
+    totals: Floats = np.array([np.bincount(places, counted, size) for counted in weights.T])
+    return index, totals[0, index], totals[1, index]
 
 
 @lru_cache(maxsize=LEAVES_KEPT)
