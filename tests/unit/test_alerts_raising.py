@@ -57,9 +57,11 @@ class FakePast:
         return []
 
 
-def build_bench(*hurt: str) -> Bench:
+def build_bench(*hurt: str, **counts: int) -> Bench:
     """A line in which 60 of 100 are detractors in the leaves named, a tenth in the others."""
-    ticks = [LeafTick(leaf, 100, 60 if leaf in hurt else 10) for leaf in LEAVES]
+    told = dict(zip(("eu_shoes", "eu_hats", "us_shoes", "us_hats"), LEAVES, strict=True))
+    many = dict.fromkeys(hurt, 60) | {told[name]: count for name, count in counts.items()}
+    ticks = [LeafTick(leaf, 100, many.get(leaf, 10)) for leaf in LEAVES]
     bench = Bench(
         line=Line("nps", "post-delivery"),
         promise=1.0,
@@ -79,7 +81,9 @@ def build_bench(*hurt: str) -> Bench:
     return bench
 
 
-def fire(bench: Bench, *segments: str, provisional: bool = False) -> Finding:
+def fire(
+    bench: Bench, *segments: str, provisional: bool = False, evidence_of: float = 20.0
+) -> Finding:
     """A minute in which these streams cross, the first one furthest."""
     rows = [bench.catalogue.row(segment) for segment in segments]
     index = np.arange(len(bench.fleet))
@@ -87,7 +91,7 @@ def fire(bench: Bench, *segments: str, provisional: bool = False) -> Finding:
     evidence = zeros.copy()
     for rank, row in enumerate(rows):
         assert row is not None
-        evidence[row] = 20.0 - rank
+        evidence[row] = evidence_of - rank
     judgement = Judgement(
         log_evidence=evidence,
         log_threshold=zeros + 10,
@@ -148,6 +152,54 @@ async def test_what_lies_inside_an_alert_joins_it_without_a_look_at_the_past() -
 
     assert [segment for segment, _ in raised(bench)] == [{}]
     assert bench.past.asked == 1  # however many joined
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [(20.0, []), (90.0, [({"product": "hats", "region": "US"}, [{}])])],
+)
+async def test_what_overlaps_an_alert_is_muted_unless_the_rest_fires_by_itself(
+    evidence: float, expected: list[object]
+) -> None:
+    bench = build_bench(eu_shoes=40, us_hats=80)
+    await raise_all(bench, fire(bench, EU_SHOES))
+
+    await raise_all(bench, fire(bench, "{}", evidence_of=evidence))
+
+    assert raised(bench) == [({"product": "shoes", "region": "EU"}, []), *expected]
+    row = bench.catalogue.row("{}")
+    assert row is not None
+    assert bench.docket.is_free(row) is not bool(expected)  # what waits is looked at again
+
+
+async def test_a_stream_that_no_slice_stands_behind_is_named_itself() -> None:
+    bench = build_bench()
+
+    await raise_all(bench, fire(bench, EU_SHOES))
+
+    (case,) = bench.docket.cases.values()
+    assert case.alert.segment == {"product": "shoes", "region": "EU"}
+    assert (case.alert.n, case.alert.detractors) == (100, 60)
+
+
+async def test_all_numbers_are_about_the_segment_named() -> None:
+    bench = build_bench(EU_SHOES)
+
+    await raise_all(bench, fire(bench, '{"region":"EU"}'))
+
+    (case,) = bench.docket.cases.values()
+    alert = case.alert
+    assert (alert.segment, alert.n, alert.detractors) == (read_segment_key(EU_SHOES), 100, 60)
+    assert alert.detractor_rate.baseline == pytest.approx(0.1, abs=0.01)
+    assert alert.detractor_rate.current == 0.6
+    assert 40 < alert.rise.points < 50  # shrunk
+    assert alert.hurt_per_hour == pytest.approx(50, abs=1.5)
+    assert alert.also_raised == ({"region": "EU"},)
+
+    await judge_minute(bench, MINUTE + 1, [LeafTick(EU_SHOES, 3, 2), LeafTick(US_HATS, 9, 9)])
+
+    (case,) = bench.docket.cases.values()
+    assert (case.alert.n, case.alert.detractors, case.alert.revision) == (103, 62, 1)
 
 
 async def test_a_stream_that_joins_later_is_no_news() -> None:
