@@ -22,11 +22,12 @@ from services.alerts.domain.facts import Cause, Location, Size
 from services.alerts.domain.leaves import Segment
 from services.alerts.domain.normal import Scene, build_scene
 from services.alerts.domain.onset import find_change
-from services.alerts.domain.streams import ALL, sum_within
+from services.alerts.domain.streams import ALL, LeafTick, sum_within
 from services.alerts.handlers.bench import Bench
 from shared.segments import segment_key
 
 BEFORE: Final = 28 * DAY
+PAST_ENDS: Final = DAY // 4
 REMARKS_NOW: Final = 2_000
 REMARKS_BEFORE: Final = 5_000
 LOOK_BACK: Final = 3  # times the excursion
@@ -35,11 +36,32 @@ BINS_AT_MOST: Final = 800
 _FIRST_RATE: Final = 0.2
 
 
-async def read_scene(bench: Bench, first: int, last: int) -> Scene:
-    """The line's leaves in these minutes, against the four weeks before them."""
-    now = await bench.past.leaves(first, last)
-    before = await bench.past.leaves(first - BEFORE, first - 1)
-    return build_scene(now, before, bench.normal_rate(ALL, _FIRST_RATE), bench.marginals())
+class Scenes:
+    """The line's leaves up to a minute, since any onset, against the four weeks before.
+
+    Each is read once: many streams cross together, most of them since the same minutes. The past
+    ends up to six hours before the onset, so that it is the same for most.
+    """
+
+    def __init__(self, bench: Bench, last: int) -> None:
+        self._bench = bench
+        self._last = last
+        self._scenes: dict[int, Scene] = {}
+        self._pasts: dict[int, Sequence[LeafTick]] = {}
+
+    async def since(self, first: int) -> Scene:
+        """What came since that minute."""
+        if first not in self._scenes:
+            bench, until = self._bench, first // PAST_ENDS * PAST_ENDS
+            if until not in self._pasts:
+                self._pasts[until] = await bench.past.leaves(until - BEFORE, until - 1)
+            self._scenes[first] = build_scene(
+                await bench.past.leaves(first, self._last),
+                self._pasts[until],
+                bench.normal_rate(ALL, _FIRST_RATE),
+                bench.marginals(),
+            )
+        return self._scenes[first]
 
 
 def find_location(
@@ -116,7 +138,7 @@ async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
 async def look_again(bench: Bench, case: Case, minute: int) -> Alert:
     """Explain an open alert afresh: another explanation only if the told one leaves a slice out."""
     alert = case.alert
-    scene = await read_scene(bench, minute_of(alert.began_at), minute)
+    scene = await Scenes(bench, minute).since(minute_of(alert.began_at))
     told = [one.segment for one in alert.slices]
     others = [
         one.segment

@@ -6,9 +6,9 @@ the slices that the scan names; if at least half of its excess is explained it j
 explains most of it, without a word: few messages; else it waits for more evidence.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -30,21 +30,23 @@ from services.alerts.domain.leaves import Segment
 from services.alerts.domain.normal import Scene
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.locating import (
+    Scenes,
     explain,
     find_location,
     measure,
     move_to,
-    read_scene,
 )
 from shared.segments import read_segment_key
 
 HISTORIC_AFTER: Final = timedelta(hours=24)
 LARGEST_LOG: Final = 690.0
+SAME_TIME: Final = timedelta(hours=24)
 
 
 async def raise_all(bench: Bench, finding: Finding) -> None:
     """Take each stream that fired and is not held by an alert already."""
     opened: list[str] = []
+    scenes = Scenes(bench, finding.minute)
     for i in finding.fired():
         row = finding.row(i)
         if not bench.docket.is_free(row):
@@ -53,8 +55,7 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
         crossing = finding.crossing(i, segment)
         case = _case_around(bench, finding.crossed(i, segment))
         if case is None:
-            scene = await read_scene(bench, minute_of(crossing.began_at), finding.minute)
-            case = await _settle(bench, crossing, finding, i, scene)
+            case = await _settle(bench, crossing, finding, i, scenes)
         if case is None:
             continue
         if case.alert.id in bench.docket.cases:
@@ -80,26 +81,53 @@ def _case_around(bench: Bench, crossed: Crossed) -> Case | None:
 
 
 async def _settle(
-    bench: Bench, crossing: Crossing, finding: Finding, i: int, scene: Scene
+    bench: Bench, crossing: Crossing, finding: Finding, i: int, scenes: Scenes
 ) -> Case | None:
     """The alert that a stream joins or raises; None if it has to wait."""
     crossed = finding.crossed(i, crossing.segment)
-    around: list[tuple[float, Case]] = []
-    held: list[Segment] = []
     for case in bench.docket.cases.values():
-        slices = [one.segment for one in case.alert.slices]
-        share = share_within(scene.leaves, crossed.segment, slices)
-        if share > 0:
-            around.append((share, case))
-            held += slices
-    inside = scene.leaves.within(crossed.segment)
-    before = scene.leaves.sums(inside)
-    after = scene.leaves.explained_by(held).sums(inside)
-    if not around or is_fired_by_rest(crossed, before, after):
-        return await _raise(bench, crossing, finding, i, scene, held)
-    if before.excess - after.excess >= JOINS_AT * before.excess:
-        return max(around, key=lambda pair: pair[0])[1]
-    return None
+        if abs(case.alert.began_at - crossing.began_at) <= SAME_TIME:
+            scene = await scenes.since(minute_of(case.alert.began_at))
+            view = _View.of(bench, scene, crossed)
+            if view.joins is not None and not view.fires:
+                return view.joins
+    scene = await scenes.since(minute_of(crossing.began_at))
+    view = _View.of(bench, scene, crossed)
+    if view.fires:
+        return await _raise(bench, crossing, finding, i, scene, view.held)
+    return view.joins
+
+
+@dataclass(frozen=True)
+class _View:
+    """What open alerts explain of a stream that crossed.
+
+    `held`: the slices that overlap it. `fires`: by what they leave. `joins`: the alert that holds
+    most of it, if they hold at least half.
+    """
+
+    held: list[Segment]
+    fires: bool
+    joins: Case | None
+
+    @classmethod
+    def of(cls, bench: Bench, scene: Scene, crossed: Crossed) -> Self:
+        around: list[tuple[float, Case]] = []
+        held: list[Segment] = []
+        for case in bench.docket.cases.values():
+            slices = [one.segment for one in case.alert.slices]
+            share = share_within(scene.leaves, crossed.segment, slices)
+            if share > 0:
+                around.append((share, case))
+                held += slices
+        if not around:
+            return cls(held, fires=True, joins=None)
+        inside = scene.leaves.within(crossed.segment)
+        before = scene.leaves.sums(inside)
+        after = scene.leaves.explained_by(held).sums(inside)
+        mostly = before.excess - after.excess >= JOINS_AT * before.excess
+        best = max(around, key=lambda pair: pair[0])[1]
+        return cls(held, is_fired_by_rest(crossed, before, after), best if mostly else None)
 
 
 async def _raise(
