@@ -123,6 +123,7 @@ async def test_what_an_open_minute_raised_is_the_same_or_was_taken_back(rig: Ale
     assert fates(await again(rig.engine)) == [Fate.TAKEN_BACK]
 
 
+@pytest.mark.thorough
 async def test_what_a_person_closed_is_closed_again(rig: AlertsRig) -> None:
     answers = history()
     half = [a for a in answers if a.answered_at < SPIKE_ENDS]
@@ -150,6 +151,7 @@ async def test_what_a_person_closed_is_closed_again(rig: AlertsRig) -> None:
     assert first.resolved_at - half[-1].answered_at <= timedelta(minutes=1)
 
 
+@pytest.mark.thorough
 async def test_other_settings_open_other_alerts(
     rig: AlertsRig, capsys: pytest.CaptureFixture[str]
 ) -> None:

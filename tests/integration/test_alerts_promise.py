@@ -90,6 +90,7 @@ async def test_a_real_spike_is_an_alarm_and_no_false_one(
     assert REGISTRY.get_sample_value(name) == 1.0
 
 
+@pytest.mark.thorough
 async def test_one_process_audits_once_a_night(rig: AlertsRig) -> None:
     await play(rig, history(until=SPIKE))
     one, other = auditor(rig), auditor(rig)
@@ -115,6 +116,7 @@ async def test_nothing_is_audited_before_a_day_was_judged(rig: AlertsRig) -> Non
     assert await made(rig) == 0
 
 
+@pytest.mark.thorough
 async def test_one_that_is_stopped_lets_go(rig: AlertsRig) -> None:
     await play(rig, history(until=SPIKE))
     one, stop = auditor(rig), asyncio.Event()

@@ -70,6 +70,7 @@ async def test_streams_come_busiest_first_page_by_page(
     assert len(around) < 12
 
 
+@pytest.mark.thorough
 async def test_a_segment_is_asked_for_with_all_that_lies_in_it(
     engine: AsyncEngine, http: httpx.AsyncClient
 ) -> None:

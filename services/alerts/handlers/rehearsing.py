@@ -9,7 +9,9 @@ from typing import NamedTuple
 from services.alerts.domain.alerts import Alert, State
 from services.alerts.domain.answers import Line, begin_of
 from services.alerts.domain.cases import Docket
+from services.alerts.domain.columns import Ints
 from services.alerts.domain.detector import Detector
+from services.alerts.domain.mixes import NO_ROWS
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.streams import Catalogue, LeafTick
 from services.alerts.domain.terms import Policy
@@ -70,13 +72,17 @@ class Rehearsal:
         """How many streams were watched."""
         return len(self._bench.fleet)
 
-    async def judge(self, minute: int, ticks: Sequence[LeafTick]) -> None:
-        """Judge the next minute; minutes come in order."""
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._bench.catalogue
+
+    async def judge(self, minute: int, ticks: Sequence[LeafTick], left_out: Ints = NO_ROWS) -> None:
+        """Judge the next minute, but for the rows that are `left_out`; minutes come in order."""
         bench = self._bench
         self._close_by_hand(minute)
         bench.now = begin_of(minute + 1)
         bench.detector.policy = self.setup.policy_at(minute)
-        await judge_minute(bench, minute, ticks)
+        await judge_minute(bench, minute, ticks, left_out)
         self.answers += sum(tick.answers for tick in ticks)
         self._note(case.alert for case in bench.docket.written())
         bench.touched.clear()

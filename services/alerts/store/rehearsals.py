@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
@@ -11,13 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.answers import Line, begin_of, minute_of
 from services.alerts.domain.causes import Remark
+from services.alerts.domain.mixes import Mix, left_out
 from services.alerts.handlers.rehearsing import Closing, Rehearsal, Setup
 from services.alerts.store.alerts import read_alert
 from services.alerts.store.lines import Standing, read_chunk, read_lines
+from services.alerts.store.mixes import read_mixes
 from services.alerts.store.past import SqlPast
 
 Rest = Callable[[], Awaitable[None]]  # between two chunks
 
+MINUTE: Final = timedelta(minutes=1) - timedelta.resolution
 _FIRST: Final = sa.text("""
     SELECT min(minute) FROM ticks WHERE metric = :metric AND survey = :survey AND answers > 0
 """)
@@ -99,13 +103,19 @@ async def play(
 ) -> Rehearsal:
     """Rehearse a line's minutes of a span, both inclusive; `rest` comes after each chunk."""
     rehearsal = Rehearsal(known.line, setup, LeavesOnly(connection, known.line))
+    windows: dict[str, Mix] = {}
     reached, last = max(span[0], known.first) - 1, min(span[1], known.last)
     while reached < last:
         standing = replace(known.standing, judged_to=reached, closed_to=last)
         async with connection.begin():
+            begin = begin_of(reached)
             reached, minutes = await read_chunk(connection, standing)
+            until = (begin, begin_of(reached + 1))
+            mixes = await read_mixes(connection, known.line, setup.lattice, windows, until)
             for minute, ticks in minutes.items():
-                await rehearsal.judge(minute, ticks)
+                at = begin_of(minute)
+                skewed = left_out(mixes, rehearsal.catalogue, at, at + MINUTE)
+                await rehearsal.judge(minute, ticks, skewed)
                 await asyncio.sleep(0)  # others share this loop
         await rest()
     return rehearsal

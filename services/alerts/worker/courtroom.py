@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.answers import Line, begin_of
 from services.alerts.domain.cases import Docket
-from services.alerts.domain.mixes import Mix, left_out, skewed_segments, usual_time
+from services.alerts.domain.mixes import Mix, left_out
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.judging import judge_minute, look_ahead, settle_by_hand
@@ -19,8 +19,8 @@ from services.alerts.metrics import JUDGED
 from services.alerts.store.alerts import Ways, read_docket, write_docket
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
 from services.alerts.store.lines import Standing, move, read_chunk, read_open
+from services.alerts.store.mixes import read_mixes
 from services.alerts.store.past import SqlPast
-from services.alerts.store.silences import read_maintenance
 from services.alerts.worker.observing import observe_docket, observe_open
 from services.alerts.worker.turns import Clock
 from shared.failpoints import Point, hit
@@ -103,21 +103,9 @@ class Courtroom:
         _note(fleet.line, docket)
 
     async def _mixes(self, fleet: Fleet, minute: int, until: datetime) -> list[Mix]:
-        """The maintenance windows that touch the time from a minute on, with what they skew."""
-        mixes, past, line = [], SqlPast(self._connection, fleet.line), fleet.line
-        for window in await read_maintenance(self._connection, begin_of(minute)):
-            if window.begins_at > until or not window.matchers.meets(
-                line.metric, line.survey or None
-            ):
-                continue
-            mix = fleet.mixes.get(window.id)
-            if mix is None:
-                usual = await past.leaves(*usual_time(window))
-                skewed = skewed_segments(self._terms.lattice, usual, window.matchers.segment)
-                mix = fleet.mixes[window.id] = Mix(window, skewed)
-            mix.window = window  # it may have been ended since
-            mixes.append(mix)
-        return mixes
+        """The maintenance windows that touch what comes after a minute, with what they skew."""
+        lattice, span = self._terms.lattice, (begin_of(minute), until)
+        return await read_mixes(self._connection, fleet.line, lattice, fleet.mixes, span)
 
     async def _write(self, docket: Docket) -> None:
         await write_docket(self._connection, docket, self._terms.ways)

@@ -1,0 +1,37 @@
+"""Which streams maintenance windows skew, by what was usual before each."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerts.domain.answers import Line
+from services.alerts.domain.mixes import Mix, skewed_segments, usual_time
+from services.alerts.store.past import SqlPast
+from services.alerts.store.silences import read_maintenance
+from shared.segments import Lattice
+
+
+async def read_mixes(
+    connection: AsyncConnection,
+    line: Line,
+    lattice: Lattice,
+    known: dict[str, Mix],
+    span: tuple[datetime, datetime],
+) -> list[Mix]:
+    """The maintenance windows that touch that time, with what they skew; what is found is `known`.
+
+    The span is without its end.
+    """
+    mixes, past = [], SqlPast(connection, line)
+    for window in await read_maintenance(connection, span[0]):
+        meets = window.matchers.meets(line.metric, line.survey or None)
+        if window.begins_at > span[1] or not meets:
+            continue
+        mix = known.get(window.id)
+        if mix is None:
+            usual = await past.leaves(*usual_time(window))
+            skewed = skewed_segments(lattice, usual, window.matchers.segment)
+            mix = known[window.id] = Mix(window, skewed)
+        mix.window = window  # it may have been ended since
+        mixes.append(mix)
+    return mixes
