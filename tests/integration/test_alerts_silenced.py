@@ -118,6 +118,23 @@ async def test_nobody_is_told_while_it_lasts_and_then_how_it_is_by_now(
     assert (await http.get("/v1/alerts/a-1")).json()["silenced_by"] == []
 
 
+async def test_what_a_destination_slept_through_is_told_as_if_it_had_not(
+    stage: Stage, http: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    stage.add("hook", receiver.url, "webhook")
+    await silence(http, stage)
+    lasting, gone = fresh(), fresh(id="a-2")
+    await stage.tell((lasting, Change.OPENED), (gone, Change.OPENED))
+    await stage.tell(
+        (lasting.revised(NOON), Change.UPDATED),
+        (gone.end(State.RESOLVED, NOON, NOON), Change.RESOLVED),
+    )
+
+    stage.now += HOUR
+
+    assert await told(stage, receiver) == [("/", "a-1.2")]
+
+
 async def test_an_alert_that_was_told_before_falls_silent_and_its_end_is_told_afterwards(
     stage: Stage, http: httpx.AsyncClient, receiver: Receiver
 ) -> None:
