@@ -20,6 +20,7 @@ from shared.keys import KeyFile
 from shared.web import Parts, build_web
 from tests.support.alerts import START, AlertsRig, an_alert, finish, judging
 from tests.support.alerts_history import SPIKE_ENDS, history
+from tests.support.schemas import check_reply
 
 ANNE = {"by": "anne", "note": "looking"}
 
@@ -100,7 +101,9 @@ async def test_pages_are_whole_and_newest_first(
     query: dict[str, Any] = {"limit": 3, "state": "open"}
 
     while True:
-        page = (await http.get("/v1/alerts", params=query)).json()
+        reply = await http.get("/v1/alerts", params=query)
+        check_reply(http, reply)
+        page = reply.json()
         seen += [item["id"] for item in page["items"]]
         if page["next"] is None:
             break
