@@ -90,14 +90,14 @@ class AlertsRig:
         for number in range(PARTITIONS):
             await self.count(number)
 
-    def judge(self, **policy: Any) -> Judge:
+    def judge(self, lattice: Lattice = LATTICE, **policy: Any) -> Judge:
         """A judge that has not been elected yet."""
 
         async def ends() -> Mapping[int, int]:
             return {number: len(records) for number, records in enumerate(self.topic)}
 
         lookout = Lookout(ends, Where(GROUP, self.log, TOPIC), settle_s=0.0)
-        terms = Terms(Policy(**policy), LATTICE, self.ways, lambda: self.now)
+        terms = Terms(Policy(**policy), lattice, self.ways, lambda: self.now)
         return Judge(self.engine, lookout, terms)
 
     async def alerts(self) -> Sequence[Alert]:
