@@ -33,7 +33,7 @@ class World:
         self.draw = np.random.default_rng(seed)
         self.detector = Detector(POLICY, FleetTerms(), Fixed(log_thresholds=np.full(3, nats)))
         self.fleet = FleetState.empty(n)
-        self.daily, self.n, self.now_h = daily, n, 1e5
+        self.daily, self.n, self.now_h = daily, n, 100_020.0  # noon
         self.tick_h = max(1 / 60, min(24 / daily / 2, 2.0))
 
     def tick(self, rate: float) -> list[int]:

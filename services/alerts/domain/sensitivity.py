@@ -115,21 +115,21 @@ def _answers_needed(
 ) -> Floats:
     """Effective answers until their evidence is enough; NaN where it never is."""
     needed = np.full(len(nats), np.nan)
-    sum_ = np.zeros(len(nats))
+    sum_, before = np.zeros(len(nats)), np.zeros(len(nats))
     earlier = np.zeros(len(nats))  # answers of days before, for what they tell of the days' mean
-    weight = 1 / (1 + daily * frame.spread * frame.wobble)
     for day in range(LONGEST_DAYS):
+        amount = daily if day else daily / 2  # it begins at noon: no hour is likelier
         kept = 1 / (1 + frame.mass * frame.spread * drift * 24 * day)
         null = _Null.of(frame, frame.mass * kept, earlier, risen)
-        gained = sum_ + _evidence(frame, null, risen, daily, daily)
+        gained = sum_ + _evidence(frame, null, risen, amount, daily)
         crossed = np.isnan(needed) & (gained >= nats)
         if crossed.any():
             inside = _within_day(frame, null, risen, daily, nats - sum_)
-            needed = np.where(crossed, day * daily + inside, needed)
+            needed = np.where(crossed, before + inside, needed)
         if not np.isnan(needed).any():
             break
-        sum_ = gained
-        earlier = earlier + weight * daily
+        sum_, before = gained, before + amount
+        earlier = earlier + amount / (1 + amount * frame.spread * frame.wobble)
     return needed
 
 
