@@ -22,7 +22,7 @@ from services.alerts.domain.columns import Flags, Floats
 from services.alerts.domain.evidence import beta_binomial
 from services.alerts.domain.frame import Frame, Minute, build_frame, count_usual
 from services.alerts.domain.state import FleetState
-from services.alerts.domain.terms import FleetTerms, Policy
+from services.alerts.domain.terms import SHIFTS, FleetTerms, Policy
 
 FREE_NATS: Final = 3.9
 HIGHEST: Final = 0.95
@@ -150,11 +150,13 @@ class _Null:
 def _evidence(frame: Frame, null: _Null, risen: Floats, answers: Floats, daily: Floats) -> Floats:
     """Nats of so many effective answers of one day at the risen rate.
 
-    n answers of one clock hour tell what n / (1 + n p q sf²) would without the hour's own flicker.
+    The detector looks for no larger rise than its last alternative, also where there is one. n
+    answers of one clock hour tell what n / (1 + n p q sf²) would without the hour's own flicker.
     """
     answers = answers / (1 + np.minimum(answers, daily / 24) * frame.spread * frame.flicker)
     detractors = answers * risen
-    rises = beta_binomial(detractors, answers, risen, 1 / (frame.spread * frame.wobble))
+    sought = np.minimum(risen, expit(frame.log_odds + frame.shift * SHIFTS[-1]))
+    rises = beta_binomial(detractors, answers, sought, 1 / (frame.spread * frame.wobble))
     return rises - beta_binomial(detractors, answers, null.mean, null.mass)
 
 
