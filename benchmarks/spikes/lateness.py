@@ -12,7 +12,7 @@ from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict, judge_count,
 from benchmarks.spikes.spikes import LASTS_H, Found, find, of_class
 from benchmarks.spikes.worlds import Size, deliver_late, draw_world
 
-SMALL = Size(segments=500, weeks=3)
+SMALL = Size(segments=400, weeks=2)
 SLOWER = 1.10
 
 

@@ -22,7 +22,7 @@ from benchmarks.spikes.worlds import (
 
 # Drawn once from the system's generator; no design was made on them.
 SEEDS = (309479, 437035, 865421, 103765, 787192)
-SMALL = Size(segments=500, weeks=4)
+SMALL = Size(segments=400, weeks=3)
 
 FLEETS = {"A: stationary": STATIONARY, "B: drift .10 and a shared season": DRIFTING}
 STRESS = {

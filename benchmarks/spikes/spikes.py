@@ -17,7 +17,7 @@ from benchmarks.spikes.worlds import Floats, Ints, Size, deliver_late, draw_worl
 ODDS = 2.43  # .15 becomes .30
 LASTS_H = 168
 CLASSES = ((1, 10), (10, 100), (100, 1_000), (1_000, 10_000), (10_000, 1_000_000))
-SMALL = Size(segments=500, weeks=3)
+SMALL = Size(segments=400, weeks=2)
 
 
 @dataclass(frozen=True)
