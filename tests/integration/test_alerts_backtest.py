@@ -16,8 +16,10 @@ from services.alerts.commands.listing import Found, show
 from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.facts import Word
 from services.alerts.domain.rehearsal import Fate
+from services.alerts.domain.silences import Matcher, Silence
 from services.alerts.domain.terms import Policy
 from services.alerts.store.alerts import write_by_hand
+from services.alerts.store.silences import put_silence
 from shared.db import open_engine
 from shared.events import ScoredResponse
 from tests.support.alerts import LATTICE, START, AlertsRig, finish, judging, scored
@@ -149,6 +151,36 @@ async def test_what_a_person_closed_is_closed_again(rig: AlertsRig) -> None:
     assert first.state is State.ACCEPTED
     assert first.resolved_at is not None
     assert first.resolved_at - half[-1].answered_at <= timedelta(minutes=1)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("maintained", [True, False])
+async def test_what_maintenance_left_out_is_left_out_again(
+    rig: AlertsRig, *, maintained: bool
+) -> None:
+    """For twelve hours the contented half says nothing: the rest alone looks like a rise."""
+    draw, ends = random.Random(5), SPIKE + timedelta(hours=12)
+    rates = {"EU": 0.02, "US": 0.6}
+    window = Silence(
+        id="s-1", matchers=Matcher(segment={"region": "EU"}), begins_at=SPIKE, ends_at=ends,
+        maintenance=True, by="anne", note=None, created_at=START,
+    )  # fmt: skip
+    answers = []
+    for number in range(int((ends - START) / timedelta(minutes=2))):
+        at = START + number * timedelta(minutes=2)
+        region = "US" if at >= SPIKE else draw.choice(("EU", "US"))
+        where = {"region": region, "product": "shoes"}
+        bad = draw.random() < rates[region]
+        answers.append(scored(number, at, detractor=bad, segments=where))
+    if maintained:
+        async with rig.engine.begin() as connection:
+            await put_silence(connection, window)
+    real = await play(rig, answers)
+
+    found = await again(rig.engine)
+
+    assert bool(real) is not maintained
+    assert fates(found) == [Fate.SAME] * len(real)
 
 
 @pytest.mark.thorough
