@@ -134,7 +134,7 @@ def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
 def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaSource) -> Service:
     """The web application and the workers, on opened parts."""
     settings, engine = core.settings, core.engine
-    decoders = build_decoders(core.programme.segments.lattice)
+    decoders = build_decoders(core.programme.segments.lattice, core.programme.alerts.cluster_by)
     pipeline = Pipeline("alerts", engine, decoders, build_handler(broker.log), producer, STREAM)
     counting = Health()
     judge = build_judge(core, broker, source)

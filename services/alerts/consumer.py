@@ -12,8 +12,9 @@ from services.alerts.store.ledger import SqlLedger
 from shared.errors import Reason, Refused
 from shared.events import ScoredResponse, Topic
 from shared.failpoints import Point, hit
+from shared.programme.asking import CUSTOMER
 from shared.programme.metrics import Klass
-from shared.segments import Lattice
+from shared.segments import Lattice, clean_value
 from shared.stream.pipeline import Decode, Handle
 from shared.stream.records import Decoded, Record
 from shared.wire import decode_record, decoder
@@ -26,8 +27,8 @@ _MOST_REASONS: Final = 20
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def build_decoders(lattice: Lattice) -> dict[str, Decode]:
-    """The decoder of `scored-responses`."""
+def build_decoders(lattice: Lattice, cluster_by: str | None = None) -> dict[str, Decode]:
+    """The decoder of `scored-responses`; `cluster_by`: a dimension, or `customer`."""
 
     def read(record: Record) -> tuple[Answer, datetime]:
         scored = decode_record(_SCORED, record.value)
@@ -38,6 +39,7 @@ def build_decoders(lattice: Lattice) -> dict[str, Decode]:
             scored.survey or "",
             minute_of(answered_at),
             lattice.leaf(scored.segments),
+            _cluster(scored, cluster_by),
         )
         answer = Answer(
             scored.id,
@@ -61,6 +63,14 @@ def _not_ahead(scored: ScoredResponse, record: Record) -> datetime:
     if record.timestamp_ms > 0:
         times.append(datetime.fromtimestamp(record.timestamp_ms / 1000, UTC))
     return min(times)
+
+
+def _cluster(scored: ScoredResponse, cluster_by: str | None) -> str:
+    """What an answer came together with others of; empty where it came alone."""
+    if cluster_by is None:
+        return ""
+    value = scored.customer_id if cluster_by == CUSTOMER else scored.segments.get(cluster_by)
+    return clean_value(value or "") or ""
 
 
 def build_handler(log: str) -> Handle:

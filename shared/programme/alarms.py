@@ -49,6 +49,7 @@ class AlertPolicy(Written):
     false_alarms_per_week: float = Field(default=1, gt=0, le=168)
     smallest_rise: float = Field(default=5, gt=0, le=50)
     evidence: Evidence = Evidence()
+    cluster_by: str | None = Field(default=None, description="a dimension, or customer")
     destinations: Mapping[str, Destination] = Field(default_factory=dict)
 
     @field_validator("destinations", mode="before")

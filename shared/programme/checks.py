@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.durations import format_duration
+from shared.programme.alarms import AlertPolicy
 from shared.programme.asking import CUSTOMER, OF_THE_ASK, Cap
 from shared.programme.faults import ProgrammeFault, nearest, one_of
 from shared.programme.measures import check_measures
@@ -27,6 +28,7 @@ class Draft:
     surveys: Mapping[str, Survey]
     triggers: Mapping[str, Trigger]
     segments: Segmentation | None
+    alerts: AlertPolicy | None = None
 
 
 def crosscheck(draft: Draft, sources: Sources, dedupe: timedelta) -> Iterator[ProgrammeFault]:
@@ -40,6 +42,8 @@ def crosscheck(draft: Draft, sources: Sources, dedupe: timedelta) -> Iterator[Pr
         yield from _targets(draft, dimensions, sources["triggers.yaml"])
         yield from _caps(draft, names, dimensions, sources["programme.yaml"])
         yield from _pairs(draft.segments, sources["segments.yaml"])
+        if draft.alerts is not None:
+            yield from _clusters(draft.alerts, dimensions, sources["alerts.yaml"])
         yield from check_measures(draft.segments, draft.surveys, names, sources["segments.yaml"])
     if draft.words is not None:
         for survey in draft.surveys.values():
@@ -112,6 +116,15 @@ def _pairs(segments: Segmentation, source: Source) -> Iterator[ProgrammeFault]:
                 where, f"{list(pair)} adds nothing", "two dimensions, each pair once"
             )
         seen.add(frozenset(pair))
+
+
+def _clusters(
+    alerts: AlertPolicy, dimensions: list[str], source: Source
+) -> Iterator[ProgrammeFault]:
+    name, accepted = alerts.cluster_by, [*dimensions, CUSTOMER]
+    if name is not None and name not in accepted:
+        fault = f"there is no dimension {name!r}{nearest(name, accepted)}"
+        yield source.fault(("cluster_by",), fault, one_of(accepted))
 
 
 def _survey_texts(words: list[str], survey: Survey, source: Source) -> Iterator[ProgrammeFault]:

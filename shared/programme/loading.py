@@ -95,7 +95,7 @@ def load_programme(folder: Path, *, dedupe: timedelta = DEDUPE) -> Programme:
     segments = reading.one(Segmentation, sources["segments.yaml"])
     alerts = reading.one(AlertPolicy, sources["alerts.yaml"])
     words = {**head.constants, "brand": head.brand} if head else None
-    draft = Draft(head.caps if head else (), words, surveys, triggers, segments)
+    draft = Draft(head.caps if head else (), words, surveys, triggers, segments, alerts)
     faults += crosscheck(draft, sources, dedupe)
     if faults or head is None or segments is None or alerts is None:
         raise ProgrammeError(faults)

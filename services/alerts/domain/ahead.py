@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from services.alerts.domain.columns import Ints
 from services.alerts.domain.detector import Detector, Judgement
-from services.alerts.domain.mixes import NO_ROWS, without
+from services.alerts.domain.mixes import NO_ROWS, minute_within
 from services.alerts.domain.state import FleetState
-from services.alerts.domain.streams import Catalogue, LeafTick, gather
+from services.alerts.domain.streams import Catalogue, LeafTick
 
 SECOND_H = 1 / 3600
 
@@ -24,28 +24,28 @@ class Ahead:
     detector: Detector
     fleet: FleetState
     now_h: float
-    seen: dict[str, LeafTick] = field(default_factory=dict)
+    seen: dict[tuple[str, str], LeafTick] = field(default_factory=dict)
 
     @classmethod
     def of(cls, detector: Detector, fleet: FleetState, now_h: float) -> "Ahead":
         """Copy both; what happens to the copy does not touch them."""
         copied = FleetState(fleet.values.copy(), fleet.level.copy(), fleet.parent.copy())
-        twin = Detector.from_record(detector.to_record(), detector.policy, detector.terms)
+        twin = Detector.from_record(detector.to_record(), detector.policy, detector.learned.given)
+        twin.clusters = detector.clusters.copy()
         return cls(twin, copied, now_h)
 
     def news(self, ticks: Sequence[LeafTick]) -> list[LeafTick] | None:
         """What came since the last look; None where an amendment took something away."""
         news = []
         for tick in ticks:
-            before = self.seen.get(tick.leaf, LeafTick(tick.leaf, 0, 0))
+            before = self.seen.get((tick.leaf, tick.cluster), LeafTick(tick.leaf, 0, 0))
             answers = tick.answers - before.answers
             detractors = tick.detractors - before.detractors
             if not 0 <= detractors <= answers:
                 return None
             if answers:
-                news.append(LeafTick(tick.leaf, answers, detractors))
-        known = {tick.leaf for tick in ticks}
-        return None if any(leaf not in known for leaf in self.seen) else news
+                news.append(tick._replace(answers=answers, detractors=detractors))
+        return None if self.seen.keys() - _by_place(ticks).keys() else news
 
     def look(
         self,
@@ -61,14 +61,16 @@ class Ahead:
         news = self.news(ticks)
         if not news:
             return None
-        self.seen = {tick.leaf: tick for tick in ticks}
-        found = gather(
-            (catalogue.known_rows_of(tick.leaf), tick.answers, tick.detractors) for tick in news
-        )
-        index, answers, detractors = without(found, left_out)
+        self.seen = _by_place(ticks)
+        now_h = max(heard_h, self.now_h + SECOND_H)
+        weighed = self.detector.clusters.weigh(int(now_h * 60), news)
+        ends = now_h, now_h - self.now_h
+        index, minute = minute_within(weighed, catalogue.known_rows_of, left_out, ends)
         if not len(index):
             return None
-        now_h = max(heard_h, self.now_h + SECOND_H)
-        tick_h, self.now_h = now_h - self.now_h, now_h
-        judged = self.detector.step(self.fleet, index, answers, detractors, now_h, tick_h)
-        return index, judged
+        self.now_h = now_h
+        return index, self.detector.judge(self.fleet, index, minute)
+
+
+def _by_place(ticks: Sequence[LeafTick]) -> dict[tuple[str, str], LeafTick]:
+    return {(tick.leaf, tick.cluster): tick for tick in ticks}

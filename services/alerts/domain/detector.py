@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from services.alerts.domain.budget import LEVELS, Budget
+from services.alerts.domain.clusters import Clusters
 from services.alerts.domain.columns import Floats, Ints
 from services.alerts.domain.dispersion import Dispersion, note_blocks
 from services.alerts.domain.evidence import turn, weigh
@@ -43,6 +44,7 @@ class Detector:
         self.policy = policy
         self.budget = budget or Budget()
         self.learned = Learned.start(terms or FleetTerms())
+        self.clusters = Clusters()  # of the day; kept by nobody, found anew in what was counted
 
     @property
     def terms(self) -> FleetTerms:
@@ -81,7 +83,11 @@ class Detector:
         `index`: distinct rows with answers, parents included; counts are raw, detractors at most
         answers. Alerts that end are closed in `fleet`; those that fire are not opened: `open` does.
         """
-        minute = Minute(answers=answers, detractors=detractors, now_h=now_h, tick_h=tick_h)
+        minute = Minute.of(answers, detractors, now_h, tick_h)
+        return self.judge(fleet, index, minute)
+
+    def judge(self, fleet: FleetState, index: Ints, minute: Minute) -> Judgement:
+        """Judge as `step` does a minute whose answers may weigh less than they are."""
         if self.budget.is_new_day(minute.middle_h):
             if self.terms.learning:
                 self.learned.turn(fleet, minute)
@@ -90,7 +96,7 @@ class Detector:
         fleet.store(index[turned], whole)
         rows, judgement = self._judge(fleet, fleet.hot_rows(index), minute)
         fleet.store(index, rows)
-        self.budget.charge(minute.began_h, rows.level, judgement.charged, answers)
+        self.budget.charge(minute.began_h, rows.level, judgement.charged, minute.raw_answers)
         return judgement
 
     def preview(
@@ -107,7 +113,7 @@ class Detector:
         An alarm that it raises stands: after that minute's `step`, `open` its stream even if the
         rest of the minute took it back.
         """
-        minute = Minute(answers=answers, detractors=detractors, now_h=now_h, tick_h=tick_h)
+        minute = Minute.of(answers, detractors, now_h, tick_h)
         rows = fleet.hot_rows(index)
         turned, whole = self._turn(fleet, index, minute, Lessons(Wobble(), Seasons()))
         rows.store(turned, whole.hot_rows(np.arange(len(whole))))

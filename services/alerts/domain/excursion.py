@@ -32,8 +32,8 @@ def walk(rows: FleetState, frame: Frame, ratios: Floats) -> None:
     rows.quarantine_answers += frame.belief * frame.answers
     rows.hour_detractors += frame.excess
     rows.hour_answers += frame.answers
-    rows.clock_detractors += frame.raw_detractors
-    rows.clock_answers += frame.raw_answers
+    rows.clock_detractors += frame.counted_detractors
+    rows.clock_answers += frame.counted_answers
 
 
 def walk_rises(rows: FleetState, frame: Frame, ratios: Floats) -> None:

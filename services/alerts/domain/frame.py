@@ -1,6 +1,7 @@
 """Where each touched stream stands in this minute, before its answers are weighed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy.special import expit, logit
@@ -19,12 +20,33 @@ DAYS_A_DAY = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Minute:
-    """What came: raw counts of each touched stream, and the hour at which the minute ends."""
+    """What came: counts of each touched stream, and the hour at which the minute ends.
+
+    `answers` and `detractors` weigh what they tell beside others of their cluster, `raw` as came.
+    """
 
     answers: Floats
     detractors: Floats
+    raw_answers: Floats
+    raw_detractors: Floats
     now_h: float
     tick_h: float
+
+    @classmethod
+    def of(cls, answers: Floats, detractors: Floats, now_h: float, tick_h: float) -> Self:
+        """A minute of answers that are nobody's cluster."""
+        return cls(
+            answers=answers,
+            detractors=detractors,
+            raw_answers=answers,
+            raw_detractors=detractors,
+            now_h=now_h,
+            tick_h=tick_h,
+        )
+
+    def weighed(self, answers: Floats, detractors: Floats) -> Self:
+        """The same minute, with what its answers weigh."""
+        return replace(self, answers=answers, detractors=detractors)
 
     @property
     def began_h(self) -> float:
@@ -45,6 +67,8 @@ class Frame:
     dispersion: Floats
     raw_answers: Floats
     raw_detractors: Floats
+    counted_answers: Floats  # raw, weighed by cluster
+    counted_detractors: Floats
     now_h: float
     began_h: float
     elapsed: Floats  # hours since the stream's last answer
@@ -109,7 +133,7 @@ def build_frame(
     elapsed = minute.now_h - rows.last_at
     warm = (rows.seen >= policy.warm_answers) & (minute.now_h - rows.first_at >= policy.warm_hours)
     rows.last_at = minute.now_h
-    rows.seen += minute.answers
+    rows.seen += minute.raw_answers
     forget(rows, elapsed, terms.drift)
     a_day = count_usual(rows, minute, elapsed) / dispersion
     answers, detractors = minute.answers / dispersion, minute.detractors / dispersion
@@ -128,8 +152,10 @@ def build_frame(
         detractors=detractors,
         excess=np.clip(detractors - answers * (present - rate), 0, answers),
         dispersion=dispersion,
-        raw_answers=minute.answers,
-        raw_detractors=minute.detractors,
+        raw_answers=minute.raw_answers,
+        raw_detractors=minute.raw_detractors,
+        counted_answers=minute.answers,
+        counted_detractors=minute.detractors,
         now_h=minute.now_h,
         began_h=minute.began_h,
         elapsed=elapsed,

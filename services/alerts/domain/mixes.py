@@ -6,7 +6,7 @@ that is looked for by default, whatever p. Beyond that the mix alone might look 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,12 +15,14 @@ import numpy as np
 
 from services.alerts.domain.answers import DAY, minute_of
 from services.alerts.domain.columns import Floats, Ints
+from services.alerts.domain.frame import Minute
 from services.alerts.domain.silences import Silence
-from services.alerts.domain.streams import Catalogue, LeafTick, within
+from services.alerts.domain.streams import Catalogue, LeafTick, gather, within
 from shared.segments import Lattice, cells, read_segment_key, segment_key
 
 LARGE: Final = 0.05
 BEFORE: Final = 7 * DAY  # minutes before the window, by which the parts are known
+Ends = tuple[float, float]  # hour at which a minute ends, and its length
 NO_ROWS: Final[Ints] = np.empty(0, np.intp)
 
 
@@ -68,6 +70,19 @@ def left_out(mixes: Iterable[Mix], catalogue: Catalogue, first: datetime, last: 
     span = max(last - first, timedelta(0))
     found = [mix.rows(catalogue) for mix in mixes if mix.window.holds(first, span)]
     return np.unique(np.concatenate(found)) if found else NO_ROWS
+
+
+def minute_within(
+    ticks: Sequence[LeafTick], rows_of: Callable[[str], Ints], left_out: Ints, ends: Ends
+) -> tuple[Ints, Minute]:
+    """Sum what came into streams, but for rows that are left out, with what it weighs."""
+    raw = gather((rows_of(t.leaf), t.answers, t.detractors) for t in ticks)
+    index, answers, detractors = without(raw, left_out)
+    minute = Minute.of(answers, detractors, *ends)
+    if all(tick.weight == 1.0 for tick in ticks):
+        return index, minute
+    told = gather((rows_of(t.leaf), t.answers * t.weight, t.detractors * t.weight) for t in ticks)
+    return index, minute.weighed(*without(told, left_out)[1:])
 
 
 def without(gathered: tuple[Ints, Floats, Floats], rows: Ints) -> tuple[Ints, Floats, Floats]:

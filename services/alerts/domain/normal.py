@@ -45,7 +45,7 @@ def build_scene(
     present = {tick.leaf for tick in now}
     known = [*now, *(tick for tick in before if tick.leaf not in present)]
     segments = [read_leaf(tick.leaf) for tick in known]
-    counts = np.array([past.get(tick.leaf, tick._replace(answers=0))[1:] for tick in known], float)
+    counts = np.array([past.get(tick.leaf, tick._replace(answers=0))[1:3] for tick in known], float)
     counts = counts.reshape(len(known), 2)
     answers = counts[:, 0]
     detractors = np.where(answers > 0, counts[:, 1], 0.0)

@@ -74,14 +74,14 @@ def usual_daily(rows: FleetState, now_h: float) -> Floats:
     """Raw answers a day, the mean of about the last four weeks; `rows` are copies."""
     elapsed = np.maximum(now_h - rows.last_at, 0.0)
     nothing = np.zeros(len(rows))
-    minute = Minute(answers=nothing, detractors=nothing, now_h=now_h, tick_h=1 / 60)
+    minute = Minute.of(nothing, nothing, now_h, 1 / 60)
     return count_usual(rows, minute, elapsed)
 
 
 def measure_sensitivity(at: Standing, policy: Policy, terms: FleetTerms) -> Sensitivity:
     """Measure streams that have had answers; `at.rows` is used up."""
     nothing = np.zeros(len(at.rows))
-    minute = Minute(answers=nothing, detractors=nothing, now_h=at.now_h, tick_h=1 / 60)
+    minute = Minute.of(nothing, nothing, at.now_h, 1 / 60)
     frame = build_frame(at.rows, minute, at.dispersion, policy, terms)
     doubled = np.clip(2 * frame.rate, frame.rate, HIGHEST)
     hours = np.minimum(24 / np.maximum(at.daily, 1e-9), policy.clock)  # of budget by one answer

@@ -22,11 +22,13 @@ ALL: Final = "{}"
 
 
 class LeafTick(NamedTuple):
-    """The answers of one leaf in some time."""
+    """The answers of one leaf in some time, by cluster if any; each weighs `weight` as evidence."""
 
     leaf: str
     answers: int
     detractors: int
+    cluster: str = ""
+    weight: float = 1.0
 
 
 @dataclass
@@ -112,10 +114,10 @@ class Catalogue:
         return value if value in values or len(values) < self.values_at_most else OTHER
 
 
-def gather(ticks: Iterable[tuple[Ints, int, int]]) -> tuple[Ints, Floats, Floats]:
+def gather(ticks: Iterable[tuple[Ints, float, float]]) -> tuple[Ints, Floats, Floats]:
     """Sum leaves into streams: distinct rows with answers, their answers and detractors."""
     parts: list[Ints] = []
-    counts: list[tuple[int, int]] = []
+    counts: list[tuple[float, float]] = []
     for rows, *count in ticks:
         parts.append(rows)
         counts.append((count[0], count[1]))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -15,8 +16,8 @@ from services.alerts.domain.columns import Ints
 from services.alerts.domain.estimates import severity
 from services.alerts.domain.findings import Finding
 from services.alerts.domain.lifecycle import Closed
-from services.alerts.domain.mixes import NO_ROWS, without
-from services.alerts.domain.streams import LeafTick, gather, sum_within
+from services.alerts.domain.mixes import NO_ROWS, minute_within
+from services.alerts.domain.streams import LeafTick, sum_within
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.locating import count_again, explain, look_again, recount
 from services.alerts.handlers.raising import raise_all
@@ -29,15 +30,13 @@ async def judge_minute(
     bench: Bench, minute: int, ticks: Sequence[LeafTick], left_out: Ints = NO_ROWS
 ) -> None:
     """Judge a closed minute for good, but for the rows that are `left_out`."""
-    found = gather(
-        (bench.catalogue.rows_of(tick.leaf, bench.fleet), tick.answers, tick.detractors)
-        for tick in ticks
-    )
-    index, answers, detractors = without(found, left_out)
+    now_h = (minute + 1) / 60
+    weighed = bench.detector.clusters.weigh(minute, ticks)
+    rows_of = partial(bench.catalogue.rows_of, fleet=bench.fleet)
+    index, counts = minute_within(weighed, rows_of, left_out, (now_h, 1 / 60))
     if not len(index):
         return
-    now_h = (minute + 1) / 60
-    judgement = bench.detector.step(bench.fleet, index, answers, detractors, now_h, 1 / 60)
+    judgement = bench.detector.judge(bench.fleet, index, counts)
     bench.touched.update(index.tolist())
     fresh = _open_pending(bench, minute, now_h)
     finding = Finding(index, judgement, minute, begin_of(minute + 1))

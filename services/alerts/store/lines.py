@@ -65,14 +65,14 @@ _BOUND: Final = sa.text("""
     ) AS next
 """)
 _CHUNK: Final = sa.text("""
-    SELECT minute, leaf, sum(answers) AS answers, sum(detractors) AS detractors FROM ticks
+    SELECT minute, leaf, sum(answers) AS answers, sum(detractors) AS detractors, cluster FROM ticks
     WHERE metric = :metric AND survey = :survey AND minute > :first AND minute <= :last
-    GROUP BY minute, leaf HAVING sum(answers) > 0 ORDER BY minute, leaf
+    GROUP BY minute, leaf, cluster HAVING sum(answers) > 0 ORDER BY minute, leaf, cluster
 """)
 _OPEN: Final = sa.text("""
-    SELECT leaf, sum(answers) AS answers, sum(detractors) AS detractors FROM ticks
+    SELECT leaf, sum(answers) AS answers, sum(detractors) AS detractors, cluster FROM ticks
     WHERE metric = :metric AND survey = :survey AND minute > :first
-    GROUP BY leaf HAVING sum(answers) > 0 ORDER BY leaf
+    GROUP BY leaf, cluster HAVING sum(answers) > 0 ORDER BY leaf, cluster
 """)
 
 
