@@ -66,7 +66,8 @@ def test_what_is_undecided_counts_in_the_upper_bound_alone() -> None:
     [
         ((1000, 100), (200, 60), Verdict.REAL),
         ((1000, 100), (200, 24), Verdict.FALSE),  # two points
-        ((1000, 100), (200, 26), Verdict.REAL),  # three
+        ((1000, 100), (200, 26), Verdict.UNDECIDED),  # three, which chance explains
+        ((9000, 900), (4000, 520), Verdict.REAL),  # three, which chance does not
         ((1000, 100), (19, 19), Verdict.UNDECIDED),
         ((0, 0), (200, 60), Verdict.UNDECIDED),
     ],

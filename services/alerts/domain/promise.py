@@ -7,6 +7,7 @@ alarm in four weeks is anything from one in three years to one every five days.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import sqrt
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,8 @@ BEFORE: Final = timedelta(days=14)  # with which an alarm's answers are compared
 AFTER: Final = timedelta(days=14)
 FALSE_BELOW: Final = 0.025  # of a rise, as a share
 ENOUGH: Final = 20  # answers after the opening; with fewer nobody can tell
+DISPERSION: Final = 1.5
+Z95: Final = 1.645
 QUIET_HOUR: Final = 4  # by the programme's clock
 _DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(days=7)
@@ -27,7 +30,8 @@ CAVEAT: Final = (
     "Alarms count every alarm, those of real rises too: only false ones are promised to be few. An"
     " alarm is judged false where the answers after it opened, which did not select it, are less"
     " than 2.5 points above the 14 days before it began; a real fault that was over by then counts"
-    " as false too. With fewer than 20 such answers it is undecided, and counts in the upper bound."
+    " as false too. Where they are fewer than 20, or chance explains the rise, it is undecided and"
+    " counts in the upper bound alone."
 )
 
 
@@ -110,11 +114,19 @@ def weekly(counted: int, most: int, weeks: float) -> Weekly:
 
 
 def verdict(before: tuple[int, int], after: tuple[int, int]) -> Verdict:
-    """Judge an alarm by the answers and detractors before its onset and after its opening."""
+    """Judge an alarm by the answers and detractors before its onset and after its opening.
+
+    Real needs a rise that chance does not explain: above 0 at 95 %, one-sided, with answers that
+    vary half as much again as a binomial.
+    """
     if after[0] < ENOUGH or not before[0]:
         return Verdict.UNDECIDED
-    rise = after[1] / after[0] - before[1] / before[0]
-    return Verdict.FALSE if rise < FALSE_BELOW else Verdict.REAL
+    normal = before[1] / before[0]
+    rise = after[1] / after[0] - normal
+    if rise < FALSE_BELOW:
+        return Verdict.FALSE
+    unsure = sqrt(DISPERSION * normal * (1 - normal) * (1 / after[0] + 1 / before[0]))
+    return Verdict.REAL if rise > Z95 * unsure else Verdict.UNDECIDED
 
 
 def tally(verdicts: Sequence[Verdict]) -> Tally:
