@@ -61,7 +61,7 @@ async def made(rig: AlertsRig) -> int:
     return int(number)
 
 
-async def test_a_real_spike_is_an_alarm_and_no_false_one(
+async def test_a_spike_is_an_alarm_and_no_false_one(
     rig: AlertsRig, http: httpx.AsyncClient
 ) -> None:
     await play(rig, history())
@@ -75,11 +75,12 @@ async def test_a_real_spike_is_an_alarm_and_no_false_one(
     assert not audit["complete"]
     assert audit["from"] == audit["warm_from"]
     whole = audit["all"]
-    assert whole["alarms"] == {"real": 1, "false": 0, "undecided": 0}
+    # the fault was over soon after: what came until the alert ended could be chance
+    assert whole["alarms"] == {"real": 0, "false": 0, "undecided": 1}
     assert whole["alarms_per_week"]["value"] == pytest.approx(1 / _weeks(audit), rel=0.01)
     low, high = whole["false_alarms_per_week"]["interval"]
     assert low == 0
-    assert high == pytest.approx(3.689 / _weeks(audit), rel=0.01)  # Garwood's bound of none
+    assert high == pytest.approx(5.572 / _weeks(audit), rel=0.01)  # Garwood's bound of one
     assert whole["promise"] == Standard.NOT_REFUTED
     (line,) = audit["lines"]
     assert (line["metric"], line["survey"]) == ("nps", "post-delivery")
