@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -56,7 +56,8 @@ _WRITE_DETECTOR: Final = sa.text("""
 class Fleet:
     """Detector, state and names of a line's streams, in step, as of minute `judged_to`.
 
-    `ahead`: the copy that has looked into open minutes. `mixes`: by maintenance window.
+    `ahead`: the copy that has looked into open minutes. `mixes`: by maintenance window. `columns`:
+    those of the stored numbers.
     """
 
     line: Line
@@ -66,12 +67,13 @@ class Fleet:
     judged_to: int
     ahead: Ahead | None = None
     mixes: dict[str, Mix] = field(default_factory=dict)
+    columns: Sequence[str] = STATE_COLUMNS
 
 
 async def read_fleet(
     connection: AsyncConnection, line: Line, judged_to: int, policy: Policy, lattice: Lattice
 ) -> Fleet:
-    """Read all streams; numbers that were stored under other columns start anew."""
+    """Read all streams; columns that were not stored start anew."""
     stored, record = (await connection.execute(_READ_DETECTOR, line._asdict())).one()
     rows = (await connection.execute(_READ, line._asdict())).all()
     values = np.array([np.frombuffer(row.state, _NUMBER) for row in rows], float)
@@ -84,13 +86,18 @@ async def read_fleet(
     catalogue = Catalogue(lattice, [row.segment for row in rows])
     detector = _detector(record, policy)
     detector.clusters = await _read_clusters(connection, line, judged_to)
-    return Fleet(line, detector, state, catalogue, judged_to)
+    fleet = Fleet(line, detector, state, catalogue, judged_to)
+    fleet.columns = tuple(stored or STATE_COLUMNS)
+    return fleet
 
 
 async def write_fleet(connection: AsyncConnection, fleet: Fleet, touched: Collection[int]) -> None:
-    """Store the streams whose numbers changed, and what the detector knows beside them."""
-    rows = sorted(touched)
+    """Store the streams whose numbers changed, and what the detector knows beside them.
+
+    Numbers that stand under other columns are all stored anew: a line has one list of columns.
+    """
     state = fleet.state
+    rows = sorted(touched) if fleet.columns == STATE_COLUMNS else list(range(len(state)))
     numbers = state.to_rows(np.array(rows, np.intp)).astype(_NUMBER)
     segments = fleet.catalogue.segments
     values = [
@@ -104,6 +111,7 @@ async def write_fleet(connection: AsyncConnection, fleet: Fleet, touched: Collec
     await connection.execute(
         _WRITE_DETECTOR, {"columns": list(STATE_COLUMNS), "detector": detector, **names}
     )
+    fleet.columns = STATE_COLUMNS
 
 
 async def _read_clusters(connection: AsyncConnection, line: Line, judged_to: int) -> Clusters:
