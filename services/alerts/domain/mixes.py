@@ -5,8 +5,7 @@ out a part w moves the share by at most w p / (1 - w): with w a twentieth by und
 that is looked for by default, whatever p. Beyond that the mix alone might look like a rise.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,9 +15,10 @@ import numpy as np
 from services.alerts.domain.answers import DAY, minute_of
 from services.alerts.domain.columns import Floats, Ints
 from services.alerts.domain.frame import Minute
+from services.alerts.domain.leaves import ABSENT, Leaves, Segment
 from services.alerts.domain.silences import Silence
-from services.alerts.domain.streams import Catalogue, LeafTick, gather, within
-from shared.segments import Lattice, cells, read_segment_key, segment_key
+from services.alerts.domain.streams import Catalogue, LeafTick, gather, read_leaf
+from shared.segments import Lattice, segment_key
 
 LARGE: Final = 0.05
 BEFORE: Final = 7 * DAY  # minutes before the window, by which the parts are known
@@ -51,18 +51,34 @@ def usual_time(window: Silence) -> tuple[int, int]:
 
 
 def skewed_segments(
-    lattice: Lattice, usual: Sequence[LeafTick], segment: dict[str, str]
+    lattice: Lattice, usual: Sequence[LeafTick], segment: Segment
 ) -> Collection[str]:
     """The keys of which a segment is usually more than a twentieth, those inside it too."""
-    every: Counter[str] = Counter()
-    taken: Counter[str] = Counter()
-    for tick in usual:
-        is_taken = within(tick.leaf, segment)
-        for cell in cells(read_segment_key(tick.leaf), lattice.dimensions, lattice.pairs):
-            key = segment_key(cell)
-            every[key] += tick.answers
-            taken[key] += tick.answers if is_taken else 0
-    return frozenset(key for key, answers in taken.items() if answers > LARGE * every[key])
+    answers = np.array([tick.answers for tick in usual], float)
+    none = np.zeros(len(usual))
+    leaves = Leaves.of([read_leaf(tick.leaf) for tick in usual], answers, none, none)
+    taken = np.where(leaves.within(segment), answers, 0.0)
+    cuboids = [(), *((name,) for name in lattice.dimensions), *lattice.pairs]
+    return frozenset(key for names in cuboids for key in _large(leaves, names, taken))
+
+
+def _large(leaves: Leaves, names: tuple[str, ...], taken: Floats) -> Iterator[str]:
+    """The keys of a cuboid's cells of which what is taken is a large part."""
+    if not set(names) <= set(leaves.names):
+        return
+    places = [leaves.names.index(name) for name in names]
+    codes = leaves.codes[:, places]
+    there = np.flatnonzero((codes != ABSENT).all(axis=1))
+    sizes = [len(leaves.values[place]) for place in places]
+    flat = np.zeros(len(there), np.intp)
+    for size, column in zip(sizes, codes[there].T, strict=True):
+        flat = flat * size + column
+    _, first, cell = np.unique(flat, return_index=True, return_inverse=True)
+    every = np.bincount(cell, leaves.answers[there])
+    large = np.bincount(cell, taken[there]) > LARGE * every
+    for leaf in there[first[large]].tolist():
+        codes_of = zip(names, places, strict=True)
+        yield segment_key({n: leaves.values[j][leaves.codes[leaf, j]] for n, j in codes_of})
 
 
 def left_out(mixes: Iterable[Mix], catalogue: Catalogue, first: datetime, last: datetime) -> Ints:
