@@ -1,8 +1,9 @@
 """What is behind a rise: one scan over the line's leaves since the onset, and its numbers."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -33,6 +34,7 @@ REMARKS_BEFORE: Final = 5_000
 LOOK_BACK: Final = 3  # times the excursion
 LOOK_BACK_LEAST: Final = DAY // 2
 BINS_AT_MOST: Final = 800
+SCENES_KEPT: Final = 8
 _FIRST_RATE: Final = 0.2
 
 
@@ -40,7 +42,8 @@ class Scenes:
     """The line's leaves up to a minute, since any onset, against the four weeks before.
 
     Each is read once: many streams cross together, most of them since the same minutes. The past
-    ends up to six hours before the onset, so that it is the same for most.
+    ends up to six hours before the onset, so that it is the same for most. Of many leaves a scene
+    takes seconds: it is set beside the event loop, and few are kept.
     """
 
     def __init__(self, bench: Bench, last: int) -> None:
@@ -54,13 +57,17 @@ class Scenes:
         if first not in self._scenes:
             bench, until = self._bench, first // PAST_ENDS * PAST_ENDS
             if until not in self._pasts:
+                _make_room(self._pasts)
                 self._pasts[until] = await bench.past.leaves(until - BEFORE, until - 1)
-            self._scenes[first] = build_scene(
+            scene = await asyncio.to_thread(
+                build_scene,
                 await bench.past.leaves(first, self._last),
                 self._pasts[until],
                 bench.normal_rate(ALL, _FIRST_RATE),
                 bench.marginals(),
             )
+            _make_room(self._scenes)
+            self._scenes[first] = scene
         return self._scenes[first]
 
 
@@ -179,3 +186,9 @@ def move_to(
 
 def _around(moment: datetime, first: datetime, last: datetime) -> tuple[datetime, datetime]:
     return min(first, moment), max(last, moment)
+
+
+def _make_room(kept: dict[int, Any]) -> None:
+    """Forget what was kept first where there is no room for another."""
+    if len(kept) >= SCENES_KEPT:
+        kept.pop(next(iter(kept)))

@@ -1,5 +1,6 @@
 """Which streams maintenance windows skew, by what was usual before each."""
 
+import asyncio
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,17 +21,21 @@ async def read_mixes(
 ) -> list[Mix]:
     """The maintenance windows that touch that time, with what they skew; what is found is `known`.
 
-    The span is without its end.
+    The span is without its end. What was over before it is forgotten.
     """
     mixes, past = [], SqlPast(connection, line)
-    for window in await read_maintenance(connection, span[0]):
+    windows = await read_maintenance(connection, span[0])
+    for over in known.keys() - {window.id for window in windows}:
+        del known[over]
+    for window in windows:
         meets = window.matchers.meets(line.metric, line.survey or None)
         if window.begins_at > span[1] or not meets:
             continue
         mix = known.get(window.id)
         if mix is None:
             usual = await past.leaves(*usual_time(window))
-            skewed = skewed_segments(lattice, usual, window.matchers.segment)
+            segment = window.matchers.segment
+            skewed = await asyncio.to_thread(skewed_segments, lattice, usual, segment)
             mix = known[window.id] = Mix(window, skewed)
         mix.window = window  # it may have been ended since
         mixes.append(mix)

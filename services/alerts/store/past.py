@@ -33,6 +33,9 @@ _REMARKS: Final = sa.text("""
         ORDER BY minute DESC LIMIT :read_at_most
     ) AS lately WHERE leaf @> CAST(:segment AS jsonb) ORDER BY minute DESC, id LIMIT :most
 """)
+# So many leaves are thought about for seconds; the judge's own 10 s would end it, again and again.
+_MANY: Final = 50_000
+_THINK: Final = sa.text("SET LOCAL idle_in_transaction_session_timeout = '60s'")
 # A small segment of a busy line: what takes longer than a statement may would stop the judge.
 _READ_AT_MOST: Final = 200_000
 _TICKS_AT_MOST: Final = 1_000_000
@@ -48,7 +51,10 @@ class SqlPast:
     async def leaves(self, first: int, last: int) -> Sequence[LeafTick]:
         """The leaves, summed over the minutes; of a very busy line the newest minutes."""
         values = {"first": first, "last": last, **self._line, "read_at_most": _TICKS_AT_MOST}
-        return [LeafTick(*row) for row in await self._connection.execute(_LEAVES, values)]
+        leaves = [LeafTick(*row) for row in await self._connection.execute(_LEAVES, values)]
+        if len(leaves) > _MANY:
+            await self._connection.execute(_THINK)
+        return leaves
 
     async def series(self, segment: str, first: int, last: int, width: int) -> Sequence[Bin]:
         """A segment's answers in bins of `width` minutes, the oldest first, empty ones left out."""
