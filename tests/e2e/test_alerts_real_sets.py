@@ -15,6 +15,7 @@ from tests.support.acceptance import (
     Check,
     Outcome,
     check_airlines,
+    check_apart,
     check_calm,
     check_evidence,
     check_few,
@@ -67,7 +68,7 @@ async def test_what_rings_is_what_went_wrong(
         alerts = await played(system, file, dimensions, answers)
 
     outcome = Outcome(answers, alerts)
-    found = [*checks(outcome), *check_evidence(outcome)]
+    found = [*checks(outcome), *check_evidence(outcome), *check_apart(outcome)]
     lines = [f"{name}: {len(answers)} answers, {len(alerts)} alerts", *map(str, found)]
     sys.stdout.write("\n".join(["", *lines, *(line for a in alerts for line in told(a)), ""]))
     assert [check for check in found if not check.passed] == []

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 from tests.support.incidents import Answered, Named, Segment, between, moment, named_by
@@ -152,6 +153,17 @@ def check_evidence(outcome: Outcome) -> Iterator[Check]:
     yield least("answers of an alarm", (one.n for _, one in named), GATE[0])
     yield least("detractors of an alarm", (one.detractors for _, one in named), GATE[1])
     yield least("answers of an alert", (alert["n"] for alert in outcome.alerts), GATE[0])
+
+
+def check_apart(outcome: Outcome) -> Iterator[Check]:
+    """Ask that no two alerts are open in one place at one time."""
+    both = [
+        (one["segment"], one["opened_at"], other["opened_at"])
+        for one, other in combinations(outcome.alerts, 2)
+        if (one["metric"], one["segment"]) == (other["metric"], other["segment"])
+        and other["opened_at"] < (one["resolved_at"] or "9999")
+    ]
+    yield Check("one alert in one place at one time", f"{both or 'yes'}", not both)
 
 
 def least(what: str, values: Iterable[int], wanted: int) -> Check:

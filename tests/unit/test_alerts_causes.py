@@ -123,6 +123,17 @@ def test_what_the_detector_holds_normal_stands_above_the_past() -> None:
     assert accepted.leaves.rates == pytest.approx([0.3, 0.1], abs=0.02)
 
 
+def test_a_value_that_was_rare_lately_has_the_share_that_is_known_of_it() -> None:
+    before = [LeafTick(EU_SHOES, 5_000, 500), LeafTick(US_SHOES, 4, 3)]
+    now = [LeafTick(EU_SHOES, 100, 15), LeafTick(US_SHOES, 25, 21)]
+    known = {("region", "US"): 0.85, ("region", "EU"): 0.1}
+
+    scene = build_scene(now, before, 0.1, known)
+
+    assert scene.leaves.rates == pytest.approx([0.1, 0.85], abs=0.02)
+    assert locate(scene, crossed({}), [], LEAST) is None
+
+
 def test_reasons_that_grew_are_named_and_reasons_that_are_common_are_not() -> None:
     before = [Remark(("price",), None)] * 40 + [Remark(("late",), None)] * 10
     now = [Remark(("price",), None)] * 25 + [Remark(("late", "late"), None)] * 25

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.special import expit, logit
 
-from services.alerts.domain.columns import Floats
+from services.alerts.domain.columns import Floats, Ints
 from services.alerts.domain.lattice import sum_by
 from services.alerts.domain.leaves import ABSENT, Leaves, Segment
 from services.alerts.domain.streams import LeafTick, read_leaf
@@ -52,12 +52,14 @@ def build_scene(
     leaves = Leaves.of(segments, answers, detractors, np.full(len(known), rate))
     odds = np.asarray(logit(leaves.rates))
     for _ in range(ROUNDS):
-        odds = _fit_margins(leaves, odds, {})
+        odds = _fit_margins(leaves, odds)
     own = (detractors + PARENT_ANSWERS * expit(odds)) / (answers + PARENT_ANSWERS)
     odds = np.asarray(logit(np.clip(own, 1e-4, 1 - 1e-4)))
-    for _ in range(ROUNDS if marginals else 0):
-        odds = _fit_margins(leaves, odds, marginals)
     many = len(now)
+    weights = answers.copy()  # of the mix that rings too: a value may have been rare before
+    weights[:many] += [tick.answers for tick in now]
+    for _ in range(ROUNDS if marginals else 0):
+        odds = _meet_margins(leaves, odds, weights, marginals)
     rates = expit(odds[:many])
     current = Leaves.of(
         segments[:many],
@@ -68,22 +70,37 @@ def build_scene(
     return Scene(current, answers[:many])
 
 
-def _fit_margins(leaves: Leaves, odds: Floats, marginals: Marginals) -> Floats:
-    """One round: shift each value's leaves towards its past or, where known, its marginal."""
-    for j, (name, values) in enumerate(zip(leaves.names, leaves.values, strict=True)):
-        codes = leaves.codes[:, j]
-        there = np.where(codes == ABSENT, len(values), codes)
-        many = len(values) + 1
+def _fit_margins(leaves: Leaves, odds: Floats) -> Floats:
+    """One round: shift each value's leaves towards its past."""
+    for j, values in enumerate(leaves.values):
+        there, many = _places(leaves, j, len(values))
         answers = sum_by(there, leaves.answers, many)
         expected = sum_by(there, leaves.answers * expit(odds), many)
         target = sum_by(there, leaves.detractors, many)
-        if marginals:
-            known = [marginals.get((name, value), np.nan) for value in values]
-            rate = np.array([*known, np.nan])
-            target = np.where(np.isnan(rate), expected, rate * answers)
         shift = _log_ratio(target, expected) - _log_ratio(answers - target, answers - expected)
         odds = odds + shift[there]
     return odds
+
+
+def _meet_margins(leaves: Leaves, odds: Floats, weights: Floats, marginals: Marginals) -> Floats:
+    """One round: shift each value's leaves so that, so weighted, they meet what is known of it."""
+    for j, (name, values) in enumerate(zip(leaves.names, leaves.values, strict=True)):
+        there, many = _places(leaves, j, len(values))
+        answers = sum_by(there, weights, many)
+        expected = sum_by(there, weights * expit(odds), many)
+        known = np.array([*(marginals.get((name, value), np.nan) for value in values), np.nan])
+        share = expected / np.maximum(answers, 1e-9)
+        met = np.isnan(known) | (answers <= 0)
+        target = np.clip(np.where(met, 0.5, known), 1e-4, 1 - 1e-4)
+        share = np.clip(np.where(met, 0.5, share), 1e-4, 1 - 1e-4)
+        odds = odds + (logit(target) - logit(share))[there]
+    return odds
+
+
+def _places(leaves: Leaves, j: int, many: int) -> tuple[Ints, int]:
+    """Each leaf's value of a dimension, those without it behind the last; how many in all."""
+    codes = leaves.codes[:, j]
+    return np.where(codes == ABSENT, many, codes), many + 1
 
 
 def _log_ratio(seen: Floats, expected: Floats) -> Floats:

@@ -143,17 +143,20 @@ async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
 
 
 async def look_again(bench: Bench, case: Case, minute: int) -> Alert:
-    """Explain an open alert afresh: another explanation only if the told one leaves a slice out."""
+    """Explain an open alert afresh: another explanation only if the told one leaves a slice out.
+
+    It does not move to where another alert is: a part stays a part, and nothing is told twice.
+    """
     alert = case.alert
     scene = await Scenes(bench, minute).since(minute_of(alert.began_at))
     told = [one.segment for one in alert.slices]
-    others = [
+    elsewhere = [
         one.segment
         for other in bench.docket.cases.values()
         if other.alert.id != alert.id
         for one in other.alert.slices
-        if not any(one.segment.items() <= mine.items() for mine in told)
     ]
+    others = [one for one in elsewhere if not any(one.items() <= mine.items() for mine in told)]
     stream = Crossed(
         segment=alert.raised_segment,
         rate=alert.detractor_rate.baseline,
@@ -162,11 +165,14 @@ async def look_again(bench: Bench, case: Case, minute: int) -> Alert:
         answers=alert.n,
         detractors=alert.detractors,
     )
-    if find_location(bench, scene, stream, [*others, *told]) is None:
+    location = None
+    if find_location(bench, scene, stream, [*others, *told]) is not None:
+        location = find_location(bench, scene, stream, others)
+    if location is None or any(one.segment in elsewhere for one in location.slices):
         leaves = scene.leaves.explained_by(others)
         alert = alert.placed(share_out(leaves, told))
     else:
-        alert = move_to(bench, alert, find_location(bench, scene, stream, others), scene, minute)
+        alert = move_to(bench, alert, location, scene, minute)
     return await measure(bench, alert, scene.mass_within(alert.segment), minute)
 
 
