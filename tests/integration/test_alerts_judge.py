@@ -64,11 +64,11 @@ async def test_a_fault_between_judging_and_commit_changes_nothing(
     await empty(engine)
     broken = AlertsRig(engine)
     async with engine.begin() as connection:
-        await connection.execute(sa.text("ALTER TABLE changes ADD CHECK (change = 'opened')"))
+        await connection.execute(sa.text("ALTER TABLE changes ADD CHECK (change <> 'opened')"))
     broken.put(answers)
     await broken.count_all()
     judge = broken.judge()
-    with pytest.raises(sa.exc.IntegrityError):  # all is judged, and the commit never comes
+    with pytest.raises(sa.exc.IntegrityError):  # its chunk is judged, and the commit never comes
         await finish(judge)
     assert await broken.alerts() == []
     assert not judge.elected
