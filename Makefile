@@ -8,7 +8,8 @@ CODE := services shared migrations tests benchmarks
 WORKERS ?= 4
 # each worker has a Kafka and a PostgreSQL of its own; most of a fault is waiting
 FAULTS := $(PYTEST) -n 2 --dist loadfile
-NEEDS := browser or tools or real_kafka or real_data or system or thorough or faults
+APART := browser or tools or real_kafka or real_data or system or faults
+NEEDS := $(APART) or thorough
 
 .DEFAULT_GOAL := help
 .PHONY: help install run kafka stop demo test test-all test-faults check fmt bench upgrade clean
@@ -43,7 +44,8 @@ test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embe
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not ($(NEEDS)) and not slow" tests
 
 test-all: test ## the same, and what takes long or needs a browser, Debian's tools, Java and Maven, real data; faults
-	$(PYTEST) -m "($(NEEDS)) and not faults and not slow" tests
+	$(PYTEST) -n 2 --dist loadfile -m "thorough and not ($(APART)) and not slow" tests
+	$(PYTEST) -m "($(APART)) and not faults and not slow" tests
 	$(FAULTS) -m "not slow" tests/faults
 
 test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, also what takes minutes
