@@ -91,7 +91,7 @@ def capped(counts: Counts) -> Counts:
     return [(row, n, min(k, n)) for row, n, k in counts]
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(quiet=st.integers(20, 150), loud=st.integers(1, 40), history=steps)
 def test_no_alarm_on_little(quiet: int, loud: int, history: Steps) -> None:
     service = Service()
@@ -115,7 +115,7 @@ def test_evidence_begins_after_answer_50_and_hour_24() -> None:
     assert weighed.index(True) == 24 * 60 - 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(
     history=st.lists(st.booleans(), min_size=50, max_size=120),
     gap=st.integers(1, 5_000_000),
@@ -132,7 +132,7 @@ def test_one_answer_after_a_gap_never_fires(
     assert len(service.alarms) == before
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(steps, st.integers(1, 40))
 def test_what_is_remembered_depends_on_the_minutes_only(history: Steps, pause: int) -> None:
     """A restart from what was stored, and previews in between, change nothing."""
@@ -156,7 +156,7 @@ def test_what_is_remembered_depends_on_the_minutes_only(history: Steps, pause: i
     assert through.alarms == resumed.alarms
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(steps)
 def test_streams_do_not_touch_one_another(history: Steps) -> None:
     """But for what the fleet teaches, a stream is left as when it is judged alone."""
@@ -199,7 +199,7 @@ def test_what_lasts_becomes_normal() -> None:
 
 def test_a_person_ends_an_alert() -> None:
     service = Service(streams=1)
-    steady(service, 3_000)
+    steady(service, 1_500)
     steady(service, 200, every=2)
     service.detector.close(service.fleet, 0, accepted=False)
     assert np.isnan(service.fleet.opened_at[0])
@@ -209,7 +209,7 @@ def test_a_person_ends_an_alert() -> None:
 
 def test_the_preview_says_what_the_step_will_say_and_remembers_nothing() -> None:
     service = Service(streams=1)
-    steady(service, 3_000)
+    steady(service, 1_500)
     index, answers, detractors = np.array([0]), np.array([60.0]), np.array([50.0])
     before = service.fleet.to_rows(index)
     at = (service.fleet, index, answers, detractors, (service.now + 2) / 60, TICK_H)
@@ -222,7 +222,7 @@ def test_the_preview_says_what_the_step_will_say_and_remembers_nothing() -> None
 
 def test_a_new_stream_starts_at_its_parents_rate() -> None:
     service = Service(streams=2)
-    steady(service, 2_000, every=2)
+    steady(service, 1_000, every=2)
     service.minute(1, [(0, 1, 0), (1, 1, 0)])
     fleet = service.fleet
     mass = fleet.baseline_detractors[1] + fleet.baseline_others[1]
