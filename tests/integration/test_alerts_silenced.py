@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from services.alerts.api import Known, build_audit, build_router, build_silences
 from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.silences import Matcher, Silence
+from services.alerts.store import holding
 from services.alerts.store.silences import put_silence
 from services.alerts.worker.publishing import Publishing
 from shared.db import open_engine
@@ -116,6 +117,31 @@ async def test_nobody_is_told_while_it_lasts_and_then_how_it_is_by_now(
         ("a-1", made["id"]), ("a-2", made["id"]), ("a-3",),
     }  # fmt: skip
     assert (await http.get("/v1/alerts/a-1")).json()["silenced_by"] == []
+
+
+async def test_many_messages_of_one_silence_neither_break_it_nor_keep_back_those_of_another(
+    stage: Stage,
+    http: httpx.AsyncClient,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holding, "LOOKED_AT", 2)
+    stage.add("hook", f"{receiver.url}/hook", "webhook")
+    long, short = fresh(), fresh(id="a-9", segment={"region": "US"})
+    changes = [(long, Change.OPENED)]
+    for _ in range(6):
+        changes.append((changes[-1][0].revised(NOON), Change.UPDATED))
+    await stage.tell(*changes)  # due when the silence is made, more than are looked at
+
+    times = {"to": (stage.now + 9 * HOUR).isoformat()}
+    await silence(http, stage, **times)
+    await silence(http, stage, matchers={"segment": {"region": "US"}})
+    assert await told(stage, receiver) == []
+    await stage.tell((short, Change.OPENED))
+    assert await told(stage, receiver) == []
+    stage.now += HOUR
+
+    assert await told(stage, receiver) == [("/hook", "a-9.1")]
 
 
 async def test_what_a_destination_slept_through_is_told_as_if_it_had_not(

@@ -37,7 +37,7 @@ class Clusters:
         if minute // DAY != self.day:
             self.day, self.counts = minute // DAY, Counter()
         weights = {name: self._weight(name, answers) for name, answers in more.items()}
-        self.counts += more
+        self.counts.update(more)
         if len(self.counts) > KEPT:
             self.counts = Counter({name: n for name, n in self.counts.items() if n > 1})
         return [tick._replace(weight=weights.get(tick.cluster, 1.0)) for tick in ticks]

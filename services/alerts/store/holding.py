@@ -30,7 +30,7 @@ _TURN: Final = sa.text("""
     UPDATE deliveries SET state = :state, next_at = :now, since = :now, attempts = 0
     WHERE destination = :destination AND key = ANY(CAST(:keys AS text[]))
 """)
-_LOOKED_AT: Final = 1_000
+LOOKED_AT: Final = 1_000  # at a time
 
 
 async def keep_silence(connection: AsyncConnection, name: str, now: datetime) -> None:
@@ -44,21 +44,24 @@ async def keep_silence(connection: AsyncConnection, name: str, now: datetime) ->
 async def _hold(
     connection: AsyncConnection, name: str, silences: Sequence[Silence], now: datetime
 ) -> None:
-    values = {"destination": name, "now": now, "most": _LOOKED_AT}
-    rows = await connection.execute(_DUE, values)
-    quiet = [r.key for r in rows if silenced_by(read_alert(r.body), silences, now)]
-    if quiet:
-        await _turn(connection, name, {Outcome.HELD: quiet}, now)
+    values = {"destination": name, "now": now, "most": LOOKED_AT}
+    while True:  # what is due first is claimed next, so that must have been looked at
+        rows = (await connection.execute(_DUE, values)).all()
+        quiet = [r.key for r in rows if silenced_by(read_alert(r.body), silences, now)]
+        if quiet:
+            await _turn(connection, name, {Outcome.HELD: quiet}, now)
+        if not quiet or len(rows) < LOOKED_AT:
+            return
 
 
 async def _let_go(
     connection: AsyncConnection, name: str, silences: Sequence[Silence], now: datetime
 ) -> None:
     turned: dict[Outcome, list[str]] = {}
-    for row in await connection.execute(_HELD, {"destination": name, "most": _LOOKED_AT}):
+    for row in await connection.execute(_HELD, {"destination": name, "most": LOOKED_AT}):
         alert = read_alert(row.body)
-        if silenced_by(alert, silences, now):
-            continue
+        if row.revision == row.newest and silenced_by(alert, silences, now):
+            continue  # an older one nobody will hear of: it makes room for those to look at
         held = Held(row.key, row.revision, row.told)
         outcome = released(held, row.newest, is_over=alert.state.is_over)
         turned.setdefault(outcome, []).append(row.key)
