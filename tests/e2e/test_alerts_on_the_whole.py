@@ -170,6 +170,8 @@ async def test_a_fault_in_one_slice_is_one_alert_that_names_it_and_ends(stage: S
     assert alert["segment"] == alert["slices"][0]["segment"] == FAULT
     assert (alert["state"], alert["historic"]) == ("open", False)
     assert alert["n"] >= 20
+    since, until = map(moment, alert["began_between"])
+    assert since <= shop.hit[0] <= until
     assert alert["top_reasons"][0]["reason"] == "delivery-late"
     assert alert["detractor_rate"]["baseline"] == pytest.approx(USUAL, abs=0.03)
 
@@ -178,15 +180,18 @@ async def test_a_fault_in_one_slice_is_one_alert_that_names_it_and_ends(stage: S
 
 
 def said(alert: dict[str, Any], limit: float, hit: Sequence[datetime]) -> str:
-    """What a table of results shows."""
-    opened = moment(alert["opened_at"])
+    """What a table of results shows; times in seconds from the fault."""
+    opened, fault = moment(alert["opened_at"]), hit[0]
     used = sum(at <= opened for at in hit)
+    told = moment(alert["raised_at"]) - BEHIND - fault
+    since, until = ((moment(at) - fault).total_seconds() for at in alert["began_between"])
+    rate = alert["detractor_rate"]
     return (
-        f"\npromised {limit:.0f} answers, {used} used; opened {opened - hit[0]} of event time and "
-        f"told {moment(alert['raised_at']) - BEHIND - hit[0]} after the fault, kill -9 and start "
-        f"included; {alert['segment']}, {alert['explains']:.0%} explained, n {alert['n']}, "
-        f"{alert['detractor_rate']['baseline']:.3f} to {alert['detractor_rate']['current']:.3f}, "
-        f"rise {alert['rise']}, began {moment(alert['began_at']) - hit[0]} from the fault\n"
+        f"\npromised {limit:.0f} answers, {used} used; opened after "
+        f"{(opened - fault).total_seconds():.1f} s of event time, told after "
+        f"{told.total_seconds():.1f} s, kill -9 and start included; {alert['segment']}, "
+        f"{alert['explains']:.0%} explained, n {alert['n']}, {rate['baseline']:.3f} to "
+        f"{rate['current']:.3f}, rise {alert['rise']}, began at {since:.0f} to {until:.0f} s\n"
     )
 
 
@@ -222,6 +227,8 @@ async def recovers(stage: Stage, name: str) -> None:
         while (alert := (await listed(stage.system))[0])["state"] == "open":
             await asyncio.sleep(0.2)
     assert (alert["id"], alert["state"]) == (name, "resolved")
+    lasted = moment(alert["resolved_at"]) - moment(alert["opened_at"])
+    sys.stdout.write(f"resolved {lasted.total_seconds():.0f} s of event time after it opened\n")
     async with asyncio.timeout(60):
         while await stage.shown():
             await asyncio.sleep(0.2)
