@@ -55,7 +55,7 @@ class MemoryPast:
                     held = sums.setdefault(tick.leaf, [0, 0])
                     held[0] += tick.answers
                     held[1] += tick.detractors
-        return [LeafTick(leaf, *sums[leaf]) for leaf in sorted(sums)]
+        return [LeafTick(leaf, sums[leaf][0], sums[leaf][1]) for leaf in sorted(sums)]
 
     async def series(self, segment: str, first: int, last: int, width: int) -> Sequence[Bin]:
         inside = read_segment_key(segment)
