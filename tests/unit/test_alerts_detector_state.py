@@ -1,5 +1,7 @@
 """A stream's state goes to disk and comes back, whatever is in it."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,3 +61,16 @@ def test_a_copy_is_apart_until_stored() -> None:
 def test_levels_come_for_every_stream_or_none() -> None:
     with pytest.raises(ValueError, match="1 values for 2 streams"):
         FleetState.empty().extend(2, level=[1])
+
+
+def test_copying_a_stream_takes_no_longer_in_a_large_fleet() -> None:
+    """All may cross in one minute, and each is opened by itself."""
+    fleet = FleetState.empty(20_000)
+    fleet.extend(1)  # room for more: what is watched is a part of what is held
+    one = np.array([3])
+
+    began = time.process_time()
+    for _ in range(500):
+        fleet.store(one, fleet.rows(one))
+        fleet.hot_rows(one)
+    assert time.process_time() - began < 0.25  # it was a second

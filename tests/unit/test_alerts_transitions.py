@@ -94,11 +94,11 @@ def test_a_docket_lists_what_changed_and_forgets_what_is_over() -> None:
     docket = Docket()
     opened = case(an_alert())
     docket.put(opened, Change.OPENED)
-    assert docket.of_row(0) == opened
+    assert docket.held_rows() == {0}
 
     docket.put(replace(opened, alert=opened.alert.end(State.RESOLVED, NOON, NOON)), Change.RESOLVED)
 
-    assert docket.of_row(0) is None
+    assert docket.held_rows() == set()
     assert [change for _, change in docket.changes] == [Change.OPENED, Change.RESOLVED]
     assert [c.alert.state for c in docket.written()] == [State.RESOLVED]
 
@@ -143,10 +143,7 @@ def test_the_message_of_an_alert_that_is_over_says_by_whom() -> None:
 
 
 def test_a_failed_delivery_waits_longer_each_time_and_gives_up_after_a_day() -> None:
-    waits = [
-        after_failure(n, NOON, Failed("no"), NOON).next_at - NOON
-        for n in (1, 2, 3, 50)
-    ]
+    waits = [after_failure(n, NOON, Failed("no"), NOON).next_at - NOON for n in (1, 2, 3, 50)]
     assert waits == [timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4), LONGEST_WAIT]
 
     late = after_failure(9, NOON, Failed("no"), NOON + GIVE_UP)

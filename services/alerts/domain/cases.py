@@ -6,6 +6,7 @@ slice that is still bad raises an alert of its own.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -43,10 +44,10 @@ class Case:
         """Whether the fleet knows all that this was raised by."""
         return not self.pending or self.opened_in <= judged_to
 
-    def let_go(self, row: int) -> "Case":
-        """The stream ended by itself; the alert goes on."""
-        holds = tuple(held for held in self.holds if held != row)
-        return replace(self, holds=holds, pending=tuple(p for p in self.pending if p != row))
+    def let_go(self, rows: Collection[int]) -> "Case":
+        """These streams ended by themselves; the alert goes on."""
+        holds = tuple(held for held in self.holds if held not in rows)
+        return replace(self, holds=holds, pending=tuple(p for p in self.pending if p not in rows))
 
 
 @dataclass
@@ -63,14 +64,10 @@ class Docket:
     changes: list[tuple[Alert, Change]] = field(default_factory=list)
     over: dict[str, Case] = field(default_factory=dict)
 
-    def of_row(self, row: int) -> Case | None:
-        """The open case that holds a stream."""
-        return next((case for case in self.cases.values() if row in case.holds), None)
-
-    def is_free(self, row: int) -> bool:
-        """Whether no case holds a stream, not even one that a person closed a moment ago."""
-        held = [*self.cases.values(), *self.ended_by_hand]
-        return not any(row in case.holds for case in held)
+    def held_rows(self) -> set[int]:
+        """The streams that a case holds, also one that a person closed a moment ago."""
+        held = (*self.cases.values(), *self.ended_by_hand)
+        return {row for case in held for row in case.holds}
 
     def take_settled(self, judged_to: int) -> list[Case]:
         """Take what a person closed and whose minutes are all judged by now."""

@@ -130,12 +130,12 @@ class FleetState:
 
     def rows(self, index: Ints) -> Self:
         """Copy the streams at `index`; what happens to the copy does not touch the fleet."""
-        values = np.take(self.values, index, axis=1)
+        values = self._store.take(index, axis=1)  # a take from a view copies all of it first
         return type(self)(values, self.level[index], self.parent[index])
 
     def hot_rows(self, index: Ints) -> Self:
         """Copy as `rows` does what every minute needs; later columns are not in the copy."""
-        values = np.take(self.values[:HOT], index, axis=1)
+        values = self._store[:HOT].take(index, axis=1)
         return type(self)(values, self.level[index], self.parent[index])
 
     def store(self, index: Ints, rows: Self) -> None:

@@ -40,9 +40,7 @@ async def judge_minute(
     bench.touched.update(index.tolist())
     fresh = _open_pending(bench, minute, now_h)
     finding = Finding(index, judgement, minute, begin_of(minute + 1))
-    for i, how in enumerate(judgement.closed):
-        if how is not None:
-            await _end(bench, finding, i, how, ticks)
+    await _end_all(bench, finding, ticks)
     for case in list(bench.docket.cases.values()):
         if case.alert.id in fresh:
             await _refresh(bench, case, finding)
@@ -90,16 +88,21 @@ def _open_pending(bench: Bench, minute: int, now_h: float) -> set[str]:
     return fresh
 
 
+async def _end_all(bench: Bench, finding: Finding, ticks: Sequence[LeafTick]) -> None:
+    """End the alerts whose first stream ended; the others let go of theirs that did."""
+    closed = enumerate(finding.judgement.closed)
+    over = {finding.row(i): how for i, how in closed if how is not None}
+    for case in list(bench.docket.cases.values()):
+        how = over.get(case.holds[0])
+        if how is not None:
+            await _end(bench, case, finding, how, ticks)
+        elif not over.keys().isdisjoint(case.holds):
+            bench.docket.put(case.let_go(over))
+
+
 async def _end(
-    bench: Bench, finding: Finding, i: int, how: Closed, ticks: Sequence[LeafTick]
+    bench: Bench, case: Case, finding: Finding, how: Closed, ticks: Sequence[LeafTick]
 ) -> None:
-    row = finding.row(i)
-    case = bench.docket.of_row(row)
-    if case is None:
-        return
-    if case.holds[0] != row:
-        bench.docket.put(case.let_go(row))
-        return
     accepted = how is Closed.ACCEPTED
     bench.close(case.holds[1:], accepted=accepted)
     state = State.ACCEPTED if accepted else State.RESOLVED

@@ -6,6 +6,7 @@ the slices that the scan names; if at least half of its excess is explained it j
 explains most of it, without a word: few messages; else it waits for more evidence.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Self
@@ -38,6 +39,7 @@ from services.alerts.handlers.locating import (
 )
 from shared.segments import read_segment_key
 
+A_TURN: Final = 200  # streams
 HISTORIC_AFTER: Final = timedelta(hours=24)
 LARGEST_LOG: Final = 690.0
 SAME_TIME: Final = timedelta(hours=24)
@@ -46,11 +48,14 @@ SAME_TIME: Final = timedelta(hours=24)
 async def raise_all(bench: Bench, finding: Finding) -> None:
     """Take each stream that fired and is not held by an alert already."""
     opened: list[str] = []
+    held = bench.docket.held_rows()
     scenes = Scenes(bench, finding.minute)
-    for i in finding.fired():
+    for place, i in enumerate(finding.fired()):
         row = finding.row(i)
-        if not bench.docket.is_free(row):
+        if row in held:
             continue
+        if place % A_TURN == 0:
+            await asyncio.sleep(0)  # all may cross at once, and others share this loop
         segment = read_segment_key(bench.catalogue.segments[row])
         crossing = finding.crossing(i, segment)
         case = _case_around(bench, finding.crossed(i, segment))
@@ -62,13 +67,18 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
             case = replace(case, alert=case.alert.joined_by(crossing)).hold(row)
         else:
             opened.append(case.alert.id)
-        if finding.provisional:
-            case = case.await_minute(row, finding.minute)
-        else:
-            bench.open(row, finding.now_h)
-        bench.docket.put(case)
+        _hold(bench, finding, case, row)
+        held.add(row)
     for name in opened:  # told last, with all that joined it
         bench.docket.put(bench.docket.cases[name], Change.OPENED)
+
+
+def _hold(bench: Bench, finding: Finding, case: Case, row: int) -> None:
+    if finding.provisional:
+        case = case.await_minute(row, finding.minute)
+    else:
+        bench.open(row, finding.now_h)
+    bench.docket.put(case)
 
 
 def _case_around(bench: Bench, crossed: Crossed) -> Case | None:
