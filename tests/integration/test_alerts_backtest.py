@@ -201,6 +201,7 @@ async def test_other_settings_open_other_alerts(
     assert "0 the same, 0 new, 1 gone" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 async def test_the_verb_reads_the_database_and_writes_json(
     rig: AlertsRig,
     fresh_database_url: str,

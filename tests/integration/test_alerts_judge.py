@@ -83,6 +83,7 @@ async def test_a_fault_between_judging_and_commit_changes_nothing(
     assert told(await broken.alerts()) == expected
 
 
+@pytest.mark.thorough
 async def test_one_of_two_judges_is_elected_and_the_other_takes_over(
     engine: AsyncEngine, rig: AlertsRig
 ) -> None:
@@ -145,6 +146,7 @@ async def test_an_open_minute_raises_an_alert_that_stands(rig: AlertsRig) -> Non
     assert alert.state is State.RESOLVED
 
 
+@pytest.mark.thorough
 async def test_only_evidence_that_was_judged_long_ago_is_deleted(rig: AlertsRig) -> None:
     await play(rig, history())
     rig.put([scored(700_000, START, detractor=True, survey="other", reasons=("late",))])
@@ -161,6 +163,7 @@ async def test_only_evidence_that_was_judged_long_ago_is_deleted(rig: AlertsRig)
         assert "other" in {survey for survey, _ in left}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("state", [State.RESOLVED, State.ACCEPTED])
 async def test_what_a_person_closed_does_not_ring_again_when_its_minute_closes(
     rig: AlertsRig, state: State

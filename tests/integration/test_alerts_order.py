@@ -21,6 +21,7 @@ def rig(engine: AsyncEngine) -> AlertsRig:
     return AlertsRig(engine)
 
 
+@pytest.mark.thorough
 async def test_duplicates_and_uneven_partitions_change_nothing(
     engine: AsyncEngine, rig: AlertsRig
 ) -> None:

@@ -61,6 +61,7 @@ async def made(rig: AlertsRig) -> int:
     return int(number)
 
 
+@pytest.mark.thorough
 async def test_a_spike_is_an_alarm_and_no_false_one(
     rig: AlertsRig, http: httpx.AsyncClient
 ) -> None:

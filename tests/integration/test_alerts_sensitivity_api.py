@@ -39,6 +39,7 @@ async def http(engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
+@pytest.mark.thorough
 async def test_streams_come_busiest_first_page_by_page(
     engine: AsyncEngine, http: httpx.AsyncClient
 ) -> None:

@@ -145,6 +145,7 @@ async def test_a_replay_that_ends_in_the_middle_is_taken_up_by_the_next(
     assert "0 of 12 letters" in capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.thorough
 @on_both
 async def test_many_letters_stream_by_in_pages(broker: Broker, capsys: Said) -> None:
     for turn in range(8):

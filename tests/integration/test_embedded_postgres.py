@@ -92,6 +92,7 @@ async def test_a_query_that_outlives_its_killed_server_does_not_stop_the_next(us
     connection.terminate()
 
 
+@pytest.mark.thorough
 def test_a_start_killed_in_the_middle_of_initdb_leaves_nothing_in_the_way(var: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", START + "start_postgres(Path(sys.argv[1]))", str(var)], cwd=ROOT
@@ -148,6 +149,7 @@ def test_nobody_enters_without_the_password_and_the_server_has_no_rights(used: P
         assert find_closed(Account(NOBODY, NOBODY), [used]) is not None
 
 
+@pytest.mark.thorough
 def test_a_cluster_that_cannot_start_is_explained_by_its_log(used: Path) -> None:
     start_postgres(used, FAST)
     stop_postgres(used)
@@ -183,6 +185,7 @@ def test_a_program_under_a_closed_home_is_found_as_postgresql_looks_for_it(var: 
     assert said.stdout == f"{NOBODY} True\n"
 
 
+@pytest.mark.thorough
 @as_root
 def test_an_ordinary_user_runs_it_as_themselves(var: Path) -> None:
     account = Account(NOBODY, NOBODY)

@@ -37,6 +37,7 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     stop_blocking(folder)
 
 
+@pytest.mark.thorough
 async def test_what_runs_is_found_until_it_is_stopped(var: Path) -> None:
     assert not await stop(var)
     embedded = await start(var, TOPICS, FAST)

@@ -24,6 +24,7 @@ _SLOW = (
 )
 
 
+@pytest.mark.thorough
 async def test_many_counts_are_forgotten_in_many_statements(
     fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ async def test_a_producer_is_bounded_fails_at_once_afterwards_and_comes_back(
     assert b"at once" not in values
 
 
+@pytest.mark.thorough
 async def test_everything_closes_in_seconds_while_the_broker_says_nothing(
     own: OwnBroker, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

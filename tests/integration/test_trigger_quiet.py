@@ -147,6 +147,7 @@ async def test_an_outage_that_lasts_past_the_expiry_sends_nothing(rig: Rig) -> N
     assert (rig.mail.ids, rig.hook.ids) == ([], [])
 
 
+@pytest.mark.thorough
 async def test_many_workers_over_the_edge_of_quiet_hours_send_each_once(rig: Rig) -> None:
     for number in range(30):
         await before(rig, number)

@@ -124,6 +124,7 @@ async def test_an_event_becomes_a_mail_and_everybody_hears_of_it(rig: Rig) -> No
             assert shown["status"] == "sent"
 
 
+@pytest.mark.thorough
 async def test_after_a_restart_and_an_optout_on_the_topic_nothing_is_asked_again(rig: Rig) -> None:
     async with rig.running():
         await rig.send(event(1, "c-1"))

@@ -76,6 +76,7 @@ def alarm_after(cluster: str) -> int | None:
     return None
 
 
+@pytest.mark.thorough
 def test_one_bad_flight_is_no_alarm() -> None:
     assert alarm_after("") is not None
     assert alarm_after("LH400") is None

@@ -25,12 +25,16 @@ def learn(draw: np.random.Generator, *, cluster: int, terms: FleetTerms | None =
     return detector
 
 
-@pytest.mark.parametrize(("cluster", "expected"), [(1, 1.0), (2, 2.0), (4, 4.0)])
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [(1, 1.0), pytest.param(2, 2.0, marks=pytest.mark.thorough), (4, 4.0)],
+)
 def test_answers_alike_in_clusters_are_worth_fewer(cluster: int, expected: float) -> None:
     detector = learn(np.random.default_rng(7), cluster=cluster)
     assert detector.dispersion.fleet == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.thorough
 def test_without_learning_the_given_dispersion_stands() -> None:
     terms = FleetTerms(dispersion=1.2, learning=False)
     detector = learn(np.random.default_rng(7), cluster=4, terms=terms)

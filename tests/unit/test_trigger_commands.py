@@ -133,6 +133,7 @@ def test_an_unknown_verb_hears_the_known_ones(capsys: pytest.CaptureFixture[str]
     assert main(["--help"]) == 0
 
 
+@pytest.mark.thorough
 def test_the_verbs_stand_behind_the_module() -> None:
     command = [sys.executable, "-m", "services.trigger", "check", str(SHIPPED), "--strict"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=SHIPPED.parent)
