@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any, Final
 
 import httpx
@@ -164,7 +165,8 @@ class Client:
         behind, counts = 0.0, []
         for metric in ("nps", "csat", "ces"):
             reply = await self.scores(metric=metric, **{"from": "2000-01-01T00:00:00Z"})
-            behind = max(behind, reply["behind_s"])
+            told = reply["behind_s"]  # null where nobody knows
+            behind = max(behind, inf if told is None else told)
             counts += [group["n"] for group in reply["groups"]]
         judged = (await self.get("alerts", "/v1/alerts", {"limit": 1})).get("judged_to")
         return behind, (tuple(counts), judged)
