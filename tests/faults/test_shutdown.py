@@ -29,7 +29,7 @@ PATHS: Final = {
     "trigger": "/v1/decisions",
     "alerts": "/v1/alerts",
 }
-PARTITIONS: Final = 24  # of scoring's two topics
+PARTITIONS: Final = 36  # of scoring's three topics
 
 
 @pytest.mark.parametrize(
