@@ -34,6 +34,7 @@ LOOSE_AT_MOST: Final = 65_536
 _ALONE: Final = 100_000  # entries from which on a question without groups has a thread
 _PATIENCE_S: Final = 1_800.0  # half of the time for which it is noted what was touched
 _NONE: Final = Spans.of((), ())
+_TURN_S: Final = 1.0  # that a question waits for its turn to look
 
 
 class Columns:
@@ -58,14 +59,29 @@ class Columns:
 
     @asynccontextmanager
     async def seen_by(self, connection: AsyncConnection) -> AsyncIterator[asyncpg.Connection]:
-        """Begin a snapshot, and note what is held in it until the end."""
-        async with self.lock:
-            driver = await driver_of(connection)
-            self._seen[driver] = await self._look(driver)
+        """Begin a snapshot, and note what is held in it until the end.
+
+        Where others stand before it for a second (a database that hangs keeps them) nothing is
+        noted, and its questions go to the database: they wait for one time-out and not for two.
+        """
+        driver = await self._begin(connection)
         try:
             yield driver
         finally:
             self._seen.pop(driver, None)
+
+    async def _begin(self, connection: AsyncConnection) -> asyncpg.Connection:
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await self.lock.acquire()
+        except TimeoutError:
+            return await driver_of(connection)
+        try:
+            driver = await driver_of(connection)
+            self._seen[driver] = await self._look(driver)
+        finally:
+            self.lock.release()
+        return driver
 
     async def groups(
         self,
