@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.domain.reasons import LEAST, account_of, share_of
+from services.scoring.domain.reasons import LEAST, account_of
+from services.scoring.domain.shares import share_of
 from services.scoring.domain.voices import SHOWN, Group, Voices
 from shared.programme.metrics import Klass
 

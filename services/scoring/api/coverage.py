@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from services.scoring.api.asked import check_survey, read_asked
 from services.scoring.api.paging import Asked, Paged, named
-from services.scoring.api.parameters import Cut, Moment, Span
+from services.scoring.api.parameters import Bounds, Cut, Span
 from services.scoring.api.reading import Reading
-from services.scoring.domain.funnel import Funnel, Rate
+from services.scoring.domain.funnel import Funnel
 from services.scoring.domain.questions import Segment
+from services.scoring.domain.shares import Share
 from services.scoring.store.delays import Delay, read_delays
 from services.scoring.store.funnel import read_funnels
 from shared.intervals import LEVEL
@@ -28,11 +28,11 @@ _NOBODY = Funnel()
 class Rates(msgspec.Struct, frozen=True):
     """Each a share of the step before; `coverage` is answered of all that are eligible."""
 
-    eligible: Rate | None
-    asked: Rate | None
-    delivered: Rate | None
-    answered: Rate | None
-    coverage: Rate | None
+    eligible: Share | None
+    asked: Share | None
+    delivered: Share | None
+    answered: Share | None
+    coverage: Share | None
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -77,22 +77,6 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True, rename={"start": "from
     groups: Sequence[Covered]
 
 
-@dataclass
-class EventSpan:
-    """When the events were: `window` that ends at `as_of`, or `from` and `to`."""
-
-    window: Annotated[
-        Literal["1h", "24h", "7d", "30d"] | None, Query(description="ends at as_of; default 30d")
-    ] = None
-    from_: Annotated[Moment, Query(alias="from", description="first moment counted")] = None
-    to: Annotated[Moment, Query(description="first moment not counted; default as_of")] = None
-    as_of: Annotated[Moment, Query(description="now, if not told")] = None
-
-    @property
-    def span(self) -> Span:
-        return Span(self.window, self.from_, self.to, self.as_of, "event")
-
-
 def build_coverage(reading: Reading) -> APIRouter:
     """The route for how far events come."""
     router = APIRouter(tags=["scores"], dependencies=[Depends(require_scope("scores:read"))])
@@ -103,11 +87,11 @@ def build_coverage(reading: Reading) -> APIRouter:
         responses=replies(Coverage),
     )
     async def coverage(
-        span: Annotated[EventSpan, Depends()],
+        bounds: Annotated[Bounds, Depends()],
         cut: Annotated[Cut, Depends()],
         paged: Annotated[Paged, Depends()],
     ) -> Response:
-        asked = read_asked("", span.span, cut, paged, reading)
+        asked = read_asked("", Span(**vars(bounds), time="event"), cut, paged, reading)
         question, window, most = asked.question, asked.window, reading.values_at_most
         async with reading.snapshot() as connection:
             await check_survey(connection, question.survey, reading)

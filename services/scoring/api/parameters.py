@@ -43,7 +43,7 @@ MetricName = Annotated[str, Depends(needed_metric)]
 
 
 @dataclass
-class Span:
+class Bounds:
     """When: `window` that ends at `as_of`, or `from` and `to`."""
 
     window: Annotated[
@@ -52,9 +52,6 @@ class Span:
     from_: Annotated[Moment, Query(alias="from", description="first moment counted")] = None
     to: Annotated[Moment, Query(description="first moment not counted; default as_of")] = None
     as_of: Annotated[Moment, Query(description="now, if not told")] = None
-    time: Annotated[
-        Literal["answered", "event"], Query(description="which time places an answer")
-    ] = "answered"
 
     def read(self, now: datetime) -> Window:
         """The window asked for. Raises Invalid."""
@@ -70,6 +67,15 @@ class Span:
         if end - start > LONGEST:
             raise _fault("from", start.isoformat(), f"at most {LONGEST.days} days before `to`")
         return Window(start.astimezone(UTC), end.astimezone(UTC))
+
+
+@dataclass
+class Span(Bounds):
+    """The same, and by which time."""
+
+    time: Annotated[
+        Literal["answered", "event"], Query(description="which time places an answer")
+    ] = "answered"
 
 
 @dataclass

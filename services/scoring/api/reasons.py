@@ -13,7 +13,8 @@ from services.scoring.api.paging import Paged, named, page_of_groups
 from services.scoring.api.parameters import Cut, MetricName, Span
 from services.scoring.api.reading import Reading
 from services.scoring.api.shapes import Counts
-from services.scoring.domain.reasons import Account, Reason, Share, account_of
+from services.scoring.domain.reasons import Account, Reason, account_of
+from services.scoring.domain.shares import Share
 from services.scoring.domain.voices import Group
 from services.scoring.store.reasons import read_reasons
 from shared.intervals import LEVEL

@@ -21,14 +21,11 @@ from services.scoring.domain.cells import (
     hour_of,
 )
 from services.scoring.domain.decisions import Decision, Stage, Turn
-from shared.intervals import LEVEL, METHODS
-from shared.programme.metrics import IntervalKind, find_metric
-from shared.tally import Tally
+from services.scoring.domain.shares import Share, share_of
+from shared.intervals import LEVEL
 
 DELIVERED = "delivered"
 ANSWERED = "answered"
-_SHARE = METHODS[IntervalKind.SHARE]
-_METRIC = find_metric("csat", (1, 5))  # a share of promoters: the scale does not matter
 
 Spot = tuple[str, int, str]  # survey ("": none), hour, step
 Cell = tuple[Line, int, str]  # line, hour, step
@@ -94,25 +91,12 @@ def add_steps(
     return cells
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share of what came one step less far, with its 95 % interval; both 0 to 1."""
-
-    share: float
-    interval: tuple[float, float]
-
-
-def rate_of(part: int, whole: int) -> Rate | None:
-    """None where there is no whole.
+def rate_of(part: int, whole: int) -> Share | None:
+    """A share of what came one step less far; None where there is no whole.
 
     A part is never more than its whole, even while the record that says so is under way.
     """
-    if whole <= 0:
-        return None
-    kept = min(part, whole)
-    low, high = _SHARE(Tally(promoters=kept, detractors=whole - kept), _METRIC).interval(LEVEL)
-    share = kept / whole
-    return Rate(share, (min(max(low / 100, 0.0), share), max(min(high / 100, 1.0), share)))
+    return share_of(min(part, whole), whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +136,7 @@ class Funnel:
         return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
 
     @property
-    def rates(self) -> dict[str, Rate | None]:
+    def rates(self) -> dict[str, Share | None]:
         """Each stage of the one before it, and `coverage`: answered of all that are eligible."""
         return {
             "eligible": rate_of(self.eligible, self.events),

@@ -8,25 +8,13 @@ of a class that give any reason, on 0..1.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from services.scoring.domain.shares import Share, estimate_share, share_of
 from services.scoring.domain.voices import SHOWN, Group
-from shared.intervals import LEVEL, METHODS, p_value
-from shared.programme.metrics import METRICS, IntervalKind, Klass
-from shared.tally import Tally
+from shared.intervals import LEVEL, p_value
+from shared.programme.metrics import Klass
 
 LEAST = 5  # detractors who must give a reason before it can be one of theirs
-
-_SHARE = next(metric for metric in METRICS if metric.interval is IntervalKind.SHARE)
-_estimate = METHODS[IntervalKind.SHARE]
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share with its 95 % interval."""
-
-    share: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +99,10 @@ def detractors_reasons(
     )
 
 
-@lru_cache(maxsize=50_000)
-def share_of(count: int, n: int) -> Share | None:
-    """`count` of `n` with its interval, cut to 0..1 and holding the share; None of nobody."""
-    if not n:
-        return None
-    share = count / n
-    bounds = _estimate(_tally(count, n), _SHARE, 1.0).interval(LEVEL)
-    low, high = (float(bound) / 100 for bound in bounds)
-    return Share(share, (min(max(low, 0.0), share), max(min(high, 1.0), share)))
-
-
 def _exceeds(left: tuple[int, int], right: tuple[int, int], error: float) -> bool:
     """Whether the first share is the greater, each told as (count, n); Agresti and Caffo (2000)."""
-    one, other = (_estimate(_tally(*told), _SHARE, 0.5) for told in (left, right))
+    one, other = (estimate_share(*told, 0.5) for told in (left, right))
     return one.centre > other.centre and p_value(one, other) < error
-
-
-def _tally(count: int, n: int) -> Tally:
-    return Tally(promoters=count, detractors=n - count)
 
 
 def _reason(

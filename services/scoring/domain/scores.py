@@ -9,16 +9,15 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from services.scoring.domain.shares import SHARE
 from shared.intervals import LEVEL, METHODS
-from shared.programme.metrics import METRICS, IntervalKind, Metric, ScoreKind
+from shared.programme.metrics import Metric, ScoreKind
 from shared.tally import Tallies, Tally
 
 SUFFICIENT = 30
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-_SHARE = next(metric for metric in METRICS if metric.interval is IntervalKind.SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +96,5 @@ def figures_of(tallies: Tallies, metric: Metric, deff: float | Floats = 1.0) -> 
 def rates_of(answered: Ints, invited: Ints) -> Figures:
     """The share of invitations that were answered, 0 to 1; NaN where nobody was invited."""
     zero = np.zeros_like(invited)
-    found = figures_of(Tallies(answered, zero, invited - answered, zero, zero), _SHARE)
+    found = figures_of(Tallies(answered, zero, invited - answered, zero, zero), SHARE)
     return Figures(invited, found.score / 100, found.low / 100, found.high / 100)
