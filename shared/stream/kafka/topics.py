@@ -67,18 +67,12 @@ async def create_topics(
     async with _admin(bootstrap) as admin:
         await _until_led(admin)
         copies = replication or min(COPIES, len((await admin.describe_cluster())["brokers"]))
-        in_sync = 2 if copies >= COPIES else 1
         wanted = [
             NewTopic(
                 name=f"{prefix}{topic}",
                 num_partitions=partitions,
                 replication_factor=copies,
-                topic_configs={
-                    "retention.ms": str(RETENTION_DAYS.get(topic, _DEFAULT_DAYS) * _DAY_MS),
-                    "min.insync.replicas": str(in_sync),
-                    # Kafka refuses what is an hour ahead: a sender's wrong clock would stop it
-                    "message.timestamp.type": "LogAppendTime",
-                },
+                topic_configs=topic_config(topic, copies),
             )
             for topic in Topic
         ]
@@ -92,6 +86,16 @@ async def create_topics(
         if created:
             await _until_known(admin, created)
     return created
+
+
+def topic_config(topic: Topic, copies: int) -> dict[str, str]:
+    """How long Kafka keeps the topic, by whose clock, and how many copies acknowledge a write."""
+    return {
+        "retention.ms": str(RETENTION_DAYS.get(topic, _DEFAULT_DAYS) * _DAY_MS),
+        "min.insync.replicas": str(2 if copies >= COPIES else 1),
+        # Kafka refuses what is an hour ahead: a sender's wrong clock would stop it
+        "message.timestamp.type": "LogAppendTime",
+    }
 
 
 async def _until_led(admin: AIOKafkaAdminClient) -> None:
