@@ -60,6 +60,7 @@ class AlertsRig:
     engine: AsyncEngine
     ways: Mapping[str, Way] = field(default_factory=dict)
     now: datetime = START + timedelta(days=30)
+    cluster_by: str | None = None
     log: str = field(default_factory=lambda: secrets.token_hex(4))
     topic: list[list[ScoredResponse]] = field(
         default_factory=lambda: [[] for _ in range(PARTITIONS)]
@@ -76,7 +77,7 @@ class AlertsRig:
         first = self.counted[number]
         records = self.topic[number][first : first + most]
         self.counted[number] = first + len(records)
-        decode, handle = build_decoders(LATTICE)[TOPIC], build_handler(self.log)
+        decode, handle = build_decoders(LATTICE, self.cluster_by)[TOPIC], build_handler(self.log)
         items = []
         for place, answer in enumerate(records, first):
             record = Record(TOPIC, number, place, answer.id.encode(), encode(answer), (), 0)

@@ -54,6 +54,34 @@ def test_what_is_in_no_cluster_weighs_itself() -> None:
     assert one.weight < 0.3
 
 
+def test_a_day_of_any_number_of_clusters_takes_as_much_as_the_first_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.alerts.domain.clusters.NAMED", 10)
+    clusters = Clusters()
+    for i in range(300):  # each twice, so that none is one that could be forgotten
+        clusters.weigh(MINUTE + i, [LeafTick(LEAF, 2, 0, f"c-{i}")])
+
+    assert len(clusters.counts) == 10
+    assert clusters.shared is not None
+    assert clusters.shared.sum() == 2 * 290
+
+    (late,) = clusters.weigh(MINUTE + 300, [LeafTick(LEAF, 5, 0, "c-299")])
+    (early,) = clusters.weigh(MINUTE + 300, [LeafTick(LEAF, 5, 0, "c-3")])
+    own = (worth(7) - worth(2)) / 5
+    assert [late.weight, early.weight] == pytest.approx([own, own])
+    assert clusters.copy().shared is not clusters.shared
+
+
+def test_those_that_share_a_counter_weigh_less_never_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.alerts.domain.clusters.NAMED", 0)
+    monkeypatch.setattr("services.alerts.domain.clusters.SHARED", 1)
+    clusters = Clusters()
+    clusters.weigh(MINUTE, [LeafTick(LEAF, 9, 0, "LH400")])
+    (tick,) = clusters.weigh(MINUTE, [LeafTick(LEAF, 1, 0, "LH401")])
+    assert tick.weight == pytest.approx(worth(10) - worth(9))
+
+
 def alarm_after(cluster: str) -> int | None:
     """Feed 20 days at 20 %, then a bad flight: 40 detractors out of 60 in an hour."""
     catalogue = Catalogue(Lattice(("region",)))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from services.alerts.domain.alerts import Alert, State
 from services.alerts.domain.answers import Line, begin_of
 from services.alerts.domain.cases import Docket
+from services.alerts.domain.clusters import Clusters
 from services.alerts.domain.columns import Ints
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.mixes import NO_ROWS
@@ -44,11 +45,13 @@ class Rehearsal:
 
     The same ticks in the same minutes give the same alerts, but for those that an open minute
     raised: only whole minutes are rehearsed. `alerts`: as they are now, in the order of opening.
+    `clusters`: what the first day had brought before it.
     """
 
     line: Line
     setup: Setup
     past: Past
+    clusters: Clusters = field(default_factory=Clusters)
     alerts: dict[str, Alert] = field(default_factory=dict)
     answers: int = 0
 
@@ -66,6 +69,7 @@ class Rehearsal:
             now=datetime.fromtimestamp(0, UTC),
             draw_id=lambda: f"again-{next(numbers):06}",
         )
+        self._bench.detector.clusters = self.clusters
 
     @property
     def streams(self) -> int:

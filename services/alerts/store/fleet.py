@@ -1,7 +1,6 @@
 """A line's fleet: one row a stream, its numbers as one value."""
 
 import json
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,13 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.ahead import Ahead
-from services.alerts.domain.answers import DAY, Line
-from services.alerts.domain.clusters import Clusters
+from services.alerts.domain.answers import Line
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.mixes import Mix
 from services.alerts.domain.state import STATE_COLUMNS, FleetState
 from services.alerts.domain.streams import Catalogue
 from services.alerts.domain.terms import Policy
+from services.alerts.store.clusters import read_clusters
 from shared.columns import columns, unnested
 from shared.segments import Lattice
 
@@ -41,11 +40,6 @@ _WRITE: Final = sa.text(f"""
     SELECT :metric, :survey, s.* FROM {unnested(_STREAM, "s")}
     ON CONFLICT (metric, survey, number) DO UPDATE SET state = excluded.state
 """)  # noqa: S608
-_CLUSTERS: Final = sa.text("""
-    SELECT cluster, sum(answers) FROM ticks
-    WHERE metric = :metric AND survey = :survey AND minute BETWEEN :first AND :last
-        AND cluster <> '' GROUP BY cluster HAVING sum(answers) > 0
-""")
 _WRITE_DETECTOR: Final = sa.text("""
     UPDATE lines SET columns = CAST(:columns AS text[]), detector = CAST(:detector AS jsonb)
     WHERE metric = :metric AND survey = :survey
@@ -85,7 +79,7 @@ async def read_fleet(
     )
     catalogue = Catalogue(lattice, [row.segment for row in rows])
     detector = _detector(record, policy)
-    detector.clusters = await _read_clusters(connection, line, judged_to)
+    detector.clusters = await read_clusters(connection, line, judged_to)
     fleet = Fleet(line, detector, state, catalogue, judged_to)
     fleet.columns = tuple(stored or STATE_COLUMNS)
     return fleet
@@ -112,14 +106,6 @@ async def write_fleet(connection: AsyncConnection, fleet: Fleet, touched: Collec
         _WRITE_DETECTOR, {"columns": list(STATE_COLUMNS), "detector": detector, **names}
     )
     fleet.columns = STATE_COLUMNS
-
-
-async def _read_clusters(connection: AsyncConnection, line: Line, judged_to: int) -> Clusters:
-    """Count the clusters of the day that was judged last, as far as it was."""
-    day = judged_to // DAY
-    when = {"first": day * DAY, "last": judged_to}
-    found = await connection.execute(_CLUSTERS, line._asdict() | when)
-    return Clusters(day, Counter({name: int(answers) for name, answers in found}))
 
 
 def _detector(record: Any, policy: Policy) -> Detector:

@@ -15,6 +15,7 @@ from services.alerts.domain.causes import Remark
 from services.alerts.domain.mixes import Mix, left_out
 from services.alerts.handlers.rehearsing import Closing, Rehearsal, Setup
 from services.alerts.store.alerts import read_alert
+from services.alerts.store.clusters import read_clusters
 from services.alerts.store.lines import Standing, read_chunk, read_lines
 from services.alerts.store.mixes import read_mixes
 from services.alerts.store.past import SqlPast
@@ -102,9 +103,11 @@ async def play(
     connection: AsyncConnection, known: Known, setup: Setup, span: tuple[int, int], rest: Rest
 ) -> Rehearsal:
     """Rehearse a line's minutes of a span, both inclusive; `rest` comes after each chunk."""
-    rehearsal = Rehearsal(known.line, setup, LeavesOnly(connection, known.line))
     windows: dict[str, Mix] = {}
     reached, last = max(span[0], known.first) - 1, min(span[1], known.last)
+    async with connection.begin():
+        clusters = await read_clusters(connection, known.line, reached)
+    rehearsal = Rehearsal(known.line, setup, LeavesOnly(connection, known.line), clusters)
     while reached < last:
         standing = replace(known.standing, judged_to=reached, closed_to=last)
         async with connection.begin():
