@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingest.app import build_ingest
+from services.ingest.handlers.ports import Outside
 from services.ingest.settings import IngestSettings
 from shared.programme.loading import load_programme
 from shared.stream.kafka import open_producer
@@ -93,7 +94,8 @@ def _earshot(producer: Any) -> Any:
         async def record(self, invitation_id: str) -> bool:
             return False
 
-    web, _ = build_ingest(settings, load_programme(ROOT / "programme"), producer, Nobody(), Parts())
+    outside = Outside(producer, Nobody())
+    web, _ = build_ingest(settings, load_programme(ROOT / "programme"), outside, Parts())
     return web
 
 

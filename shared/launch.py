@@ -1,6 +1,7 @@
 """How every service's `__main__` starts: environment, settings, logs, open, run."""
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -20,6 +21,7 @@ from shared.settings import PREFIX, Settings, read_settings, read_variable
 _log = structlog.get_logger()
 
 S = TypeVar("S", bound=Settings)
+_ADDRESS: Final = re.compile(r"(\w://)[^/@\s]*@")
 KAFKA: Final = f"{PREFIX}KAFKA_BOOTSTRAP"
 TOKENS: Final = f"{PREFIX}TOKEN_KEYS"
 DATABASE: Final = f"{PREFIX}DATABASE_URL"
@@ -96,6 +98,19 @@ def say_whether_open(settings: Settings) -> None:
         _log.warning("no API keys are asked for", host=settings.host, setting=f"{PREFIX}KEYS_FILE")
 
 
+def say_settings(settings: Settings) -> None:
+    """Say by what the service runs; of a secret, and of a password in an address, only that it is.
+
+    What is not set is left out.
+    """
+    shown = {
+        name: _ADDRESS.sub(r"\1***@", str(value))  # a SecretStr writes itself as stars
+        for name, value in settings.model_dump().items()
+        if value not in (None, "") and str(value)
+    }
+    _log.info("settings", service=settings.service, **shown)
+
+
 def launch(
     model: type[S], open_service: Callable[[S], AbstractAsyncContextManager[Service]]
 ) -> None:
@@ -106,6 +121,7 @@ def launch(
         settings = read_settings(model)
         logs.configure(settings.log_level)
         failpoints.arm()
+        say_settings(settings)
         say_whether_open(settings)
         async with open_service(settings) as service:
             await run([service], alone=True)

@@ -5,9 +5,18 @@ import sys
 from typing import Any, Final
 
 import structlog
+from opentelemetry.trace import get_current_span
 
 _LONGEST: Final = 300
 _QUIET: Final = ("aiokafka", "httpx", "httpcore", "alembic", "sqlalchemy", "uvicorn")
+
+
+def _name_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Say which trace the line belongs to, where its request or record belongs to one."""
+    context = get_current_span().get_span_context()
+    if context.is_valid:
+        event.setdefault("trace_id", f"{context.trace_id:032x}")
+    return event
 
 
 def _shorten(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -24,6 +33,7 @@ _SHARED: Final[list[Any]] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
     structlog.processors.format_exc_info,
+    _name_trace,
     _shorten,
 ]
 

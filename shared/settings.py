@@ -77,6 +77,19 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback needs keys")
     keys_file: Path | None = Field(None, description="API keys: id, sha256, scopes, expires")
     log_level: str = Field("info", description="debug, info, warning or error")
+    traces_url: str = Field(
+        "",
+        pattern=r"^(https?://[!-~]+)?$",
+        description="collector of traces, OTLP over HTTP, such as http://collector:4318; "
+        "default: no traces",
+    )
+    traces_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="share of events and requests that come without a traceparent and are "
+        "followed; each record of a trace is a line in the log",
+    )
 
     @model_validator(mode="after")
     def _closed_door(self) -> Self:

@@ -1,7 +1,7 @@
 """Links that prove themselves: what stands in them is signed, by purpose, with keys that rotate."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,6 +24,7 @@ class SurveyToken:
     survey: str
     language: str
     expires_at: datetime
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +45,31 @@ class Tokens:
         self._survey = _signer(keys, "survey")
         self._unsubscribe = _signer(keys, "unsubscribe")
 
-    def survey(self, invitation_id: str, survey: str, language: str, expires_at: datetime) -> str:
+    def survey(
+        self,
+        invitation_id: str,
+        survey: str,
+        language: str,
+        expires_at: datetime,
+        trace: str | None = None,
+    ) -> str:
+        """A link's token. `trace`: the `traceparent` of a trace that its answer belongs to."""
         seconds = int(expires_at.timestamp())
-        return _text(self._survey.dumps([invitation_id, survey, language, seconds]))
+        followed = [] if trace is None else [trace]
+        return _text(self._survey.dumps([invitation_id, survey, language, seconds, *followed]))
 
     def read_survey(self, token: str) -> SurveyToken:
         """Raises NotFound where the token is forged. Whether it has expired is the caller's."""
-        invitation_id, survey, language, seconds = _read(self._survey, token, 4)
+        invitation_id, survey, language, seconds, *trace = _read(self._survey, token, (4, 5))
         expires_at = datetime.fromtimestamp(seconds, UTC)
-        return SurveyToken(invitation_id, survey, language, expires_at)
+        return SurveyToken(invitation_id, survey, language, expires_at, *trace)
 
     def unsubscribe(self, invitation_id: str, survey: str, language: str) -> str:
         return _text(self._unsubscribe.dumps([invitation_id, survey, language, 0]))
 
     def read_unsubscribe(self, token: str) -> UnsubscribeToken:
         """Raises NotFound where the token is forged."""
-        invitation_id, survey, language, _ = _read(self._unsubscribe, token, 4)
+        invitation_id, survey, language, _ = _read(self._unsubscribe, token, (4,))
         return UnsubscribeToken(invitation_id, survey, language)
 
 
@@ -73,13 +83,13 @@ def _text(token: str | bytes) -> str:
     return token if isinstance(token, str) else token.decode()
 
 
-def _read(signer: URLSafeSerializer, token: str, length: int) -> list[Any]:
+def _read(signer: URLSafeSerializer, token: str, lengths: Collection[int]) -> list[Any]:
     if _LETTERS.fullmatch(token) is None:
         raise NotFound("this link is not one of ours")
     try:
         found = signer.loads(token)
     except BadSignature:
         raise NotFound("this link is not one of ours") from None
-    if not isinstance(found, list) or len(found) != length:
+    if not isinstance(found, list) or len(found) not in lengths:
         raise NotFound("this link is not one of ours")
     return found

@@ -48,7 +48,8 @@ from shared.senders import lease_for
 from shared.senders.webhook import open_client
 from shared.stream import Broker, Health, Pipeline, Producer, consume
 from shared.stream.kafka import KafkaSource, open_producer, open_source
-from shared.web import Check, Parts, build_web
+from shared.traces import UNTRACED, Traces, open_traces
+from shared.web import Check, Parts, TracedRequests, build_web
 
 SETTLE_S: Final = 2.0  # longer than scoring pauses between two batches of a replay
 TOPICS: Final = (Topic.SCORED_RESPONSES, Topic.DETRACTOR_ALERTS, Topic.DEAD_LETTERS)
@@ -63,6 +64,7 @@ class Core:
     engine: AsyncEngine
     clock: CommonClock
     delivering: tuple[Delivering, ...]
+    traces: Traces = UNTRACED
 
     @property
     def terms(self) -> Terms:
@@ -91,7 +93,8 @@ async def open_service(settings: AlertsSettings) -> AsyncIterator[Service]:
         await clock.look()
         client = await stack.enter_async_context(open_client())
         delivering = build_delivering(programme, settings, engine, clock, client)
-        core = Core(settings, programme, engine, clock, delivering)
+        traces = await stack.enter_async_context(open_traces(settings, "alerts"))
+        core = Core(settings, programme, engine, clock, delivering, traces)
         broker = await find_broker(settings)
         producer = await stack.enter_async_context(open_producer(broker))
         source = await stack.enter_async_context(
@@ -135,7 +138,15 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaS
     """The web application and the workers, on opened parts."""
     settings, engine = core.settings, core.engine
     decoders = build_decoders(core.programme.segments.lattice, core.programme.alerts.cluster_by)
-    pipeline = Pipeline("alerts", engine, decoders, build_handler(broker.log), producer, STREAM)
+    pipeline = Pipeline(
+        service="alerts",
+        engine=engine,
+        decode=decoders,
+        handle=build_handler(broker.log),
+        producer=producer,
+        metrics=STREAM,
+        traces=core.traces,
+    )
     counting = Health()
     judge = build_judge(core, broker, source)
     publishing = Publishing(Outbox(engine), producer)
@@ -149,7 +160,8 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaS
     web = build_alerts_web(core, counting, judge, publishing, topics_check(broker, TOPICS))
     loops = (count, judge.run, publishing.run, retention.run, auditing.run)
     workers = (core.clock.run, *loops, *tellers)
-    return Service("alerts", web, settings.host, settings.alerts_port, workers)
+    served = TracedRequests(web, core.traces)
+    return Service("alerts", served, settings.host, settings.alerts_port, workers)
 
 
 def build_alerts_web(

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import psutil
 import structlog
@@ -35,6 +35,7 @@ from shared.launch import (
     names_a_database,
     point_at_database,
     point_at_kafka,
+    say_settings,
     say_whether_open,
     var_folder,
 )
@@ -46,6 +47,7 @@ from shared.stream.kafka import open_room
 _log = structlog.get_logger()
 
 _LOOK_S: Final = 0.1
+S = TypeVar("S", bound=Settings)
 SETTINGS: Final[tuple[type[Settings], ...]] = (
     IngestSettings,
     ScoringSettings,
@@ -161,11 +163,17 @@ async def _migrate(url: str) -> None:
 
 def _opened() -> list[AbstractAsyncContextManager[Service]]:
     return [
-        open_ingest(read_settings(IngestSettings)),
-        open_scoring(read_settings(ScoringSettings)),
-        open_trigger(read_settings(TriggerSettings)),
-        open_alerts(read_settings(AlertsSettings)),
+        open_ingest(_read(IngestSettings)),
+        open_scoring(_read(ScoringSettings)),
+        open_trigger(_read(TriggerSettings)),
+        open_alerts(_read(AlertsSettings)),
     ]
+
+
+def _read(model: type[S]) -> S:
+    settings = read_settings(model)
+    say_settings(settings)
+    return settings
 
 
 def _say(services: Sequence[Service], embedded: Embedded | None, seconds: float) -> None:

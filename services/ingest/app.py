@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 from services.ingest.api import HotPath, Submissions, build_router
 from services.ingest.domain.catalogue import Asked, Catalogue
 from services.ingest.handlers.answers import Intake
-from services.ingest.handlers.ports import Clock, OptOuts, Producer
+from services.ingest.handlers.ports import Outside
 from services.ingest.metrics import REGISTRY
 from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, open_client
 from services.ingest.settings import IngestSettings
 from shared.broker import topics_check
-from shared.clock import AckClock, utc_now
+from shared.clock import AckClock
 from shared.events import Topic
 from shared.keys import KeyFile
 from shared.process import Service
@@ -24,7 +24,8 @@ from shared.programme.models import Programme
 from shared.stream.kafka import open_producer, open_room
 from shared.stream.records import Broker
 from shared.tokens import Tokens
-from shared.web import Parts, build_web
+from shared.traces import open_traces
+from shared.web import Parts, TracedRequests, build_web
 
 # Kafka away is said within 2 s, twice this for who waits in the outbox; a full embedded broker is
 # waited for.
@@ -67,23 +68,25 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
             return clock.fault
 
         parts = Parts({"topics": topics}, {"kafka": kafka, "clock": time})
-        web, intake = build_ingest(settings, programme, producer, optouts, parts, clock)
+        traces = await stack.enter_async_context(open_traces(settings, "ingest"))
+        outside = Outside(producer, optouts, clock, traces)
+        web, intake = build_ingest(settings, programme, outside, parts)
         stack.push_async_callback(intake.close)
-        yield Service("ingest", web, settings.host, settings.ingest_port)
+        served = TracedRequests(web, traces)
+        yield Service("ingest", served, settings.host, settings.ingest_port)
 
 
 def build_ingest(
     settings: IngestSettings,
     programme: Programme,
-    producer: Producer,
-    optouts: OptOuts,
+    outside: Outside,
     parts: Parts,
-    clock: Clock = utc_now,
 ) -> tuple[HotPath, Intake]:
-    """Ingest's web application on a producer of the caller's choice."""
+    """Ingest's web application on what the caller gives it."""
     tokens = Tokens(settings.signing_keys)
     keys = KeyFile(settings.keys_file)
-    intake = Intake(producer, tokens, catalogue_of(programme), clock)
+    producer, clock = outside.producer, outside.clock
+    intake = Intake(producer, tokens, catalogue_of(programme), clock, outside.traces)
 
     def guard(authorization: str | None, scope: str) -> None:
         if keys.asked:
@@ -92,7 +95,7 @@ def build_ingest(
     submissions = Submissions(intake, guard)
     public = urlsplit(settings.public_base)
     views = Views(programme, public_path=public.path, secure=public.scheme == "https")
-    pages = build_pages(Wiring(views, intake, tokens, optouts, producer, clock))
+    pages = build_pages(Wiring(views, intake, tokens, outside.optouts, producer, clock))
     registry = CollectorRegistry()  # the chassis adds its own series, once per application
     registry.register(REGISTRY)
     app = build_web(

@@ -24,6 +24,7 @@ from shared.stream.deadletter import is_replay
 from shared.stream.pipeline import Health, Pipeline, Source
 from shared.stream.poison import PoisonGauge, Quarantine
 from shared.stream.records import Decoded, Record
+from shared.stream.traced import Traced
 from shared.stream.verdict import Verdict, judge, sqlstate_of
 
 _log = structlog.get_logger()
@@ -52,6 +53,7 @@ class _Loop:
         self._health = health
         self._poison = PoisonGauge()
         self._quarantine = Quarantine(self._poison, source, health, pipeline.metrics.paused)
+        self._traced = Traced(pipeline.service, pipeline.traces)
         self._taken = Taken()
         self._told_at = 0.0
         self._wait_s = _FIRST_WAIT_S
@@ -64,7 +66,10 @@ class _Loop:
             records = await self._poll()
             if records:
                 hit(Point.FETCHED)
-                await self._settle_all(records)
+                try:
+                    await self._settle_all(self._traced.begin(records))
+                finally:
+                    self._traced.leave()
             if time.monotonic() - self._told_at > _TELL_EVERY_S:
                 self._tell()
         self._tell()
@@ -98,6 +103,7 @@ class _Loop:
             else:
                 self._fair_weather()
                 self._note_good(batch)
+                self._traced.settled(batch)
                 self._pipeline.after_commit()
         for home in self._taken.left:
             self._source.rewind(home)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.stream.metrics import StreamMetrics
 from shared.stream.offsets import Offsets
 from shared.stream.records import Decoded, Outgoing, Partition, Record
+from shared.traces import UNTRACED, Traces
 
 Decode = Callable[[Record], Any]
 Handle = Callable[[Sequence[Decoded], AsyncConnection], Awaitable[None]]
@@ -65,6 +66,7 @@ class Pipeline:
     producer: Producer
     metrics: StreamMetrics
     after_commit: Callable[[], None] = _nothing
+    traces: Traces = UNTRACED
 
 
 class Health:

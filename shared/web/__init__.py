@@ -3,11 +3,13 @@
 from shared.stream.pipeline import Check
 from shared.web.app import Parts, build_web
 from shared.web.pages import Page, decode_cursor, decode_place, encode_cursor, page_of
+from shared.web.traced import TracedRequests
 
 __all__ = [
     "Check",
     "Page",
     "Parts",
+    "TracedRequests",
     "build_web",
     "decode_cursor",
     "decode_place",

@@ -11,11 +11,13 @@ import msgspec
 
 from services.ingest.api import HotPath
 from services.ingest.app import build_ingest
+from services.ingest.handlers.ports import Outside
 from services.ingest.settings import IngestSettings
 from shared.events import SurveyResponse, Topic
 from shared.programme.loading import load_programme
 from shared.stream.records import KafkaUnavailable, Outgoing
 from shared.tokens import Tokens
+from shared.traces import UNTRACED, Traces
 from shared.web import Parts
 
 KEY = "a-key-of-the-tests-long-enough"
@@ -68,6 +70,7 @@ class Rig:
     producer: Any = field(default_factory=FakeProducer)
     optouts: FakeOptOuts = field(default_factory=FakeOptOuts)
     settings: dict[str, Any] = field(default_factory=dict)
+    traces: Traces = UNTRACED
 
     def web(self) -> HotPath:
         async def fine() -> None:
@@ -75,7 +78,8 @@ class Rig:
 
         settings = IngestSettings(kafka_bootstrap="127.0.0.1:1", token_keys=KEY, **self.settings)
         parts = Parts({"topics": fine})
-        return build_ingest(settings, PROGRAMME, self.producer, self.optouts, parts)[0]
+        outside = Outside(self.producer, self.optouts, traces=self.traces)
+        return build_ingest(settings, PROGRAMME, outside, parts)[0]
 
     def client(self) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.web())

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from shared.stream import Offsets, Outgoing, Partition, Record
+from shared.stream.records import Headers
 
 MOST = 2_000
 
@@ -28,10 +29,10 @@ class MemorySource:
     def placed(self) -> bool:
         return len(self.next_of) == len(self.homes)
 
-    def append(self, topic: str, *values: bytes, number: int = 0) -> None:
+    def append(self, topic: str, *values: bytes, number: int = 0, headers: Headers = ()) -> None:
         log = self.log[Partition(topic, number)]
         for value in values:
-            log.append(Record(topic, number, len(log), None, value, (), 1_000 + len(log)))
+            log.append(Record(topic, number, len(log), None, value, headers, 1_000 + len(log)))
 
     async def poll(self, wait_s: float) -> list[Record]:
         if self.faults:

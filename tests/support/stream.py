@@ -25,6 +25,7 @@ from shared.stream import (
     consume,
 )
 from shared.stream.offsets import create_table
+from shared.traces import UNTRACED, Traces
 from tests.support.log import MemoryProducer, MemorySource
 
 TOPIC = "survey-responses"
@@ -69,7 +70,10 @@ async def make_tables(engine: AsyncEngine) -> None:
 class Rig:
     """The loop on a source and the database, and what can be asked of it."""
 
-    def __init__(self, engine: AsyncEngine, topics: Sequence[str] = (TOPIC,)) -> None:
+    def __init__(
+        self, engine: AsyncEngine, topics: Sequence[str] = (TOPIC,), traces: Traces = UNTRACED
+    ) -> None:
+        self.traces = traces
         self.engine = engine
         self.registry = CollectorRegistry()
         self.metrics = StreamMetrics(self.registry)
@@ -92,7 +96,7 @@ class Rig:
         topics = {home.topic for home in self.source.homes}
         return Pipeline(
             "test", self.engine, dict.fromkeys(topics, decode), handle, self.producer,
-            self.metrics, woken,
+            self.metrics, woken, self.traces,
         )  # fmt: skip
 
     @asynccontextmanager

@@ -22,6 +22,7 @@ from shared.errors import (
 )
 from shared.events import Event
 from shared.stream.records import Outgoing
+from shared.traces import TRACEPARENT, current_traceparent
 
 _LONGEST_TRACE: Final = 200
 
@@ -69,8 +70,8 @@ async def take_event_batch(
 
 
 def trace_of(headers: Mapping[str, str]) -> bytes | None:
-    """The caller's W3C trace context, passed on."""
-    trace = headers.get("traceparent") or headers.get("ce-traceparent")
+    """The request's own span where its trace is followed; else the caller's context, passed on."""
+    trace = current_traceparent() or headers.get(TRACEPARENT) or headers.get("ce-traceparent")
     return trace.encode()[:_LONGEST_TRACE] if trace else None
 
 

@@ -89,7 +89,8 @@ class Submissions:
                 self._guard(head.authorization, SCOPE)
             if response is None:
                 response = self._intake.read(submission)
-            await self._intake.accept(response)
+            trace = self._intake.trace_of(submission)
+            await self._intake.accept(response, trace)
         except EarshotError as error:
             return problem(error)
         ACKNOWLEDGED.observe(perf_counter() - began)

@@ -44,6 +44,7 @@ class Ticket:
     invitation_id: str
     asked: Asked
     language: str
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from services.ingest.domain.catalogue import Catalogue
@@ -22,24 +23,32 @@ from shared.errors import EarshotError, Gone, Unavailable
 from shared.events import SurveyResponse, Topic
 from shared.failpoints import Point, hit
 from shared.stream.records import KafkaUnavailable, Outgoing
+from shared.traces import TRACEPARENT, UNTRACED, Traces, current_traceparent, traceparent_of
 from shared.wire import encode
 
 RETRY_AFTER_S: Final = 5
 API: Final = "api"
 WEB: Final = "web"
+_PUBLISHING: Final = f"{Topic.SURVEY_RESPONSES} publish"
 
 
 class Intake:
     """Takes submissions in. Every refusal is an EarshotError that says what is accepted."""
 
     def __init__(
-        self, producer: Producer, tokens: TokenReader, catalogue: Catalogue, clock: Clock
+        self,
+        producer: Producer,
+        tokens: TokenReader,
+        catalogue: Catalogue,
+        clock: Clock,
+        traces: Traces = UNTRACED,
     ) -> None:
         self._producer = producer
         self._outbox = Outbox(producer)
         self._tokens = tokens
         self._catalogue = catalogue
         self._clock = clock
+        self._traces = traces
 
     def ticket(self, token: str) -> Ticket:
         """What the token stands for. Raises NotFound if forged, Gone if expired or not asked."""
@@ -49,7 +58,7 @@ class Intake:
         asked = self._catalogue.get(read.survey)
         if asked is None:
             raise Gone("the survey is no longer asked")
-        return Ticket(read.invitation_id, asked, read.language)
+        return Ticket(read.invitation_id, asked, read.language, read.trace)
 
     def read(self, body: object, channel: str = API) -> SurveyResponse:
         """The record of one submission. Raises Invalid, NotFound or Gone."""
@@ -67,35 +76,51 @@ class Intake:
         """The record of an ordinary submission without a token; None asks for `read`."""
         return read_plain(body, self._catalogue, Receipt(self._clock(), API))
 
-    def publish(self, response: SurveyResponse) -> Awaitable[None]:
+    def trace_of(self, body: object) -> str | None:
+        """The trace that a submission's link belongs to, where traces are kept at all."""
+        if self._traces.tracer is None:
+            return None
+        token = token_in(body)
+        return None if token is None else self.ticket(token).trace
+
+    def publish(self, response: SurveyResponse, trace: str | None = None) -> Awaitable[None]:
         """Resolves once every in-sync replica has the record. Raises KafkaUnavailable."""
         hit(Point.RECEIVED)
-        return self._outbox.put(record_of(response))
+        return self._outbox.put(record_of(response, trace))
 
     async def publish_all(self, responses: Sequence[SurveyResponse]) -> None:
         """As `publish`, for all of them together. Raises Unavailable."""
         hit(Point.RECEIVED)
         try:
-            await self._producer.send([record_of(response) for response in responses])
+            trace = current_traceparent()
+            await self._producer.send([record_of(response, trace) for response in responses])
         except KafkaUnavailable as error:
             raise away(error) from error
         for response in responses:
             count(response)
 
-    async def accept(self, response: SurveyResponse) -> None:
-        """As `publish`. Raises Unavailable."""
+    async def accept(self, response: SurveyResponse, trace: str | None = None) -> None:
+        """As `publish`, in the trace of its link or else of its request. Raises Unavailable."""
+        followed = trace or current_traceparent()
+        span = None
+        if followed is not None:
+            span = self._traces.begin(_PUBLISHING, followed, kind=SpanKind.PRODUCER)
         try:
-            await self.publish(response)
+            await self.publish(response, None if span is None else traceparent_of(span))
         except KafkaUnavailable as error:
             raise away(error) from error
+        finally:
+            if span is not None:
+                span.end()
         count(response)
 
     async def close(self) -> None:
         await self._outbox.close()
 
 
-def record_of(response: SurveyResponse) -> Outgoing:
-    return Outgoing(Topic.SURVEY_RESPONSES, response.id.encode(), encode(response))
+def record_of(response: SurveyResponse, trace: str | None = None) -> Outgoing:
+    headers = () if trace is None else ((TRACEPARENT, trace.encode()),)
+    return Outgoing(Topic.SURVEY_RESPONSES, response.id.encode(), encode(response), headers)
 
 
 def count(response: SurveyResponse) -> None:

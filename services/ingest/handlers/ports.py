@@ -1,11 +1,14 @@
 """What ingest needs from outside: a producer, tokens, a clock, a way to trigger."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.clock import utc_now
 from shared.stream.records import Outgoing
 from shared.tokens import SurveyToken, UnsubscribeToken
+from shared.traces import UNTRACED, Traces
 
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC."""
@@ -37,3 +40,13 @@ class OptOuts(Protocol):
 
     async def record(self, invitation_id: str) -> bool:
         """Whether trigger has acknowledged: then no send to that customer is under way."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Everything that ingest needs and does not make itself."""
+
+    producer: Producer
+    optouts: OptOuts
+    clock: Clock = utc_now
+    traces: Traces = UNTRACED

@@ -28,6 +28,7 @@ class Visit:
     language: str
     path: str
     memory: Memory
+    trace: str | None
 
 
 class SurveyPages:
@@ -58,7 +59,8 @@ class SurveyPages:
         memory = _remembered(visit.memory, sent)
         template = "thanks.html" if sent.follow_up else "survey.html"
         try:
-            await self._intake.accept(self._intake.read(_submission(visit, memory), WEB))
+            answer = self._intake.read(_submission(visit, memory), WEB)
+            await self._intake.accept(answer, visit.trace)
         except Invalid as error:
             problems = self._faults(visit, error)
             return self._page(visit, replace(memory, done=False), template, problems, 422)
@@ -76,7 +78,7 @@ class SurveyPages:
         survey = self._views.programme.surveys[str(ticket.asked.survey)]
         path = f"{self._views.public_path}/s/{token}"
         memory = read_memory(request.cookies, survey.rules.points)
-        return Visit(token, survey, ticket.language, path, memory)
+        return Visit(token, survey, ticket.language, path, memory, ticket.trace)
 
     def _page(
         self,

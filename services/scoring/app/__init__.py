@@ -18,6 +18,8 @@ from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.stream import Health
 from shared.stream.kafka import open_producer, open_room, open_source
+from shared.traces import open_traces
+from shared.web import TracedRequests
 
 ROOM_S: Final = 25.0
 TOPICS: Final = (Topic.SURVEY_RESPONSES, Topic.SURVEY_INVITATIONS, Topic.SURVEY_DECISIONS)
@@ -41,9 +43,11 @@ async def open_service(settings: ScoringSettings) -> AsyncIterator[Service]:
         source = await stack.enter_async_context(
             open_source(broker, TOPICS, engine, STREAM, group="earshot-scoring")
         )
-        core = Core(settings, programme, engine, clock)
+        traces = await stack.enter_async_context(open_traces(settings, "scoring"))
+        core = Core(settings, programme, engine, clock, traces)
         signs = Signs(Health(), asyncio.Event())
         lag_s = behind(source, signs.health, clock)
         web = build_scoring_web(core, signs, topics_check(broker, USES), lag_s)
         workers = build_workers(core, producer, source, signs)
-        yield Service("scoring", web, settings.host, settings.scoring_port, workers)
+        served = TracedRequests(web, traces)
+        yield Service("scoring", served, settings.host, settings.scoring_port, workers)

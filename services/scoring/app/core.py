@@ -12,6 +12,7 @@ from services.scoring.store.columns import Columns
 from services.scoring.store.reader import Reader
 from shared.clock import CommonClock
 from shared.programme.models import Programme
+from shared.traces import UNTRACED, Traces
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Core:
     programme: Programme
     engine: AsyncEngine
     clock: CommonClock
+    traces: Traces = UNTRACED
 
     @property
     def layout(self) -> Layout:

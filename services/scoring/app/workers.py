@@ -47,6 +47,7 @@ def build_workers(
         handle=build_handler(book, producer, kind_of, core.clock, settings.scoring_decisions_kept),
         producer=producer,
         metrics=STREAM,
+        traces=core.traces,
     )
 
     async def score(stop: asyncio.Event) -> None:

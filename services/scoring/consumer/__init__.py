@@ -1,7 +1,8 @@
 """Kafka comes in: one poll is one transaction, what it sends is acknowledged before the commit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +17,7 @@ from shared.events import RecordRef, Topic
 from shared.failpoints import Point, hit
 from shared.stream.pipeline import Handle, Producer
 from shared.stream.records import Decoded, Outgoing, Record
+from shared.stream.traced import trace_in, with_trace
 
 __all__ = ["DECISIONS_KEPT", "build_decoders", "build_handler"]
 DECISIONS_KEPT: Final = timedelta(days=90)
@@ -33,10 +35,15 @@ def build_handler(
     A decision older than `decisions_kept` is counted nowhere: it cannot be told from a repeat.
     """
 
-    async def publish(told: Sequence[Told]) -> None:
+    async def publish(followed: Mapping[str, str], told: Sequence[Told]) -> None:
         hit(Point.ROWS_WRITTEN)
         topic = Topic.SCORED_RESPONSES
-        await producer.send([Outgoing(topic, key.encode(), value) for key, value in told])
+        await producer.send(
+            [
+                Outgoing(topic, key.encode(), value, with_trace((), followed.get(key)))
+                for key, value in told
+            ]
+        )
 
     async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:
         at = now()
@@ -48,7 +55,8 @@ def build_handler(
         ledger = await SqlLedger.begin(connection, book)
         to_scored = scored_by(kind_of, sources, at)
         truths = [item.value for item in answers]
-        await on_truths(truths, ledger, publish, to_scored, at, known)
+        telling = partial(publish, _followed(answers))
+        await on_truths(truths, ledger, telling, to_scored, at, known)
         for dimension, number in book.turned_away.items():
             TURNED_AWAY.labels(dimension).inc(number)
         book.turned_away.clear()
@@ -58,3 +66,13 @@ def build_handler(
 
 def _source(record: Record) -> RecordRef:
     return RecordRef(topic=record.topic, partition=record.partition, offset=record.offset)
+
+
+def _followed(answers: Sequence[Decoded]) -> Mapping[str, str]:
+    """Answer to its trace: the reply's own, or that of the invitation which changed it."""
+    found: dict[str, str] = {}
+    for record, truth in answers:
+        trace = trace_in(record.headers) if record.headers else None
+        if trace is not None and (truth.reply is not None or truth.id not in found):
+            found[truth.id] = trace
+    return found

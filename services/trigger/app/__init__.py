@@ -15,6 +15,7 @@ from shared.events import Topic
 from shared.process import Service
 from shared.stream import Health
 from shared.stream.kafka import open_producer, open_room, open_source
+from shared.web import TracedRequests
 
 __all__ = ["Core", "build_trigger_web", "open_core", "open_service"]
 
@@ -36,4 +37,10 @@ async def open_service(settings: TriggerSettings) -> AsyncIterator[Service]:
         health = Health()
         web = build_trigger_web(core, health, topics_check(broker, USES))
         workers = build_workers(core, producer, source, health)
-        yield Service("trigger", web, settings.host, settings.trigger_port, workers)
+        yield Service(
+            "trigger",
+            TracedRequests(web, core.traces),
+            settings.host,
+            settings.trigger_port,
+            workers,
+        )

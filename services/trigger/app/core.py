@@ -22,6 +22,7 @@ from shared.senders.email import EmlFolder
 from shared.senders.smtp import open_smtp
 from shared.senders.webhook import WebhookSender, open_client
 from shared.tokens import Tokens
+from shared.traces import UNTRACED, Traces, open_traces
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Core:
     dispatch: Dispatch
     links: Links
     clock: CommonClock
+    traces: Traces = UNTRACED
 
     @property
     def channels(self) -> frozenset[str]:
@@ -55,11 +57,13 @@ async def open_core(settings: TriggerSettings, stack: AsyncExitStack) -> Core:
     )
     clock = CommonClock(engine)
     await clock.look()
+    traces = await stack.enter_async_context(open_traces(settings, "trigger"))
     links = Links(settings.public_base, Tokens(settings.signing_keys))
     desk = MailDesk(programme, links, settings.mail_from)
     couriers = await open_couriers(settings, desk, clock, stack)
     dispatch = build_dispatch(settings, engine, couriers, clock, programme)
-    return Core(settings, programme, engine, dispatch, links, clock)
+    dispatch.traces = traces
+    return Core(settings, programme, engine, dispatch, links, clock, traces)
 
 
 async def open_couriers(

@@ -35,7 +35,9 @@ def build_workers(
     settings, engine, dispatch = core.settings, core.engine, core.dispatch
     intake = Intake(core.programme, core.channels, producer, core.clock)
     decoders, handle = build_decoders(core.programme), build_handle(intake)
-    pipeline = Pipeline("trigger", engine, decoders, handle, producer, STREAM, core.wake)
+    pipeline = Pipeline(
+        "trigger", engine, decoders, handle, producer, STREAM, core.wake, core.traces
+    )
     publish = build_publish(producer)
 
     def desk() -> Desk:

@@ -77,7 +77,7 @@ class WebhookCourier:
             "scale": invitation.scale,
             "language": invitation.language,
             "question": render(question, self.desk.programme.words),
-            "link": self.desk.links.survey(invitation),
+            "link": self.desk.links.survey(invitation, letter.traceparent),
             "unsubscribe_link": self.desk.links.unsubscribe(invitation),
             "customer": customer,
             "subject_id": invitation.subject_id,

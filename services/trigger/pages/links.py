@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from services.trigger.domain.invitations import Invitation
 from shared.tokens import Tokens
+from shared.traces import is_followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +14,14 @@ class Links:
     base: str
     tokens: Tokens = field(repr=False)
 
-    def survey(self, invitation: Invitation) -> str:
-        """The survey's page; opening it records nothing."""
+    def survey(self, invitation: Invitation, trace: str | None = None) -> str:
+        """The survey's page; opening it records nothing. Its answer joins `trace`, if followed."""
         token = self.tokens.survey(
             invitation.question_id,
             invitation.survey,
             invitation.language,
             invitation.expires_at,
+            trace if is_followed(trace) else None,
         )
         return f"{self.base.rstrip('/')}/s/{token}"
 

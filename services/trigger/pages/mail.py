@@ -95,7 +95,7 @@ def _words(letter: Letter, desk: Desk, survey: Survey) -> dict[str, Any]:
         "low": texts[f"{survey.metric}_low"],
         "high": texts[f"{survey.metric}_high"],
         "points": range(invitation.scale[0], invitation.scale[1] + 1),
-        "link": desk.links.survey(invitation),
+        "link": desk.links.survey(invitation, letter.traceparent),
         "unsubscribe": desk.links.unsubscribe(invitation),
     }
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final, get_args
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from services.trigger.domain.invitations import Status
 from services.trigger.domain.letters import Letter
@@ -19,6 +20,7 @@ from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_
 from shared.failpoints import Point, hit
 from shared.programme.models import Channel, Programme
 from shared.senders import SEND_WITHIN
+from shared.traces import UNTRACED, Traces
 
 _log = structlog.get_logger()
 
@@ -44,6 +46,7 @@ class Dispatch:
     concurrency: int = 64
     within: timedelta = SEND_WITHIN
     reminds: Callable[[], bool] = lambda: True
+    traces: Traces = UNTRACED
     _tries: Tries = field(init=False)
     _channels: list[str] = field(init=False)
     _flying: dict[asyncio.Task[Settlement], str] = field(default_factory=dict, init=False)
@@ -145,5 +148,18 @@ class Dispatch:
         """Begin to send letters; `age_s` is how long ago they were claimed."""
         until = asyncio.get_running_loop().time() + self.within.total_seconds() - age_s
         for letter in letters:
-            self._flying[asyncio.create_task(self._tries.make(letter, until))] = letter.channel
+            self._flying[asyncio.create_task(self._make(letter, until))] = letter.channel
         IN_FLIGHT.set(len(self._flying))
+
+    async def _make(self, letter: Letter, until: float) -> Settlement:
+        """One try, seen in its trace; of what belongs to none nothing is kept."""
+        if letter.traceparent is None:
+            return await self._tries.make(letter, until)
+        name = f"send {letter.channel}"
+        span = self.traces.begin(name, letter.traceparent, kind=SpanKind.PRODUCER)
+        settlement = await self._tries.make(letter, until)
+        if span is not None:
+            span.set_attribute("earshot.invitation", letter.id)
+            span.set_attribute("earshot.status", str(settlement.step.status))
+            span.end()
+        return settlement

@@ -1,0 +1,88 @@
+"""A record that belongs to a trace is followed through its batch, and what comes of it follows."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+from opentelemetry.trace import StatusCode
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.db import open_engine
+from shared.embedded.system import Embedded
+from shared.stream import Decoded
+from shared.stream.traced import trace_in
+from tests.support.embedded import cloned_database
+from tests.support.spans import Spans, parent_id, span_id, trace_id
+from tests.support.stream import TOPIC, Rig, eventually, make_tables, write
+
+FOLLOWED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+HEADERS = (("traceparent", FOLLOWED.encode()),)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(servers: Embedded) -> Iterator[str]:
+    with cloned_database(servers.database_url, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
+    async with open_engine(module_database_url, schema="public") as engine:
+        await make_tables(engine)
+        yield engine
+
+
+@pytest.fixture
+def spans() -> Spans:
+    return Spans()
+
+
+@pytest.fixture
+def rig(engine: AsyncEngine, spans: Spans) -> Rig:
+    return Rig(engine, traces=spans.traces)
+
+
+async def test_what_a_handler_passes_on_comes_after_the_record(rig: Rig, spans: Spans) -> None:
+    seen: list[str | None] = []
+
+    async def handle(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        seen.extend(trace_in(item.record.headers) for item in items)
+        await write(items, connection)
+
+    rig.handle = handle
+    rig.source.append(TOPIC, b"a", headers=HEADERS)
+    rig.source.append(TOPIC, b"b")
+    async with rig.running():
+        await rig.until(2)
+        await eventually(lambda: spans.ended)
+
+    (span,) = spans.ended
+    assert (span.name, trace_id(span)) == (f"{TOPIC} process", FOLLOWED[3:35])
+    assert parent_id(span) == FOLLOWED[36:52]
+    assert seen == [f"00-{FOLLOWED[3:35]}-{span_id(span)}-01", None]
+    (line,) = [line for line in rig.logs if line["event"] == "record settled"]
+    assert (line["trace_id"], line["outcome"]) == (FOLLOWED[3:35], "ok")
+
+
+async def test_poison_is_seen_in_its_trace(rig: Rig, spans: Spans) -> None:
+    rig.source.append(TOPIC, b"poison", headers=HEADERS)
+    rig.source.append(TOPIC, b"a")
+    async with rig.running():
+        await rig.until(1)
+        await eventually(lambda: spans.ended)
+
+    (span,) = spans.ended
+    assert span.status.status_code is StatusCode.ERROR
+    (letter,) = rig.producer.sent
+    assert (trace_in(letter.headers) or "")[:35] == FOLLOWED[:35]
+
+
+async def test_a_batch_that_is_tried_again_is_one_span(rig: Rig, spans: Spans) -> None:
+    rig.source.append(TOPIC, b"bug", headers=HEADERS)  # halved, then buried
+    rig.source.append(TOPIC, b"a", headers=HEADERS)
+    async with rig.running():
+        await rig.until(1)
+        await eventually(lambda: len(spans.ended) == 2)
+
+    ends = {(span.attributes or {})["messaging.kafka.offset"]: span for span in spans.ended}
+    assert ends[0].status.status_code is StatusCode.ERROR
+    assert ends[1].status.status_code is StatusCode.UNSET
