@@ -5,36 +5,17 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.alerts.api import build_audit, build_destinations, build_router
 from services.alerts.domain.alerts import Change, State
 from services.alerts.metrics import REGISTRY
 from services.alerts.worker.delivering import Delivering
-from shared.db import open_engine
-from shared.keys import KeyFile
-from shared.senders.webhook import open_client
-from shared.web import Parts, build_web
-from tests.support.alerts_stage import Stage, fresh
-from tests.support.receivers import Receiver, open_receiver
+from tests.support.alerts_stage import Stage, asked_over_http, fresh, receiver, stage
+from tests.support.receivers import Receiver
 from tests.support.schemas import check_reply
 
+__all__ = ["receiver", "stage"]
 ANNE = {"by": "anne", "note": "mended"}
-
-
-@pytest.fixture
-async def stage(fresh_database_url: str) -> AsyncIterator[Stage]:
-    async with (
-        open_engine(fresh_database_url, schema="alerts") as engine,
-        open_client(timeout_s=2) as client,
-    ):
-        yield Stage(engine, client)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with open_receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture
@@ -42,16 +23,12 @@ async def http(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
     stage.add("team", "http://127.0.0.1:9/T0/verysecret", "slack")
     stage.add("hook", "http://127.0.0.1:9", "webhook")
     addressees = {name: one.to for name, one in stage.deliverings.items()}
-    routers = [
+    routers = (
         build_router(stage.engine, {}, stage.clock),
         build_destinations(stage.engine, addressees, stage.clock),
         build_audit(stage.engine),
-    ]
-    web = build_web(
-        "alerts", routers=routers, parts=Parts(), registry=CollectorRegistry(), keys=KeyFile(None)
     )
-    transport = httpx.ASGITransport(app=web)
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as http:
+    async with asked_over_http(*routers) as http:
         yield http
 
 

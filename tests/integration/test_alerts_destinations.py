@@ -1,40 +1,22 @@
 """A destination that answers 410 is told nothing more, until a person says that it is mended."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.alerts.api import build_destinations
 from services.alerts.domain.alerts import Change
 from services.alerts.domain.deliveries import GIVE_UP
 from services.alerts.metrics import REGISTRY
 from services.alerts.worker.delivering import Delivering
-from shared.db import open_engine
-from shared.keys import KeyFile
-from shared.senders.webhook import open_client
-from shared.web import Parts, build_web
-from tests.support.alerts_stage import Stage, fresh
+from tests.support.alerts_stage import Stage, asked_over_http, fresh, receiver, stage
 from tests.support.receivers import Receiver, open_receiver
 
+__all__ = ["receiver", "stage"]
 ANNE = {"by": "anne"}
-
-
-@pytest.fixture
-async def stage(fresh_database_url: str) -> AsyncIterator[Stage]:
-    async with (
-        open_engine(fresh_database_url, schema="alerts") as engine,
-        open_client(timeout_s=2) as client,
-    ):
-        yield Stage(engine, client)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with open_receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture
@@ -45,11 +27,7 @@ def hook(stage: Stage, receiver: Receiver) -> Delivering:
 @pytest.fixture
 async def http(stage: Stage, hook: Delivering) -> AsyncIterator[httpx.AsyncClient]:
     router = build_destinations(stage.engine, {"hook": hook.to}, stage.clock)
-    web = build_web(
-        "alerts", routers=[router], parts=Parts(), registry=CollectorRegistry(), keys=KeyFile(None)
-    )
-    transport = httpx.ASGITransport(app=web)
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as http:
+    async with asked_over_http(router) as http:
         yield http
 
 
@@ -124,3 +102,22 @@ async def test_only_what_is_disabled_can_be_enabled(http: httpx.AsyncClient) -> 
     assert (await http.post("/v1/destinations/hook/enable", json=ANNE)).status_code == 409
     assert (await http.post("/v1/destinations/nobody/enable", json=ANNE)).status_code == 404
     assert (await http.post("/v1/destinations/hook/enable", json={})).status_code == 422
+
+
+async def test_a_destination_that_hangs_delays_no_other(stage: Stage, receiver: Receiver) -> None:
+    async with open_receiver() as stuck:
+        stuck.mood = lambda: -1
+        for kind in ("webhook", "slack", "alertmanager"):
+            stage.add(f"stuck-{kind}", stuck.url, kind)
+            stage.add(kind, receiver.url, kind)
+        stop = asyncio.Event()
+        await stage.tell((fresh(), Change.OPENED))
+        began = asyncio.get_running_loop().time()
+        tasks = [asyncio.ensure_future(one.run(stop)) for one in stage.deliverings.values()]
+        await receiver.until(3)
+        took = asyncio.get_running_loop().time() - began
+        stop.set()
+        stuck.hang_up()
+        await asyncio.gather(*tasks)
+
+    assert took < 1.5

@@ -1,7 +1,6 @@
 """Alerts on their topic; alerts of the past; rows whose time is over."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -9,26 +8,11 @@ import pytest
 from services.alerts.domain.alerts import Change, State
 from services.alerts.store.retention import delete_old
 from services.alerts.worker.publishing import Publishing
-from shared.db import open_engine
-from shared.senders.webhook import open_client
 from shared.stream.records import KafkaUnavailable
-from tests.support.alerts_stage import NOON, FakeKafka, Stage, fresh
-from tests.support.receivers import Receiver, open_receiver
+from tests.support.alerts_stage import NOON, FakeKafka, Stage, fresh, receiver, stage
+from tests.support.receivers import Receiver
 
-
-@pytest.fixture
-async def stage(fresh_database_url: str) -> AsyncIterator[Stage]:
-    async with (
-        open_engine(fresh_database_url, schema="alerts") as engine,
-        open_client(timeout_s=2) as client,
-    ):
-        yield Stage(engine, client)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with open_receiver() as receiver:
-        yield receiver
+__all__ = ["receiver", "stage"]
 
 
 async def test_historic_alerts_are_published_and_tell_nobody(

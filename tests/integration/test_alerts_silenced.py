@@ -1,85 +1,27 @@
-"""Silences: recorded and published, told to nobody until they are over; maintenance windows."""
+"""Silences: recorded and published, told to nobody until they are over."""
 
-import asyncio
 import json
-import random
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Any
 
 import httpx
+import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 
-from services.alerts.api import Known, build_audit, build_router, build_silences
 from services.alerts.domain.alerts import Change, State
-from services.alerts.domain.silences import Matcher, Silence
+from services.alerts.domain.deliveries import REPEAT
 from services.alerts.store import holding
-from services.alerts.store.silences import put_silence
 from services.alerts.worker.publishing import Publishing
-from shared.db import open_engine
-from shared.events import ScoredResponse
-from shared.keys import KeyFile
-from shared.senders.webhook import open_client
-from shared.web import Parts, build_web
-from tests.support.alerts import START, AlertsRig, finish, judging, scored
-from tests.support.alerts_history import SPIKE, SPIKE_ENDS, history
-from tests.support.alerts_stage import NOON, FakeKafka, Stage, fresh
-from tests.support.receivers import Receiver, open_receiver
-from tests.support.schemas import check_reply
+from tests.support.alerts_silences import HOUR, http, silence, told
+from tests.support.alerts_stage import NOON, FakeKafka, Stage, fresh, receiver, stage
+from tests.support.receivers import Receiver
 
-HOUR = timedelta(hours=1)
-KNOWN = Known(("post-delivery", "post-call"), ("region", "product"))
-EU = {"by": "anne", "note": "deploy", "matchers": {"segment": {"region": "EU"}}}
+__all__ = ["http", "receiver", "stage"]
+STILL_FIRING = ("/api/v2/alerts", "")
 
 
-@pytest.fixture
-async def stage(fresh_database_url: str) -> AsyncIterator[Stage]:
-    async with (
-        open_engine(fresh_database_url, schema="alerts") as engine,
-        open_client(timeout_s=2) as client,
-    ):
-        yield Stage(engine, client)
-
-
-@pytest.fixture
-async def http(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
-    routers = [
-        build_router(stage.engine, {}, stage.clock),
-        build_silences(stage.engine, KNOWN, stage.clock),
-        build_audit(stage.engine),
-    ]
-    web = build_web(
-        "alerts", routers=routers, parts=Parts(), registry=CollectorRegistry(), keys=KeyFile(None)
-    )
-    transport = httpx.ASGITransport(app=web)
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as http:
-        yield http
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with open_receiver() as receiver:
-        yield receiver
-
-
-async def silence(http: httpx.AsyncClient, stage: Stage, **changed: Any) -> dict[str, Any]:
-    times = {"from": stage.now.isoformat(), "to": (stage.now + HOUR).isoformat()}
-    reply = await http.post("/v1/silences", json=EU | times | changed)
-    assert reply.status_code == 201, reply.text
-    made: dict[str, Any] = reply.json()
-    return made
-
-
-async def told(stage: Stage, receiver: Receiver) -> list[tuple[str, str]]:
-    """What each destination was told just now: where, and which message."""
-    before = len(receiver.got)
-    for _ in range(3):
-        for one in stage.deliverings.values():
-            await one.turn()
-    return sorted(
-        (path, headers.get("webhook-id", "")) for path, headers, _ in receiver.got[before:]
-    )
+def fires(receiver: Receiver) -> list[bool]:
+    """Whether Alertmanager was told that the alert goes on, post by post."""
+    posts = [json.loads(body) for path, _, body in receiver.got if path == STILL_FIRING[0]]
+    return ["Recovered" not in batch[0]["annotations"]["summary"] for batch in posts]
 
 
 async def test_nobody_is_told_while_it_lasts_and_then_how_it_is_by_now(
@@ -172,160 +114,59 @@ async def test_an_alert_that_was_told_before_falls_silent_and_its_end_is_told_af
 
     made = await silence(http, stage)
     stage.now += HOUR / 2
-    assert await told(stage, receiver) == []
+    assert await told(stage, receiver) == [STILL_FIRING]
     await stage.tell((alert.end(State.RESOLVED, stage.now, stage.now), Change.RESOLVED))
-    assert await told(stage, receiver) == []
+    stage.now += REPEAT
+    assert await told(stage, receiver) == [STILL_FIRING]
     reply = await http.delete(f"/v1/silences/{made['id']}", params={"by": "bo", "note": "done"})
 
     assert (reply.json()["state"], reply.json()["ended_by"]) == ("expired", "bo")
-    assert await told(stage, receiver) == [("/", "a-1.2"), ("/api/v2/alerts", "")]
+    assert await told(stage, receiver) == [("/", "a-1.2"), STILL_FIRING]
+    assert fires(receiver) == [True, True, True, False]
     assert (await http.delete(f"/v1/silences/{made['id']}")).status_code == 409
     assert hook.fault is None
     assert manager.fault is None
 
 
-async def test_silences_are_listed_by_state_and_stand_in_the_audit_trail(
-    stage: Stage, http: httpx.AsyncClient
+async def test_alertmanager_goes_on_hearing_what_it_was_told_before_and_nothing_new(
+    stage: Stage, http: httpx.AsyncClient, receiver: Receiver
 ) -> None:
-    first = await silence(http, stage)
-    later = {"from": (stage.now + HOUR).isoformat(), "to": (stage.now + 2 * HOUR).isoformat()}
-    second = await silence(http, stage, maintenance=True, by="bo", **later)
-    await http.delete(f"/v1/silences/{first['id']}", params={"by": "bo"})
+    stage.add("ops", receiver.url, "alertmanager")
+    alert = fresh()
+    await stage.tell((alert, Change.OPENED))
+    await told(stage, receiver)
+    await silence(http, stage)
+    grown = msgspec.structs.replace(alert, n=400).revised(NOON)
+    await stage.tell((grown, Change.UPDATED), (fresh(id="a-2"), Change.OPENED))
 
-    by_state = {}
-    for state in ("active", "pending", "expired"):
-        reply = await http.get("/v1/silences", params={"state": state})
-        check_reply(http, reply)
-        by_state[state] = [one["id"] for one in reply.json()["items"]]
-    audit = (await http.get("/v1/audit")).json()["items"]
+    for _ in range(7):  # longer than Alertmanager believes what it was told
+        stage.now += REPEAT
+        assert await told(stage, receiver) == [STILL_FIRING]
+    lasting = receiver.bodies()[1:]
+    stage.now = NOON + HOUR
+    await told(stage, receiver)
 
-    assert by_state == {"active": [], "pending": [second["id"]], "expired": [first["id"]]}
-    assert [(one["by"], one["action"], one["subject"]) for one in audit] == [
-        ("bo", "silence-ended", first["id"]),
-        ("bo", "maintenance-created", second["id"]),
-        ("anne", "silence-created", first["id"]),
-    ]
-    assert audit[2]["detail"]["matchers"]["segment"] == {"region": "EU"}
-    assert audit[2]["note"] == "deploy"
+    assert {one["labels"]["incident"] for batch in lasting for one in batch} == {"a-1"}
+    assert {one["annotations"]["answers"] for batch in lasting for one in batch} == {"84"}
+    assert all(one["endsAt"] > one["startsAt"] for batch in lasting for one in batch)
+    by_then = {one["labels"]["incident"]: one for one in receiver.bodies()[-1]}
+    assert by_then.keys() == {"a-1", "a-2"}
+    assert by_then["a-1"]["annotations"]["answers"] == "400"
 
 
-@pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"matchers": {"metric": "nsp"}}, "matchers.metric"),
-        ({"matchers": {"survey": "post-cal"}}, "matchers.survey"),
-        ({"matchers": {"segment": {"regoin": "EU"}}}, "matchers.segment.regoin"),
-        ({"matchers": {"segment": {"region": "  "}}}, "matchers.segment.region"),
-        ({"matchers": {"segments": {}}}, "matchers.segments"),
-        ({"matchers": None}, "matchers"),
-        ({"to": NOON.isoformat()}, "to"),
-        ({"to": (NOON + timedelta(days=91)).isoformat()}, "to"),
-        ({"to": "2300-01-01T00:00:00Z"}, "to"),
-        ({"to": "tomorrow"}, "to"),
-        ({"by": ""}, "by"),
-        ({"until": "x"}, "until"),
-    ],
-)
-async def test_what_is_no_silence_is_refused_with_what_is_accepted(
-    changed: dict[str, Any], field: str
+async def test_an_end_that_came_just_before_the_silence_waits_for_its_end(
+    stage: Stage, http: httpx.AsyncClient, receiver: Receiver
 ) -> None:
-    async def ask(http: httpx.AsyncClient) -> httpx.Response:
-        times = {"from": NOON.isoformat(), "to": (NOON + HOUR).isoformat()}
-        return await http.post("/v1/silences", json=EU | times | changed)
+    stage.add("ops", receiver.url, "alertmanager")
+    alert = fresh()
+    await stage.tell((alert, Change.OPENED))
+    await told(stage, receiver)
+    await stage.tell((alert.end(State.RESOLVED, NOON, NOON), Change.RESOLVED))
+    await silence(http, stage)
 
-    engine: Any = None  # what is refused reaches no database
-    web = build_web(
-        "alerts", routers=[build_silences(engine, KNOWN, lambda: NOON)], parts=Parts(),
-        registry=CollectorRegistry(), keys=KeyFile(None),
-    )  # fmt: skip
-    transport = httpx.ASGITransport(app=web)
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as http:
-        reply = await ask(http)
+    stage.now += REPEAT
+    assert await told(stage, receiver) == []
+    stage.now += HOUR
 
-    assert reply.status_code == 422, reply.text
-    (fault,) = reply.json()["errors"]
-    assert fault["field"] == field
-    assert fault["accepted"]
-
-
-async def test_answers_of_a_maintenance_window_raise_nothing_however_late_they_come(
-    fresh_database_url: str,
-) -> None:
-    async with open_engine(fresh_database_url, schema="alerts") as engine:
-        rig = AlertsRig(engine)
-        window = Silence(
-            id="s-1", matchers=Matcher(segment={"region": "EU", "product": "shoes"}),
-            begins_at=SPIKE, ends_at=SPIKE_ENDS, maintenance=True,
-            by="anne", note=None, created_at=START,
-        )  # fmt: skip
-        async with engine.begin() as connection:
-            await put_silence(connection, window)
-        answers = history(until=SPIKE_ENDS)
-        rig.put(answers)
-        await rig.count_all()
-        async with judging(rig.judge()) as judge:
-            await finish(judge)
-            late = SPIKE + HOUR
-            rig.put([scored(90_000 + i, late, detractor=True) for i in range(200)])
-            rig.put([scored(99_000, SPIKE_ENDS + HOUR, detractor=False)])
-            await rig.count_all()
-            await finish(judge)
-
-        assert await rig.alerts() == []
-        assert await rig.judged_to() is not None
-        (left,) = await rig.rows("SELECT count(*) FROM counted")
-        inside = [
-            a for a in answers
-            if window.holds(a.answered_at) and a.segments == window.matchers.segment
-        ]  # fmt: skip
-        assert left[0] == len(answers) - len(inside) + 1
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("maintained", [True, False])
-async def test_the_rest_of_a_mix_is_no_rise(fresh_database_url: str, *, maintained: bool) -> None:
-    """For twelve hours the contented half says nothing: by maintenance, or for no known reason."""
-    draw, ends = random.Random(5), SPIKE + 12 * HOUR
-    answers: list[ScoredResponse] = []
-    at = START
-    while at < ends:
-        at += timedelta(minutes=2)
-        region = draw.choice(("EU", "US"))
-        if at < SPIKE or region == "US":
-            detractor = draw.random() < (0.02 if region == "EU" else 0.60)
-            where = {"region": region, "product": "shoes"}
-            answers.append(scored(len(answers), at, detractor=detractor, segments=where))
-    async with open_engine(fresh_database_url, schema="alerts") as engine:
-        rig = AlertsRig(engine)
-        if maintained:
-            window = Silence(
-                id="s-1", matchers=Matcher(segment={"region": "EU"}), begins_at=SPIKE, ends_at=ends,
-                maintenance=True, by="anne", note=None, created_at=START,
-            )  # fmt: skip
-            async with engine.begin() as connection:
-                await put_silence(connection, window)
-        rig.put(answers)
-        await rig.count_all()
-        async with judging(rig.judge()) as judge:
-            await finish(judge)
-
-        assert bool(await rig.alerts()) is not maintained
-
-
-async def test_a_destination_that_hangs_delays_no_other(stage: Stage, receiver: Receiver) -> None:
-    async with open_receiver() as stuck:
-        stuck.mood = lambda: -1
-        for kind in ("webhook", "slack", "alertmanager"):
-            stage.add(f"stuck-{kind}", stuck.url, kind)
-            stage.add(kind, receiver.url, kind)
-        stop = asyncio.Event()
-        await stage.tell((fresh(), Change.OPENED))
-        began = asyncio.get_running_loop().time()
-        tasks = [asyncio.ensure_future(one.run(stop)) for one in stage.deliverings.values()]
-        await receiver.until(3)
-        took = asyncio.get_running_loop().time() - began
-        stop.set()
-        stuck.hang_up()
-        await asyncio.gather(*tasks)
-
-    assert took < 1.5
+    assert await told(stage, receiver) == [STILL_FIRING]
+    assert fires(receiver) == [True, False]

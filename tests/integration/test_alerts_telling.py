@@ -1,34 +1,17 @@
 """Destinations are told, each by itself: retries, dead letters, leases."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import pytest
 from standardwebhooks import Webhook
 
 from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.deliveries import GIVE_UP, REPEAT
 from services.alerts.store.outbox import LEASE
-from shared.db import open_engine
-from shared.senders.webhook import open_client
-from tests.support.alerts_stage import NOON, SECRET, Stage, fresh
-from tests.support.receivers import Receiver, open_receiver
+from tests.support.alerts_stage import NOON, SECRET, Stage, fresh, receiver, stage
+from tests.support.receivers import Receiver
 
-
-@pytest.fixture
-async def stage(fresh_database_url: str) -> AsyncIterator[Stage]:
-    async with (
-        open_engine(fresh_database_url, schema="alerts") as engine,
-        open_client(timeout_s=2) as client,
-    ):
-        yield Stage(engine, client)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with open_receiver() as receiver:
-        yield receiver
+__all__ = ["receiver", "stage"]
 
 
 async def test_a_webhook_gets_each_change_once_signed_as_published(

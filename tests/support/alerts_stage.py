@@ -1,9 +1,13 @@
 """Alerts that wait to be told, destinations that tell them, and a clock that is ours."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
+from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import Alert, Change
@@ -12,9 +16,14 @@ from services.alerts.store.alerts import write_docket
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.delivering import Delivering
 from services.alerts.worker.tellers import Means, build_tellers
+from shared.db import open_engine
+from shared.keys import KeyFile
 from shared.programme.alarms import Destination
+from shared.senders.webhook import open_client
 from shared.stream.records import KafkaUnavailable, Outgoing
+from shared.web import Parts, build_web
 from tests.support.alerts import an_alert
+from tests.support.receivers import Receiver, open_receiver
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
 NOON = datetime.now(UTC).replace(microsecond=0)  # a webhook's receiver looks at the wall clock
@@ -61,6 +70,32 @@ class Stage:
                 "SELECT destination, state, attempts FROM deliveries ORDER BY 1, revision"
             )
             return [tuple(row) for row in rows]
+
+
+@pytest.fixture
+async def stage(fresh_database_url: str) -> AsyncIterator[Stage]:
+    async with (
+        open_engine(fresh_database_url, schema="alerts") as engine,
+        open_client(timeout_s=2) as client,
+    ):
+        yield Stage(engine, client)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with open_receiver() as receiver:
+        yield receiver
+
+
+@asynccontextmanager
+async def asked_over_http(*routers: APIRouter) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a web application of these routers."""
+    web = build_web(
+        "alerts", routers=routers, parts=Parts(), registry=CollectorRegistry(), keys=KeyFile(None)
+    )
+    transport = httpx.ASGITransport(app=web)
+    async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as http:
+        yield http
 
 
 def fresh(**changed: object) -> Alert:

@@ -53,12 +53,15 @@ _DELIVERY: Final = {
     "revision": "int",
     "next_at": "timestamptz",
 }
+# What fires for a destination that was told so goes on as it was while a silence lasts (holding).
 _TELL: Final = sa.text(f"""
     INSERT INTO deliveries (destination, key, alert_id, revision, next_at, since, state)
     SELECT destination, key, alert_id, revision, next_at, next_at, :state
     FROM {unnested(_DELIVERY)}
     ON CONFLICT (destination, key) DO UPDATE SET revision = excluded.revision,
         next_at = excluded.next_at, since = excluded.since, state = excluded.state, attempts = 0
+        WHERE excluded.state <> 'held' OR deliveries.state <> 'pending'
+            OR deliveries.told_at IS NULL
 """)  # noqa: S608
 _LIST: Final = """
     SELECT body FROM alerts WHERE true {state} {after}

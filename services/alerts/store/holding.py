@@ -1,4 +1,8 @@
-"""Messages that a silence keeps back."""
+"""Messages that a silence keeps back.
+
+A destination that is told again and again what fires would take silence for the end: what it was
+told before goes on being said, as it was, and its changes wait.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,7 +18,10 @@ from services.alerts.store.silences import read_lasting
 
 _DUE: Final = sa.text("""
     SELECT d.key, a.body FROM deliveries d JOIN alerts a ON a.id = d.alert_id
+    JOIN changes c ON c.alert_id = d.alert_id AND c.revision = d.revision
     WHERE d.destination = :destination AND d.state = 'pending' AND d.next_at <= :now
+        AND NOT (d.key = d.alert_id AND d.told_at IS NOT NULL
+            AND c.change NOT IN ('resolved', 'accepted'))
     ORDER BY d.next_at LIMIT :most FOR UPDATE OF d SKIP LOCKED
 """)
 _HELD: Final = sa.text("""
@@ -30,15 +37,40 @@ _TURN: Final = sa.text("""
     UPDATE deliveries SET state = :state, next_at = :now, since = :now, attempts = 0
     WHERE destination = :destination AND key = ANY(CAST(:keys AS text[]))
 """)
+_STOOD_STILL: Final = sa.text("""
+    SELECT d.key, a.body FROM deliveries d JOIN alerts a ON a.id = d.alert_id
+    WHERE d.destination = :destination AND d.state = 'pending' AND d.key = d.alert_id
+        AND d.revision < a.revision FOR UPDATE OF d SKIP LOCKED
+""")
+_GO_ON: Final = sa.text("""
+    UPDATE deliveries d SET revision = a.revision, next_at = :now, since = :now, attempts = 0
+    FROM alerts a WHERE a.id = d.alert_id AND d.destination = :destination
+        AND d.key = ANY(CAST(:keys AS text[]))
+""")
 LOOKED_AT: Final = 1_000  # at a time
 
 
-async def keep_silence(connection: AsyncConnection, name: str, now: datetime) -> None:
-    """Hold back what is due to a destination and silenced; let go or drop what is so no longer."""
+async def keep_silence(connection: AsyncConnection, name: str, now: datetime) -> Sequence[Silence]:
+    """Hold back what is due to a destination and silenced; let go or drop what is so no longer.
+
+    Gives the silences that last.
+    """
     silences = await read_lasting(connection, now)
     await _let_go(connection, name, silences, now)
+    await _go_on(connection, name, silences, now)
     if silences:
         await _hold(connection, name, silences, now)
+    return silences
+
+
+async def _go_on(
+    connection: AsyncConnection, name: str, silences: Sequence[Silence], now: datetime
+) -> None:
+    """Alerts that stood still as they were told are told as they are."""
+    rows = await connection.execute(_STOOD_STILL, {"destination": name})
+    keys = [r.key for r in rows if not silenced_by(read_alert(r.body), silences, now)]
+    if keys:
+        await connection.execute(_GO_ON, {"destination": name, "keys": keys, "now": now})
 
 
 async def _hold(

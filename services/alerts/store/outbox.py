@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,6 +14,7 @@ from services.alerts.domain.alerts import Alert
 from services.alerts.domain.audit import Entry
 from services.alerts.domain.deliveries import Addressee, Disabled, Step
 from services.alerts.domain.estimates import Severity
+from services.alerts.domain.silences import Silence, silenced_by
 from services.alerts.store.alerts import read_alert
 from services.alerts.store.audit import note
 from services.alerts.store.destinations import count_dead, disable, read_disabled
@@ -27,12 +29,16 @@ _UNPUBLISHED: Final = sa.text("""
 _PUBLISHED: Final = sa.text(
     "UPDATE changes SET published = true WHERE seq = ANY(CAST(:seqs AS bigint[]))"
 )
-# A claim is a lease: if its sender dies, the delivery is due again when the lease is over. What
-# opened first goes first: for Alertmanager a later alert of the same segment is the same alert.
+# A claim is a lease: if its sender dies, the delivery is due again when the lease is over. A change
+# of an alert waits while an earlier one does or is being tried, by whomever. What opened first goes
+# first: for Alertmanager a later alert of the same segment is the same alert.
 _CLAIM: Final = sa.text("""
     WITH due AS (
-        SELECT destination, key FROM deliveries
+        SELECT destination, key FROM deliveries w
         WHERE destination = :destination AND state = 'pending' AND next_at <= :now
+            AND NOT EXISTS (SELECT FROM deliveries e
+                WHERE e.destination = w.destination AND e.alert_id = w.alert_id
+                    AND e.revision < w.revision AND e.state = 'pending')
             AND NOT EXISTS (SELECT FROM disabled x
                 WHERE x.destination = :destination AND x.url = :url)
         ORDER BY next_at LIMIT :most FOR UPDATE SKIP LOCKED
@@ -56,7 +62,10 @@ _SETTLE: Final = sa.text("""
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery that is ours to try: the alert as it is, and the record of its revision."""
+    """A delivery that is ours to try: the alert as it is, and the record of its revision.
+
+    One that a silence covers and that fires nevertheless stands as in that record.
+    """
 
     key: str
     revision: int
@@ -96,15 +105,9 @@ class Outbox:
         times = {"now": now, "lease": now + self._lease}
         values = {"destination": to.name, "url": to.url, "most": most, **times}
         async with self._engine.begin() as connection:
-            await keep_silence(connection, to.name, now)
+            silences = await keep_silence(connection, to.name, now)
             rows = (await connection.execute(_CLAIM, values)).all()
-        return [
-            Claimed(
-                row.key, row.revision, row.attempts, row.since,
-                read_alert(row.body), Severity(row.raised_as), row.record,
-            )
-            for row in rows
-        ]  # fmt: skip
+        return [_claimed(row, silences, now) for row in rows]
 
     async def standing(self, to: Addressee) -> tuple[Disabled | None, int]:
         """Since when and why nothing is claimed for a destination, and how much was given up."""
@@ -133,6 +136,14 @@ class Outbox:
             gone = next((step.detail or "" for _, step in steps if step.gone), None)
             if gone is not None and await disable(connection, to, Disabled(now, gone)):
                 await note(connection, _disabled(to, gone, now))
+
+
+def _claimed(row: Any, silences: Sequence[Silence], now: datetime) -> Claimed:
+    alert = read_alert(row.body)
+    if row.key == alert.id and silenced_by(alert, silences, now):
+        alert = msgspec.json.decode(row.record, type=Alert)
+    raised_as = Severity(row.raised_as)
+    return Claimed(row.key, row.revision, row.attempts, row.since, alert, raised_as, row.record)
 
 
 def _disabled(to: Addressee, detail: str, now: datetime) -> Entry:

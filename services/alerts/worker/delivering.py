@@ -69,7 +69,7 @@ class Delivering:
         self._note(settled[-1][1].detail)
         if any(step.gone or step.outcome is Outcome.DEAD for _, step in settled):
             await self._look()
-        return len(claimed) == self.courier.most
+        return True  # a later change of the same alert may wait for this one
 
     async def _look(self) -> None:
         """Nothing is due, or the destination is disabled, by us or by another process."""
