@@ -42,7 +42,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from benchmarks.deciding_input import record_of, strict_programme
 from services.trigger.app.core import Core
 from services.trigger.app.workers import build_workers
-from services.trigger.consumer import TOPICS
 from services.trigger.domain.letters import Letter
 from services.trigger.pages.links import Links
 from services.trigger.settings import TriggerSettings
@@ -52,6 +51,7 @@ from shared.clock import CommonClock
 from shared.db import migrate, open_engine
 from shared.embedded.kraft import ToolMissing, start_kraft, stop_kraft
 from shared.embedded.system import start_blocking, stop_blocking
+from shared.flows import FLOWS, group_of
 from shared.senders import HandOver
 from shared.stream import Broker, Health, StreamMetrics
 from shared.stream.kafka import create_topics, open_producer, open_source
@@ -123,7 +123,9 @@ async def measure(url: str, broker: Broker, pace: Pace) -> dict[str, Any]:
         core = await open_core(url, courier, stack)
         producer = await stack.enter_async_context(open_producer(broker))
         metrics = StreamMetrics(CollectorRegistry())
-        opening = open_source(broker, TOPICS, core.engine, metrics, group="earshot-trigger")
+        opening = open_source(
+            broker, FLOWS["trigger"].reads, core.engine, metrics, group=group_of("trigger")
+        )
         source, health = await stack.enter_async_context(opening), Health()
         workers = build_workers(core, producer, source, health)
         running = asyncio.gather(*(worker(stop) for worker in workers))

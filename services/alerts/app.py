@@ -40,6 +40,7 @@ from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
 from shared.db import database_check, open_engine
 from shared.events import Topic
+from shared.flows import FLOWS
 from shared.keys import KeyFile
 from shared.process import Service
 from shared.programme.loading import load_programme
@@ -52,7 +53,7 @@ from shared.traces import UNTRACED, Traces, open_traces
 from shared.web import Check, Parts, TracedRequests, build_web
 
 SETTLE_S: Final = 2.0  # longer than scoring pauses between two batches of a replay
-TOPICS: Final = (Topic.SCORED_RESPONSES, Topic.DETRACTOR_ALERTS, Topic.DEAD_LETTERS)
+_FLOW: Final = FLOWS["alerts"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ async def open_service(settings: AlertsSettings) -> AsyncIterator[Service]:
         broker = await find_broker(settings)
         producer = await stack.enter_async_context(open_producer(broker))
         source = await stack.enter_async_context(
-            open_source(broker, (Topic.SCORED_RESPONSES,), engine, STREAM, group=GROUP)
+            open_source(broker, _FLOW.reads, engine, STREAM, group=GROUP)
         )
         yield build_service(core, broker, producer, source)
 
@@ -157,7 +158,7 @@ def build_service(core: Core, broker: Broker, producer: Producer, source: KafkaS
         await consume(source, pipeline, stop, counting)
 
     tellers = [one.run for one in core.delivering]
-    web = build_alerts_web(core, counting, judge, publishing, topics_check(broker, TOPICS))
+    web = build_alerts_web(core, counting, judge, publishing, topics_check(broker, _FLOW.uses))
     loops = (count, judge.run, publishing.run, retention.run, auditing.run)
     workers = (core.clock.run, *loops, *tellers)
     served = TracedRequests(web, core.traces)

@@ -12,6 +12,7 @@ from services.alerts.store.ledger import SqlLedger
 from shared.errors import Reason, Refused
 from shared.events import ScoredResponse, Topic
 from shared.failpoints import Point, hit
+from shared.flows import group_of
 from shared.programme.asking import CUSTOMER
 from shared.programme.metrics import Klass
 from shared.segments import Lattice, clean_value
@@ -19,7 +20,7 @@ from shared.stream.pipeline import Decode, Handle
 from shared.stream.records import Decoded, Record
 from shared.wire import decode_record, decoder
 
-GROUP: Final = "earshot-alerts"
+GROUP: Final = group_of("alerts")
 _SCORED: Final = decoder(ScoredResponse)
 _LONGEST_NAME: Final = 200
 _LONGEST_COMMENT: Final = 500

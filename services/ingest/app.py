@@ -16,7 +16,7 @@ from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, op
 from services.ingest.settings import IngestSettings
 from shared.broker import topics_check
 from shared.clock import AckClock
-from shared.events import Topic
+from shared.flows import FLOWS
 from shared.keys import KeyFile
 from shared.process import Service
 from shared.programme.loading import load_programme
@@ -32,12 +32,6 @@ from shared.web import Parts, TracedRequests, build_web
 ACKNOWLEDGED_S: Final = 0.9
 ROOM_S: Final = 25.0
 BATCH_BYTES: Final = 4 * 1024 * 1024
-WRITES: Final = (
-    Topic.SURVEY_RESPONSES,
-    Topic.TRANSACTIONS,
-    Topic.SUPPORT_CALLS,
-    Topic.SURVEY_OPTOUTS,
-)
 
 
 @asynccontextmanager
@@ -59,7 +53,7 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
         trigger_key = settings.trigger_key.get_secret_value()
         optouts = TriggerOptOuts(client, settings.trigger_base, trigger_key)
         # Kafka away is no fault: ingest stays ready and answers 503 itself
-        topics = topics_check(broker, WRITES, away_is_a_fault=False)
+        topics = topics_check(broker, FLOWS["ingest"].uses, away_is_a_fault=False)
         kafka, clock = topics_check(broker, ()), AckClock()
         if not broker.embedded:  # whose acknowledgements tell no time
             producer.stamped = clock.stamped

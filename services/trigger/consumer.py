@@ -22,12 +22,6 @@ from shared.stream.pipeline import Decode, Handle, Producer
 from shared.stream.records import Decoded, Outgoing, Record
 from shared.wire import decode_record, decoder, encode
 
-TOPICS = (
-    Topic.TRANSACTIONS,
-    Topic.SUPPORT_CALLS,
-    Topic.SURVEY_OPTOUTS,
-    Topic.SCORED_RESPONSES,
-)
 _OPTOUT = decoder(SurveyOptout)
 _SCORED = decoder(ScoredResponse)
 

@@ -7,6 +7,7 @@ import structlog
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from shared.errors import Refused
+from shared.flows import group_of
 from shared.stream.records import Decoded, Headers, Record
 from shared.traces import TRACEPARENT, Traces, traceparent_of
 
@@ -39,7 +40,7 @@ class Traced:
             "messaging.destination.name": record.topic,
             "messaging.destination.partition.id": str(record.partition),
             "messaging.kafka.offset": record.offset,
-            "messaging.consumer.group.name": f"earshot-{self._service}",
+            "messaging.consumer.group.name": group_of(self._service),
         }
         span = self._traces.begin(
             f"{record.topic} process",

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.scoring.app import TOPICS
 from services.scoring.consumer import build_decoders
 from services.scoring.domain.answers import Truth, fold
 from services.scoring.domain.decisions import Decision, fold_decisions
 from services.scoring.domain.funnel import Funnel, median_ranks, rate_of
 from shared.errors import Refused
+from shared.flows import FLOWS
 from shared.stream.kafka.room import READERS
 from tests.support.scoring import START, MemoryLedger, decision, record
 from tests.support.scoring_funnel import funnel_of, lives
@@ -57,8 +57,8 @@ async def test_any_order_repetition_and_batching_ends_in_the_same_funnel(data: A
 
 
 def test_what_scoring_reads_it_can_decode_and_its_writers_wait_for_it() -> None:
-    assert set(TOPICS) == set(DECODE)
-    assert set(TOPICS) == {
+    assert set(FLOWS["scoring"].reads) == set(DECODE)
+    assert set(FLOWS["scoring"].reads) == {
         topic for topic, groups in READERS.items() if "earshot-scoring" in groups
     }
 

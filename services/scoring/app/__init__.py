@@ -13,7 +13,7 @@ from services.scoring.settings import ScoringSettings
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
 from shared.db import open_engine
-from shared.events import Topic
+from shared.flows import FLOWS, group_of
 from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.stream import Health
@@ -22,8 +22,7 @@ from shared.traces import open_traces
 from shared.web import TracedRequests
 
 ROOM_S: Final = 25.0
-TOPICS: Final = (Topic.SURVEY_RESPONSES, Topic.SURVEY_INVITATIONS, Topic.SURVEY_DECISIONS)
-USES: Final = (*TOPICS, Topic.SCORED_RESPONSES, Topic.DEAD_LETTERS)
+_FLOW: Final = FLOWS["scoring"]
 
 
 @asynccontextmanager
@@ -41,13 +40,13 @@ async def open_service(settings: ScoringSettings) -> AsyncIterator[Service]:
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
         producer = await stack.enter_async_context(open_producer(broker, room=room))
         source = await stack.enter_async_context(
-            open_source(broker, TOPICS, engine, STREAM, group="earshot-scoring")
+            open_source(broker, _FLOW.reads, engine, STREAM, group=group_of("scoring"))
         )
         traces = await stack.enter_async_context(open_traces(settings, "scoring"))
         core = Core(settings, programme, engine, clock, traces)
         signs = Signs(Health(), asyncio.Event())
         lag_s = behind(source, signs.health, clock)
-        web = build_scoring_web(core, signs, topics_check(broker, USES), lag_s)
+        web = build_scoring_web(core, signs, topics_check(broker, _FLOW.uses), lag_s)
         workers = build_workers(core, producer, source, signs)
         served = TracedRequests(web, traces)
         yield Service("scoring", served, settings.host, settings.scoring_port, workers)

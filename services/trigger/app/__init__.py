@@ -7,11 +7,10 @@ from typing import Final
 from services.trigger.app.core import Core, open_core
 from services.trigger.app.web import build_trigger_web
 from services.trigger.app.workers import build_workers
-from services.trigger.consumer import TOPICS
 from services.trigger.metrics import STREAM
 from services.trigger.settings import TriggerSettings
 from shared.broker import find_broker, topics_check
-from shared.events import Topic
+from shared.flows import FLOWS, group_of
 from shared.process import Service
 from shared.stream import Health
 from shared.stream.kafka import open_producer, open_room, open_source
@@ -20,7 +19,7 @@ from shared.web import TracedRequests
 __all__ = ["Core", "build_trigger_web", "open_core", "open_service"]
 
 ROOM_S: Final = 25.0
-USES: Final = (*TOPICS, Topic.SURVEY_DECISIONS, Topic.SURVEY_INVITATIONS, Topic.DEAD_LETTERS)
+_FLOW: Final = FLOWS["trigger"]
 
 
 @asynccontextmanager
@@ -32,10 +31,10 @@ async def open_service(settings: TriggerSettings) -> AsyncIterator[Service]:
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
         producer = await stack.enter_async_context(open_producer(broker, room=room))
         source = await stack.enter_async_context(
-            open_source(broker, TOPICS, core.engine, STREAM, group="earshot-trigger")
+            open_source(broker, _FLOW.reads, core.engine, STREAM, group=group_of("trigger"))
         )
         health = Health()
-        web = build_trigger_web(core, health, topics_check(broker, USES))
+        web = build_trigger_web(core, health, topics_check(broker, _FLOW.uses))
         workers = build_workers(core, producer, source, health)
         yield Service(
             "trigger",
