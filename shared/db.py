@@ -15,6 +15,7 @@ from alembic.config import Config
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.metrics import PoolMetrics
 from shared.settings import STATEMENT
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
@@ -60,6 +61,7 @@ async def open_engine(
     pool_size: int = 8,
     statement: timedelta = STATEMENT,
     fresh_plans: bool = False,
+    metrics: PoolMetrics | None = None,
 ) -> AsyncIterator[AsyncEngine]:
     """Yield an engine whose connections see `schema` and give up in time.
 
@@ -78,6 +80,7 @@ async def open_engine(
 
     engine = create_async_engine(
         async_url(url),
+        poolclass=None if metrics is None else metrics.pool_class(),
         pool_size=pool_size,
         max_overflow=4,
         pool_timeout=10,

@@ -8,7 +8,6 @@ from typing import Final
 
 import httpx
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.api import (
@@ -24,7 +23,7 @@ from services.alerts.api import (
 from services.alerts.consumer import GROUP, build_decoders, build_handler
 from services.alerts.domain.deliveries import Addressee
 from services.alerts.domain.parts import policy_of
-from services.alerts.metrics import REGISTRY, STREAM
+from services.alerts.metrics import DATABASE, HTTP, PRODUCER, REGISTRY, STREAM
 from services.alerts.settings import AlertsSettings
 from services.alerts.store.alerts import Ways
 from services.alerts.store.outbox import Outbox
@@ -86,9 +85,12 @@ async def open_service(settings: AlertsSettings) -> AsyncIterator[Service]:
     """Alerts, ready to be served; closes what it opened."""
     async with AsyncExitStack() as stack:
         programme = load_programme(settings.programme)
+        REGISTRY.show_build(programme.digest)
         url = settings.database_for("alerts")
         engine = await stack.enter_async_context(
-            open_engine(url, schema="alerts", statement=settings.database_statement)
+            open_engine(
+                url, schema="alerts", statement=settings.database_statement, metrics=DATABASE
+            )
         )
         clock = CommonClock(engine)
         await clock.look()
@@ -97,7 +99,7 @@ async def open_service(settings: AlertsSettings) -> AsyncIterator[Service]:
         traces = await stack.enter_async_context(open_traces(settings, "alerts"))
         core = Core(settings, programme, engine, clock, delivering, traces)
         broker = await find_broker(settings)
-        producer = await stack.enter_async_context(open_producer(broker))
+        producer = await stack.enter_async_context(open_producer(broker, metrics=PRODUCER))
         source = await stack.enter_async_context(
             open_source(broker, _FLOW.reads, engine, STREAM, group=GROUP)
         )
@@ -174,8 +176,6 @@ def build_alerts_web(
         full = judge.full_dimensions
         return f"further values count as other: {', '.join(full)}" if full else None
 
-    registry = CollectorRegistry()  # the chassis adds its own series, once per application
-    registry.register(REGISTRY)
     needed = {
         "database": database_check(core.engine),
         "topics": topics,
@@ -197,7 +197,8 @@ def build_alerts_web(
             build_sensitivity(Streams(core.engine, core.terms.policy, core.terms.lattice)),
         ],
         parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
-        registry=registry,
+        registry=REGISTRY,
+        http=HTTP,
         keys=KeyFile(core.settings.keys_file),
     )
 

@@ -1,11 +1,13 @@
 """Every series of alerts, each with a sentence."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from shared.metrics import Counter, Gauge, Histogram, HttpMetrics, PoolMetrics, Registry
+from shared.stream.metrics import ProducerMetrics, StreamMetrics
 
-from shared.stream.metrics import StreamMetrics
-
-REGISTRY = CollectorRegistry()
+REGISTRY = Registry()
+HTTP = HttpMetrics(REGISTRY)
+DATABASE = PoolMetrics(REGISTRY)
 STREAM = StreamMetrics(REGISTRY)
+PRODUCER = ProducerMetrics(REGISTRY)
 
 ANSWERS = Counter(
     "earshot_alerts_answers", "Answers counted as evidence, by metric.", ["metric"],
@@ -42,8 +44,9 @@ FULL_DIMENSIONS = Gauge(
 )
 OPEN = Gauge(
     "earshot_alerts_open",
-    "Alerts open or acknowledged, by metric and survey.",
-    ["metric", "survey"],
+    "Alerts that are not over, by metric, survey, severity and state: open (nobody has looked yet)"
+    " or acknowledged. Shown by the process that judges.",
+    ["metric", "survey", "severity", "state"],
     registry=REGISTRY,
 )
 RAISED = Counter(
@@ -62,6 +65,13 @@ DELIVERIES = Counter(
     "earshot_alerts_deliveries",
     "Tries to tell a destination, by outcome: sent, pending (again later) or dead.",
     ["destination", "outcome"],
+    registry=REGISTRY,
+)
+DELIVERY_SECONDS = Histogram(
+    "earshot_alerts_delivery_seconds",
+    "Duration of one try to tell a destination, whatever came of it.",
+    ["destination"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25),
     registry=REGISTRY,
 )
 DISABLED = Gauge(

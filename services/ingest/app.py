@@ -5,13 +5,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-from prometheus_client import CollectorRegistry
-
 from services.ingest.api import HotPath, Submissions, build_router
 from services.ingest.domain.catalogue import Asked, Catalogue
 from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Outside
-from services.ingest.metrics import REGISTRY
+from services.ingest.metrics import HTTP, PRODUCER, REGISTRY
 from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, open_client
 from services.ingest.settings import IngestSettings
 from shared.broker import topics_check
@@ -38,6 +36,7 @@ BATCH_BYTES: Final = 4 * 1024 * 1024
 async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
     """Ingest, ready to be served; closes what it opened."""
     programme = load_programme(settings.programme)
+    REGISTRY.show_build(programme.digest)
     broker = Broker(
         settings.kafka_bootstrap,
         settings.kafka_log,
@@ -47,7 +46,7 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
         producer = await stack.enter_async_context(
-            open_producer(broker, bound_s=ACKNOWLEDGED_S, room=room)
+            open_producer(broker, bound_s=ACKNOWLEDGED_S, room=room, metrics=PRODUCER)
         )
         client = await stack.enter_async_context(open_client())
         trigger_key = settings.trigger_key.get_secret_value()
@@ -90,13 +89,12 @@ def build_ingest(
     public = urlsplit(settings.public_base)
     views = Views(programme, public_path=public.path, secure=public.scheme == "https")
     pages = build_pages(Wiring(views, intake, tokens, outside.optouts, producer, clock))
-    registry = CollectorRegistry()  # the chassis adds its own series, once per application
-    registry.register(REGISTRY)
     app = build_web(
         "ingest",
         routers=[build_router(intake, producer, submissions), pages],
         parts=parts,
-        registry=registry,
+        registry=REGISTRY,
+        http=HTTP,
         keys=keys,
         limits=dict.fromkeys(("/v1/responses/batch", "/v1/events"), BATCH_BYTES),
     )

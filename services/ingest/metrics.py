@@ -1,8 +1,11 @@
 """Every series of ingest, each with a sentence."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from shared.metrics import Counter, HttpMetrics, Registry
+from shared.stream.metrics import ProducerMetrics
 
-REGISTRY = CollectorRegistry()  # one per service: one process runs all four
+REGISTRY = Registry()
+HTTP = HttpMetrics(REGISTRY)
+PRODUCER = ProducerMetrics(REGISTRY)
 
 ANSWERS = Counter(
     "earshot_ingest_answers",
@@ -26,11 +29,5 @@ OPTOUTS = Counter(
     "earshot_ingest_optouts",
     "Opt-outs, by whether trigger acknowledged them (recorded) or was away (queued).",
     ["outcome"],
-    registry=REGISTRY,
-)
-ACKNOWLEDGED = Histogram(
-    "earshot_ingest_acknowledged_seconds",
-    "From the receipt of an answer to Kafka's acknowledgement.",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 25),
     registry=REGISTRY,
 )

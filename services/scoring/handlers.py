@@ -16,7 +16,7 @@ from services.scoring.domain.answers import (
     version_of,
 )
 from services.scoring.domain.decisions import Decision, Turn, fold_decisions
-from services.scoring.metrics import ANSWERS, REPEATS, STALENESS
+from services.scoring.metrics import ANSWER_AGE, ANSWERS, REPEATS
 from shared.events import RecordRef, ScoredResponse
 from shared.wire import encode
 
@@ -134,6 +134,5 @@ def _observe(told: Sequence[Reply], now: datetime) -> None:
     classes = Counter((one.metric, one.scale, one.score) for one in told)
     for (metric, scale, score), number in classes.items():
         ANSWERS.labels(metric, class_at(metric, scale, score)).inc(number)
-    if told:
-        oldest = min(one.received_at for one in told)
-        STALENESS.observe(max(0.0, (now - oldest).total_seconds()))
+    at = now.timestamp()
+    ANSWER_AGE.observe_all([at - one.received_at.timestamp() for one in told])

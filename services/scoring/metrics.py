@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from services.scoring.domain.scores import Score
-from shared.stream.metrics import StreamMetrics
+from shared.metrics import Counter, Gauge, Histogram, HttpMetrics, PoolMetrics, Registry
+from shared.stream.metrics import ProducerMetrics, StreamMetrics
 
-REGISTRY = CollectorRegistry()  # one per service: one process runs all four
+REGISTRY = Registry()
+HTTP = HttpMetrics(REGISTRY)
+DATABASE = PoolMetrics(REGISTRY)
 STREAM = StreamMetrics(REGISTRY)
+PRODUCER = ProducerMetrics(REGISTRY)
 
 ANSWERS = Counter(
     "earshot_scoring_answers",
@@ -26,10 +29,11 @@ REPEATS = Counter(
     "Records that changed nothing: repeats, and truths older than the one known.",
     registry=REGISTRY,
 )
-STALENESS = Histogram(
-    "earshot_scoring_staleness_seconds",
-    "From the receipt of an answer to the score that includes it; the oldest of each batch.",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
+ANSWER_AGE = Histogram(
+    "earshot_scoring_answer_age_seconds",
+    "From ingest's receipt of an answer to the score that includes it, of every answer that was"
+    " new or amended. Below 2 is normal; after an outage or a replay it is as long as that.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
     registry=REGISTRY,
 )
 TURNED_AWAY = Counter(
@@ -49,7 +53,7 @@ TOO_LATE = Counter(
     registry=REGISTRY,
 )
 DELETED = Counter(
-    "earshot_scoring_deleted",
+    "earshot_scoring_deleted_rows",
     "Rows deleted because they had been kept long enough, by table.",
     ["table"],
     registry=REGISTRY,

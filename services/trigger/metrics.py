@@ -1,11 +1,13 @@
 """Every series of this service, each with a sentence."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from shared.metrics import Counter, Gauge, Histogram, HttpMetrics, PoolMetrics, Registry
+from shared.stream.metrics import ProducerMetrics, StreamMetrics
 
-from shared.stream.metrics import StreamMetrics
-
-REGISTRY = CollectorRegistry()
+REGISTRY = Registry()
+HTTP = HttpMetrics(REGISTRY)
+DATABASE = PoolMetrics(REGISTRY)
 STREAM = StreamMetrics(REGISTRY)
+PRODUCER = ProducerMetrics(REGISTRY)
 
 DECISIONS = Counter(
     "earshot_trigger_decisions",

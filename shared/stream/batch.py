@@ -71,15 +71,15 @@ def halves(batch: Sequence[Decoded]) -> list[list[Decoded]]:
     return [list(batch[:middle]), list(batch[middle:])]
 
 
-async def settle(batch: Sequence[Decoded], source: Source, pipeline: Pipeline) -> None:
+async def settle(batch: Sequence[Decoded], source: Source, pipeline: Pipeline) -> Sequence[Record]:
     """One transaction: offsets, the handler's work, dead letters, and only then the commit.
 
-    Records of partitions that are no longer ours are left out; who owns them takes them.
+    Returns the last record of each partition that was settled. Records of partitions that are no longer ours are left out; who owns them takes them.
     """
     lasts = {item.record[:2]: item.record for item in batch}  # (topic, partition): its last record
     moves = _moves(lasts.values(), source)
     if not moves:
-        return
+        return []
     async with pipeline.engine.begin() as connection:
         hit(Point.TRANSACTION_OPEN)
         moved = await source.offsets.move(connection, moves)
@@ -98,9 +98,10 @@ async def settle(batch: Sequence[Decoded], source: Source, pipeline: Pipeline) -
             )  # fmt: skip
     hit(Point.DATABASE_COMMITTED)
     _note_places(moves, moved, source)
-    times = [record.timestamp_ms for home, record in lasts.items() if home in moved]
-    source.newest_ms = max([source.newest_ms, *times])
+    settled = [record for home, record in lasts.items() if home in moved]
+    source.newest_ms = max([source.newest_ms, *(record.timestamp_ms for record in settled)])
     _count(batch, bad, moved, pipeline)
+    return settled
 
 
 def _moves(lasts: Collection[Record], source: Source) -> list[Move]:
@@ -124,17 +125,21 @@ def _note_places(moves: Sequence[Move], moved: set[Partition], source: Source) -
 def _count(
     batch: Sequence[Decoded], bad: Sequence[Decoded], moved: set[Partition], pipeline: Pipeline
 ) -> None:
-    metrics = pipeline.metrics
+    metrics, now = pipeline.metrics, time.time()
     dead = Counter(item.record.topic for item in bad)
     fenced: Counter[str] = Counter()
-    homes = Counter(item.record[:2] for item in batch)
-    for home, number in homes.items():
+    numbers: Counter[str] = Counter()
+    for home, number in Counter(item.record[:2] for item in batch).items():
+        numbers[home[0]] += number
         if home not in moved:
             fenced[home[0]] += number
             metrics.fenced.inc()
-    for topic, number in Counter(item.record.topic for item in batch).items():
+    mine = [item for item in batch if item.record[:2] in moved] if fenced else batch
+    for topic, number in numbers.items():
         ok = number - dead[topic] - fenced[topic]
         for outcome, count in (("ok", ok), ("dead-letter", dead[topic]), ("fenced", fenced[topic])):
             if count:
                 metrics.records.labels(topic, outcome).inc(count)
-    metrics.last_progress.set(time.time())
+        ages = [now - record.timestamp_ms / 1000 for record, _ in mine if record.topic == topic]
+        metrics.record_age.labels(topic).observe_all(ages)
+    metrics.last_progress.set(now)

@@ -19,6 +19,7 @@ import structlog
 
 from shared.errors import Refused
 from shared.failpoints import Point, hit
+from shared.stream.backlog import Backlog
 from shared.stream.batch import Taken, decode_all, halves, settle
 from shared.stream.deadletter import is_replay
 from shared.stream.pipeline import Health, Pipeline, Source
@@ -54,6 +55,8 @@ class _Loop:
         self._poison = PoisonGauge()
         self._quarantine = Quarantine(self._poison, source, health, pipeline.metrics.paused)
         self._traced = Traced(pipeline.service, pipeline.traces)
+        self._backlog = Backlog(pipeline.metrics, tuple(pipeline.decode))
+        pipeline.metrics.reading.set_function(lambda: float(health.weather is None))
         self._taken = Taken()
         self._told_at = 0.0
         self._wait_s = _FIRST_WAIT_S
@@ -65,6 +68,7 @@ class _Loop:
             self._quarantine.hold()
             records = await self._poll()
             if records:
+                self._backlog.taken(records)
                 hit(Point.FETCHED)
                 try:
                     await self._settle_all(self._traced.begin(records))
@@ -96,13 +100,14 @@ class _Loop:
             self._health.turned_at = time.monotonic()
             try:
                 with self._pipeline.metrics.batch_seconds.time():
-                    await settle(batch, self._source, self._pipeline)
+                    settled = await settle(batch, self._source, self._pipeline)
             except Exception as error:  # noqa: BLE001 - the one place that judges every fault
                 if not await self._again(error, batch, waiting):
                     return
             else:
                 self._fair_weather()
                 self._note_good(batch)
+                self._backlog.settled(settled)
                 self._traced.settled(batch)
                 self._pipeline.after_commit()
         for home in self._taken.left:
@@ -186,9 +191,6 @@ class _Loop:
     # ------------------------------------------------------------------ what is shown
     def _tell(self) -> None:
         self._told_at = time.monotonic()
-        behind = dict.fromkeys(self._pipeline.decode, 0)
-        for home, records in self._source.lag().items():
-            behind[home.topic] = behind.get(home.topic, 0) + records
-        for topic, records in behind.items():
-            self._pipeline.metrics.lag.labels(topic).set(records)
+        now = time.time() if self._health.weather is None else None
+        self._backlog.show(self._source.lag(), now)
         self._source.commit_best_effort()

@@ -14,6 +14,7 @@ from starlette.datastructures import QueryParams
 from shared.cloudevents import media_type
 from shared.errors import FieldFault, Invalid, UnsupportedMedia, unknown_name
 from shared.keys import KeyFile
+from shared.metrics import HttpMetrics
 from shared.stream.pipeline import Check, Health
 from shared.web import problems
 from shared.web.limits import BodyLimit, Counted
@@ -41,8 +42,12 @@ def build_web(
     registry: CollectorRegistry,
     keys: KeyFile,
     limits: Mapping[str, int] | None = None,
+    http: HttpMetrics | None = None,
 ) -> FastAPI:
-    """Return the application; `limits` are body sizes by path where 64 KiB does not fit."""
+    """Return the application; `limits` are body sizes by path where 64 KiB does not fit.
+
+    Requests are counted in `http`, else in series of its own on the registry.
+    """
     app = FastAPI(
         title=f"Earshot {name}",
         version="1",
@@ -55,7 +60,7 @@ def build_web(
         app.include_router(router)
     app.include_router(_health_router(name, parts, registry))
     app.add_middleware(BodyLimit, limits=limits or {})
-    app.add_middleware(Counted, registry=registry)
+    app.add_middleware(Counted, metrics=http or HttpMetrics(registry))
     return app
 
 

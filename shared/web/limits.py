@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import TooLarge
+from shared.metrics.http import NO_ROUTE, HttpMetrics
 from shared.web.problems import problem_response
 
 SINGLE: Final = 64 * 1024
@@ -63,39 +63,35 @@ class BodyLimit:
 class Counted:
     """Count and time requests by route template; never by path, which is unbounded."""
 
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+    def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
-        self._requests = Counter(
-            "earshot_http_requests",
-            "Requests answered, by route, method and status code.",
-            ["route", "method", "code"],
-            registry=registry,
-        )
-        self._seconds = Histogram(
-            "earshot_http_request_duration_seconds",
-            "Time to answer, by route.",
-            ["route"],
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-            registry=registry,
-        )
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
-        status = 500
+        began = time.perf_counter()
+        status, until = 500, 0.0
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, until
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if _is_endless(message):
+                    until = time.perf_counter()
             await send(message)
 
         try:
             await self._app(scope, receive, noted)
         finally:
             route: Any = scope.get("route")
-            template = getattr(route, "path", "none")
-            self._requests.labels(template, scope["method"], str(status)).inc()
-            self._seconds.labels(template).observe(time.perf_counter() - started)
+            template = getattr(route, "path", NO_ROUTE)
+            taken = (until or time.perf_counter()) - began
+            self._metrics.note(template, scope["method"], status, taken)
+
+
+def _is_endless(start: Message) -> bool:
+    """Whether the reply is a stream of events, that ends when its reader goes."""
+    heads = start.get("headers", ())
+    return any(n == b"content-type" and v.startswith(b"text/event-stream") for n, v in heads)

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from services.alerts.domain.deliveries import Addressee, Disabled, Outcome
-from services.alerts.metrics import DEAD_LETTERS, DELIVERIES, DISABLED
+from services.alerts.metrics import DEAD_LETTERS, DELIVERIES, DELIVERY_SECONDS, DISABLED
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.couriers import Courier
 from services.alerts.worker.turns import Clock, take_turns
@@ -54,7 +54,8 @@ class Delivering:
             await self._look()
             return False
         hit(Point.CLAIMED)
-        settled = await self.courier.deliver(claimed)
+        with DELIVERY_SECONDS.labels(self.name).time():
+            settled = await self.courier.deliver(claimed)
         hit(Point.SENT)
         await self._outbox.settle(self.to, settled, self._clock())
         hit(Point.MARKED)

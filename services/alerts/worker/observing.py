@@ -1,13 +1,14 @@
 """What the judge shows of itself, after each commit."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import product
 
-from prometheus_client import Gauge
-
-from services.alerts.domain.alerts import Change
+from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Docket
+from services.alerts.domain.estimates import Severity
 from services.alerts.domain.promise import Audit, Weekly
 from services.alerts.metrics import (
     AUDITED,
@@ -22,11 +23,18 @@ from services.alerts.metrics import (
     STREAMS,
 )
 from services.alerts.store.fleet import Fleet
+from shared.metrics import Gauge
+
+_open: dict[Line, Counter[tuple[Severity, State]]] = {}
 
 
 def observe_open(line: Line, docket: Docket) -> None:
-    """Show how many alerts are open."""
-    OPEN.labels(*line).set(len(docket.cases))
+    """Show how many alerts are not over."""
+    before = _open.get(line, Counter())
+    now = Counter((case.alert.severity, case.alert.state) for case in docket.cases.values())
+    for kind in product(Severity, (State.OPEN, State.ACKNOWLEDGED)):
+        OPEN.labels(*line, *kind).inc(now[kind] - before[kind])  # lines may share a series
+    _open[line] = now
 
 
 def observe_docket(line: Line, docket: Docket) -> None:
@@ -49,6 +57,7 @@ def observe_fleets(fleets: Iterable[Fleet]) -> None:
 def forget_observed() -> None:
     """Show nothing that another process shows now."""
     OPEN.clear()
+    _open.clear()
     STREAMS.set(0)
     FULL_DIMENSIONS.set(0)
 

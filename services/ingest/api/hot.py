@@ -20,7 +20,7 @@ from services.ingest.api.bodies import (
 )
 from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Guard
-from services.ingest.metrics import ACKNOWLEDGED
+from services.ingest.metrics import HTTP
 from shared.errors import EarshotError
 from shared.failpoints import Point, hit
 
@@ -55,7 +55,11 @@ class HotPath:
         if not _is_plain_submission(scope):
             await self._app(scope, receive, send)
             return
-        status, headers, body = await self._submissions.reply(scope, receive)
+        began, status = perf_counter(), 500
+        try:
+            status, headers, body = await self._submissions.reply(scope, receive)
+        finally:
+            HTTP.note(PATH, "POST", status, perf_counter() - began)
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -78,7 +82,6 @@ class Submissions:
 
     async def reply(self, scope: Scope, receive: Receive) -> Reply:
         """Status, headers and body of the answer to one submission."""
-        began = perf_counter()
         try:
             head = read_head(scope["headers"])
             check_json(head)
@@ -93,7 +96,6 @@ class Submissions:
             await self._intake.accept(response, trace)
         except EarshotError as error:
             return problem(error)
-        ACKNOWLEDGED.observe(perf_counter() - began)
         return 202, [_JSON], _encode(Accepted(response.id))
 
 

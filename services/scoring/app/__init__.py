@@ -8,7 +8,7 @@ from typing import Final
 from services.scoring.app.core import Core
 from services.scoring.app.web import behind, build_scoring_web
 from services.scoring.app.workers import Signs, build_workers
-from services.scoring.metrics import STREAM
+from services.scoring.metrics import DATABASE, PRODUCER, REGISTRY, STREAM
 from services.scoring.settings import ScoringSettings
 from shared.broker import find_broker, topics_check
 from shared.clock import CommonClock
@@ -29,16 +29,21 @@ _FLOW: Final = FLOWS["scoring"]
 async def open_service(settings: ScoringSettings) -> AsyncIterator[Service]:
     """Scoring, ready to be served; closes what it opened."""
     programme = load_programme(settings.programme)
+    REGISTRY.show_build(programme.digest)
     async with AsyncExitStack() as stack:
         url, statement = settings.database_for("scoring"), settings.database_statement
         engine = await stack.enter_async_context(
-            open_engine(url, schema="scoring", statement=statement, fresh_plans=True)
+            open_engine(
+                url, schema="scoring", statement=statement, fresh_plans=True, metrics=DATABASE
+            )
         )
         clock = CommonClock(engine)
         await clock.look()
         broker = await find_broker(settings)
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
-        producer = await stack.enter_async_context(open_producer(broker, room=room))
+        producer = await stack.enter_async_context(
+            open_producer(broker, room=room, metrics=PRODUCER)
+        )
         source = await stack.enter_async_context(
             open_source(broker, _FLOW.reads, engine, STREAM, group=group_of("scoring"))
         )

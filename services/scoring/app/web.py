@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 
 from services.scoring.api import Reading, build_routers
 from services.scoring.app.core import Core
 from services.scoring.app.workers import Signs
 from services.scoring.domain.lag import behind_s
-from services.scoring.metrics import REGISTRY
+from services.scoring.metrics import HTTP, REGISTRY
 from services.scoring.store import full_dimensions
 from shared.clock import CommonClock
 from shared.db import database_check
@@ -42,8 +41,6 @@ def build_scoring_web(
         full = await full_dimensions(core.engine, core.settings.scoring_values)
         return f"full, further values count as other: {', '.join(full)}" if full else None
 
-    registry = CollectorRegistry()  # the chassis adds its own series, once per application
-    registry.register(REGISTRY)
     return build_web(
         "scoring",
         routers=build_routers(reading, signs.closing),
@@ -56,7 +53,8 @@ def build_scoring_web(
             named={"dimensions": dimensions},
             loops=[signs.health],
         ),
-        registry=registry,
+        registry=REGISTRY,
+        http=HTTP,
         keys=KeyFile(core.settings.keys_file),
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 from services.trigger.app.core import Core, open_core
 from services.trigger.app.web import build_trigger_web
 from services.trigger.app.workers import build_workers
-from services.trigger.metrics import STREAM
+from services.trigger.metrics import PRODUCER, STREAM
 from services.trigger.settings import TriggerSettings
 from shared.broker import find_broker, topics_check
 from shared.flows import FLOWS, group_of
@@ -29,7 +29,9 @@ async def open_service(settings: TriggerSettings) -> AsyncIterator[Service]:
         core = await open_core(settings, stack)
         broker = await find_broker(settings)
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
-        producer = await stack.enter_async_context(open_producer(broker, room=room))
+        producer = await stack.enter_async_context(
+            open_producer(broker, room=room, metrics=PRODUCER)
+        )
         source = await stack.enter_async_context(
             open_source(broker, _FLOW.reads, core.engine, STREAM, group=group_of("trigger"))
         )

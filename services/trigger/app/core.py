@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.trigger.metrics import DATABASE, REGISTRY
 from services.trigger.pages.couriers import MailCourier, WebhookCourier
 from services.trigger.pages.links import Links
 from services.trigger.pages.mail import Desk as MailDesk
@@ -51,9 +52,10 @@ class Core:
 async def open_core(settings: TriggerSettings, stack: AsyncExitStack) -> Core:
     """Everything but Kafka."""
     programme = load_programme(settings.programme, dedupe=settings.dedupe)
+    REGISTRY.show_build(programme.digest)
     url, statement = settings.database_for("trigger"), settings.database_statement
     engine = await stack.enter_async_context(
-        open_engine(url, schema="trigger", statement=statement)
+        open_engine(url, schema="trigger", statement=statement, metrics=DATABASE)
     )
     clock = CommonClock(engine)
     await clock.look()

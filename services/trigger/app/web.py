@@ -1,12 +1,11 @@
 """The API of trigger; no customer ever sees it."""
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 
 from services.trigger.api import Suppressing, build_decisions, build_invitations, build_suppressions
 from services.trigger.api.experiments import Laboratory, build_experiments
 from services.trigger.app.core import Core
-from services.trigger.metrics import REGISTRY
+from services.trigger.metrics import HTTP, REGISTRY
 from services.trigger.store.experiments import ExperimentStore
 from services.trigger.store.queries import Queries
 from services.trigger.store.suppressions import SuppressionStore
@@ -28,8 +27,6 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
     async def senders() -> str | None:
         return core.dispatch.fault
 
-    registry = CollectorRegistry()  # the chassis adds its own series, once per application
-    registry.register(REGISTRY)
     return build_web(
         "trigger",
         routers=[
@@ -47,6 +44,7 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
             named={"senders": senders},
             loops=[health],
         ),
-        registry=registry,
+        registry=REGISTRY,
+        http=HTTP,
         keys=KeyFile(core.settings.keys_file),
     )

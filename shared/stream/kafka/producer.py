@@ -13,12 +13,14 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from prometheus_client import CollectorRegistry
 
 from shared.failpoints import Point, hit
 from shared.stream.kafka.batches import enqueue, enqueue_together, partition_of
 from shared.stream.kafka.guards import START_RETRY_S, close_quietly, start_or_unavailable
 from shared.stream.kafka.room import Room
 from shared.stream.kafka.topics import need_topics
+from shared.stream.metrics import ProducerMetrics
 from shared.stream.records import Broker, KafkaUnavailable, Outgoing, TooLargeForKafka
 
 _log = structlog.get_logger()
@@ -36,8 +38,11 @@ def _nobody(at_ms: int) -> None:  # noqa: ARG001 - nobody listens
 class KafkaProducer:
     """Sends records and returns once every in-sync replica has them."""
 
-    def __init__(self, broker: Broker, *, bound_s: float, room: Room | None) -> None:
+    def __init__(
+        self, broker: Broker, *, bound_s: float, room: Room | None, metrics: ProducerMetrics
+    ) -> None:
         self._broker = broker
+        self._metrics = metrics
         self._bound_s = bound_s
         self._room = room
         self._client: Any = None
@@ -63,6 +68,10 @@ class KafkaProducer:
             if len(record.value or b"") > LARGEST:
                 size = len(record.value or b"")
                 raise TooLargeForKafka(f"{record.topic}: {size} B, at most {LARGEST} are taken")
+        with self._metrics.sending(records):
+            await self._send_chunks(records, together=together)
+
+    async def _send_chunks(self, records: Sequence[Outgoing], *, together: bool) -> None:
         if self._room is None:
             await self._send(records, together=together)
             return
@@ -125,6 +134,7 @@ class KafkaProducer:
         )
         await start_or_unavailable(client, what="producer", within_s=_START_S)
         self._client = client
+        self._metrics.connected.set(1)
 
     async def close(self) -> None:
         """Within seconds, whatever the broker does."""
@@ -145,6 +155,7 @@ class KafkaProducer:
 
     def _abandon(self) -> None:
         client, self._client = self._client, None
+        self._metrics.connected.set(0)
         leaving = asyncio.create_task(close_quietly(client, what="producer"))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
@@ -164,10 +175,15 @@ class KafkaProducer:
 
 @asynccontextmanager
 async def open_producer(
-    broker: Broker, *, bound_s: float = 10.0, room: Room | None = None
+    broker: Broker,
+    *,
+    bound_s: float = 10.0,
+    room: Room | None = None,
+    metrics: ProducerMetrics | None = None,
 ) -> AsyncIterator[KafkaProducer]:
     """Yield a producer that is connected, or connecting where the broker is away."""
-    producer = KafkaProducer(broker, bound_s=bound_s, room=room)
+    counted = metrics or ProducerMetrics(CollectorRegistry())  # of which nobody hears
+    producer = KafkaProducer(broker, bound_s=bound_s, room=room, metrics=counted)
     try:
         await producer.open()
     except KafkaUnavailable as error:
