@@ -1,28 +1,40 @@
 """A backtest by the settings that run gives the alerts that opened, number by number."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.commands.backtest import Asked, judge_again
 from services.alerts.commands.listing import Found
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.answers import minute_of
+from services.alerts.domain.silences import Matcher, Silence
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.rehearsing import Setup
+from services.alerts.store.audits import read_newest
 from services.alerts.store.clusters import read_clusters
 from services.alerts.store.rehearsals import play, read_known
+from services.alerts.store.silences import put_silence
+from services.alerts.worker.auditing import Auditing
+from services.alerts.worker.courtroom import Terms
 from shared.db import open_engine
 from shared.events import ScoredResponse
 from tests.support.alerts import LATTICE, START, AlertsRig, finish, judging, scored
 from tests.support.alerts_history import BAD
 
 HOUR = timedelta(hours=1)
+QUIET = START + 36 * HOUR
+UTC_ZONE = ZoneInfo("UTC")
 # What needs the wall clock, the audit trail or what detractors said is not judged again.
 _NOT_AGAIN = ("id", "raised_at", "updated_at", "revision", "historic", "top_reasons",
               "sample_comments")  # fmt: skip
@@ -34,10 +46,9 @@ async def engine(fresh_database_url: str) -> AsyncIterator[AsyncEngine]:
         yield engine
 
 
-def flights(*, days: float, seed: int = 4) -> list[ScoredResponse]:
+def flights(*, days: float) -> list[ScoredResponse]:
     """Thirty answers an hour; twice a day a bad flight of thirty; one fault at the end."""
-    draw = random.Random(seed)
-    answers: list[ScoredResponse] = []
+    draw, answers = random.Random(4), list[ScoredResponse]()
     fault = START + timedelta(days=days) - 12 * HOUR
 
     def add(at: timedelta, where: dict[str, str], share: float, flight: str | None) -> None:
@@ -71,7 +82,7 @@ async def again(engine: AsyncEngine, **asked: object) -> Found:
 
 
 def numbers(alert: Alert | None) -> dict[str, object]:
-    """All that judging gives, up to what a sum of floats may differ by."""
+    """All that judging gives."""
     assert alert is not None
     built = msgspec.to_builtins(alert)
     return {name: value for name, value in built.items() if name not in _NOT_AGAIN}
@@ -89,7 +100,6 @@ async def test_where_answers_come_in_clusters(
     real = await lived(rig, answers, parts=5)
 
     found = await again(engine)
-
     assert len(real) >= 1
     assert [pair.later for pair in found.pairs] == [timedelta()] * len(real)
     assert [numbers(p.again) for p in found.pairs] == [numbers(p.real) for p in found.pairs]
@@ -111,7 +121,7 @@ async def test_a_day_that_had_begun_before_the_first_minute(
         (known,) = await read_known(connection, 50)
         noon = minute_of(START + 12 * HOUR)
         await connection.rollback()
-        done = await play(connection, known, setup, (noon, known.last), _no_rest)
+        done = await play(connection, known, setup, (noon, known.last), partial(asyncio.sleep, 0))
         async with connection.begin():
             whole = await read_clusters(connection, known.line, known.last)
 
@@ -120,5 +130,71 @@ async def test_a_day_that_had_begun_before_the_first_minute(
     assert np.array_equal(done.clusters.shared, whole.shared)  # type: ignore[arg-type]
 
 
-async def _no_rest() -> None:
-    """Nobody waits."""
+def lopsided(*, hours: int) -> list[ScoredResponse]:
+    """From the second noon on the contented half says nothing: the rest alone looks like a rise."""
+    draw, rates = random.Random(5), {"EU": 0.02, "US": 0.6}
+    answers = []
+    for number in range(hours * 30):
+        at = START + number * timedelta(minutes=2)
+        region = "US" if at >= QUIET else draw.choice(("EU", "US"))
+        where, bad = {"region": region, "product": "shoes"}, draw.random() < rates[region]
+        answers.append(scored(number, at, detractor=bad, segments=where))
+    return answers
+
+
+def window(**changed: Any) -> Silence:
+    usual: dict[str, Any] = {
+        "id": "s-1", "matchers": Matcher(segment={"region": "EU"}), "begins_at": QUIET,
+        "ends_at": QUIET + 24 * HOUR, "maintenance": True, "by": "anne", "note": None,
+        "created_at": START,
+    }  # fmt: skip
+    return Silence(**(usual | changed))
+
+
+async def make(engine: AsyncEngine, silence: Silence) -> None:
+    async with engine.begin() as connection:
+        await put_silence(connection, silence)
+
+
+async def alarms(rig: AlertsRig) -> int:
+    """That an audit counts."""
+    rig.now += timedelta(days=2)
+    await Auditing(rig.engine, Terms(Policy(), LATTICE, {}, lambda: rig.now), UTC_ZONE).turn()
+    async with rig.engine.connect() as connection:
+        audit = await read_newest(connection)
+    assert audit is not None
+    return audit.all.alarms.all
+
+
+@pytest.mark.thorough
+async def test_what_maintenance_suppressed_is_no_alarm_of_the_audit(engine: AsyncEngine) -> None:
+    rig = AlertsRig(engine)
+    await make(engine, window())
+    assert await lived(rig, lopsided(hours=56), parts=2) == []
+
+    found = await again(engine)
+
+    assert found.pairs == []
+    assert [line.windows for line in found.judged] == [1]
+    assert await alarms(rig) == 0
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("DELETE FROM silences"))  # had it not been replayed
+    assert await alarms(rig) == 1
+
+
+@pytest.mark.thorough
+async def test_a_window_that_was_made_late_suppresses_nothing_that_came_before_it(
+    engine: AsyncEngine,
+) -> None:
+    rig = AlertsRig(engine)
+    answers = lopsided(hours=56)
+    before = [one for one in answers if one.answered_at < QUIET + 8 * HOUR]
+    assert len(await lived(rig, before, parts=1)) == 1
+    await make(engine, window(created_at=QUIET + 8 * HOUR))
+    real = await lived(rig, answers[len(before) :], parts=2)
+
+    found = await again(engine)
+
+    assert [numbers(p.again) for p in found.pairs] == [numbers(alert) for alert in real]
+    assert [line.windows for line in found.judged] == [1]
+    assert await alarms(rig) == len(real) == 1

@@ -97,7 +97,7 @@ async def judge_again(opened: AsyncConnection, asked: Asked) -> Found:
         both = pair(raised, list(done.alerts.values()))
         pairs += [one for one in both if one.opened_at >= begin]
         span = (begin_of(from_), begin, begin_of(last + 1))
-        judged.append(Judged(known.line, span, done.answers, done.streams))
+        judged.append(Judged(known.line, span, done.answers, done.streams, len(done.windows)))
     return Found(asked.policy, judged, sorted(pairs, key=lambda one: one.shown.opened_at))
 
 

@@ -24,12 +24,16 @@ _STYLES: Final = {Fate.SAME: None, Fate.NEW: "green", Fate.GONE: "red", Fate.TAK
 
 @dataclass(frozen=True)
 class Judged:
-    """A line that was judged again: from when, listed from when, to when."""
+    """A line that was judged again: from when, listed from when, to when.
+
+    `windows`: of maintenance, that were heeded again.
+    """
 
     line: Line
     span: tuple[datetime, datetime, datetime]
     answers: int
     streams: int
+    windows: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,8 @@ def _sentences(found: Found) -> Iterator[str]:
         judged, listed, end = one.span
         yield (
             f"{name}: {one.answers} answers of {one.streams} streams, judged from {_time(judged)},"
-            f" listed from {_time(listed)} to {_time(end)}"
+            f" listed from {_time(listed)} to {_time(end)};"
+            f" {one.windows} maintenance window{'' if one.windows == 1 else 's'} replayed"
         )
     if not found.judged:
         yield "nothing was judged yet: no answers to judge again"
@@ -132,7 +137,11 @@ def _settings(policy: Policy) -> dict[str, float]:
 
 def _judged(one: Judged) -> dict[str, Any]:
     judged, listed, end = (moment.isoformat() for moment in one.span)
-    numbers = {"answers": one.answers, "streams": one.streams}
+    numbers = {
+        "answers": one.answers,
+        "streams": one.streams,
+        "maintenance_windows": one.windows,
+    }
     names = {"metric": one.line.metric, "survey": one.line.survey or None}
     return {**names, "judged_from": judged, "from": listed, "to": end, **numbers}
 

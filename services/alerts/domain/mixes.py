@@ -5,14 +5,15 @@ out a part w moves the share by at most w p / (1 - w): with w a twentieth by und
 that is looked for by default, whatever p. Beyond that the mix alone might look like a rise.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
 import numpy as np
 
-from services.alerts.domain.answers import DAY, minute_of
+from services.alerts.domain.answers import DAY, begin_of, minute_of
 from services.alerts.domain.columns import Floats, Ints
 from services.alerts.domain.frame import Minute
 from services.alerts.domain.leaves import ABSENT, Leaves, Segment
@@ -42,6 +43,17 @@ class Mix:
             self._rows = np.array(sorted(row for row in found if row is not None), np.intp)
             self._known = len(catalogue.segments)
         return self._rows
+
+
+def as_heeded(mixes: Iterable[Mix], heeded: Mapping[str, int]) -> list[Mix]:
+    """Windows as a line was judged by them: each after a minute, or not at all."""
+    found = []
+    for mix in mixes:
+        if mix.window.id in heeded:
+            begins_at = max(mix.window.begins_at, begin_of(heeded[mix.window.id] + 1))
+            mix.window = msgspec.structs.replace(mix.window, begins_at=begins_at)
+            found.append(mix)
+    return found
 
 
 def usual_time(window: Silence) -> tuple[int, int]:

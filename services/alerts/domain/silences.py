@@ -70,6 +70,10 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it lasts at that moment, or at any within so long after it."""
         return self.begins_at <= moment + span and moment < self.ends_at
 
+    def lasts_within(self, begin: datetime, end: datetime) -> bool:
+        """Whether some of it lies between; without both ends."""
+        return max(begin, self.begins_at) < min(end, self.ends_at)
+
     def ended(self, by: str, now: datetime) -> "Silence":
         """The same, ended by a person: what it was until now stays so."""
         begins_at = min(self.begins_at, now)

@@ -13,6 +13,7 @@ from services.alerts.domain.clusters import Clusters
 from services.alerts.domain.columns import Ints
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.mixes import NO_ROWS
+from services.alerts.domain.silences import Silence
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.streams import Catalogue, LeafTick
 from services.alerts.domain.terms import Policy
@@ -45,7 +46,8 @@ class Rehearsal:
 
     The same ticks in the same minutes give the same alerts, but for those that an open minute
     raised: only whole minutes are rehearsed. `alerts`: as they are now, in the order of opening.
-    `clusters`: what the first day had brought before it.
+    `clusters`: what the first day had brought before it. `windows`: of
+    maintenance, that were heeded.
     """
 
     line: Line
@@ -54,6 +56,7 @@ class Rehearsal:
     clusters: Clusters = field(default_factory=Clusters)
     alerts: dict[str, Alert] = field(default_factory=dict)
     answers: int = 0
+    windows: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._closings = list(self.setup.closings)
@@ -79,6 +82,10 @@ class Rehearsal:
     @property
     def catalogue(self) -> Catalogue:
         return self._bench.catalogue
+
+    def heed(self, windows: Iterable[Silence]) -> None:
+        """Note maintenance windows that last while what comes next is judged."""
+        self.windows.update(window.id for window in windows)
 
     async def judge(self, minute: int, ticks: Sequence[LeafTick], left_out: Ints = NO_ROWS) -> None:
         """Judge the next minute, but for the rows that are `left_out`; minutes come in order."""

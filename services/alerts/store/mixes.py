@@ -1,8 +1,11 @@
 """Which streams maintenance windows skew, by what was usual before each."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.answers import Line
@@ -10,6 +13,15 @@ from services.alerts.domain.mixes import Mix, skewed_segments, usual_time
 from services.alerts.store.past import SqlPast
 from services.alerts.store.silences import read_maintenance
 from shared.segments import Lattice
+
+_HEED: Final = sa.text("""
+    INSERT INTO heeded (silence_id, metric, survey, after)
+    SELECT id, :metric, :survey, :after FROM silences WHERE id = ANY(CAST(:ids AS text[]))
+    ON CONFLICT DO NOTHING
+""")
+_HEEDED: Final = sa.text("""
+    SELECT silence_id, after FROM heeded WHERE metric = :metric AND survey = :survey
+""")
 
 
 async def read_mixes(
@@ -40,3 +52,15 @@ async def read_mixes(
         mix.window = window  # it may have been ended since
         mixes.append(mix)
     return mixes
+
+
+async def heed(connection: AsyncConnection, line: Line, windows: Iterable[str], after: int) -> None:
+    """Note windows by which a line is judged from now on, after that minute."""
+    if ids := sorted(windows):
+        await connection.execute(_HEED, {**line._asdict(), "ids": ids, "after": after})
+
+
+async def read_heeded(connection: AsyncConnection, line: Line) -> Mapping[str, int]:
+    """The windows by which a line was judged, and the minute after which each was."""
+    rows = await connection.execute(_HEEDED, line._asdict())
+    return {row.silence_id: row.after for row in rows}

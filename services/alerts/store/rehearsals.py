@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.answers import Line, begin_of, minute_of
 from services.alerts.domain.causes import Remark
-from services.alerts.domain.mixes import Mix, left_out
+from services.alerts.domain.mixes import Mix, as_heeded, left_out
 from services.alerts.handlers.rehearsing import Closing, Rehearsal, Setup
 from services.alerts.store.alerts import read_alert
 from services.alerts.store.clusters import read_clusters
 from services.alerts.store.lines import Standing, read_chunk, read_lines
-from services.alerts.store.mixes import read_mixes
+from services.alerts.store.mixes import read_heeded, read_mixes
 from services.alerts.store.past import SqlPast
 
 Rest = Callable[[], Awaitable[None]]  # between two chunks
@@ -107,6 +107,7 @@ async def play(
     reached, last = max(span[0], known.first) - 1, min(span[1], known.last)
     async with connection.begin():
         clusters = await read_clusters(connection, known.line, reached)
+        heeded = await read_heeded(connection, known.line)
     rehearsal = Rehearsal(known.line, setup, LeavesOnly(connection, known.line), clusters)
     while reached < last:
         standing = replace(known.standing, judged_to=reached, closed_to=last)
@@ -115,6 +116,8 @@ async def play(
             reached, minutes = await read_chunk(connection, standing)
             until = (begin, begin_of(reached + 1))
             mixes = await read_mixes(connection, known.line, setup.lattice, windows, until)
+            mixes = as_heeded(mixes, heeded)
+            rehearsal.heed(mix.window for mix in mixes if mix.window.lasts_within(*until))
             for minute, ticks in minutes.items():
                 at = begin_of(minute)
                 skewed = left_out(mixes, rehearsal.catalogue, at, at + MINUTE)

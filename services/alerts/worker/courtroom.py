@@ -19,7 +19,7 @@ from services.alerts.metrics import JUDGED
 from services.alerts.store.alerts import Ways, read_docket, write_docket
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
 from services.alerts.store.lines import Standing, move, read_chunk, read_open
-from services.alerts.store.mixes import read_mixes
+from services.alerts.store.mixes import heed, read_mixes
 from services.alerts.store.past import SqlPast
 from services.alerts.worker.observing import observe_docket, observe_open
 from services.alerts.worker.turns import Clock
@@ -104,8 +104,10 @@ class Courtroom:
 
     async def _mixes(self, fleet: Fleet, minute: int, until: datetime) -> list[Mix]:
         """The maintenance windows that touch what comes after a minute, with what they skew."""
-        lattice, span = self._terms.lattice, (begin_of(minute), until)
-        return await read_mixes(self._connection, fleet.line, lattice, fleet.mixes, span)
+        lattice, span, known = self._terms.lattice, (begin_of(minute), until), set(fleet.mixes)
+        mixes = await read_mixes(self._connection, fleet.line, lattice, fleet.mixes, span)
+        await heed(self._connection, fleet.line, fleet.mixes.keys() - known, minute)
+        return mixes
 
     async def _write(self, docket: Docket) -> None:
         await write_docket(self._connection, docket, self._terms.ways)
