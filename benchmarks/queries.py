@@ -31,7 +31,6 @@ from typing import Final
 import httpx
 import numpy as np
 import uvloop
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.queries_input import Sizes, fill, sizes_of
@@ -44,6 +43,7 @@ from services.scoring.worker.columns import tend
 from shared.db import migrate, open_engine
 from shared.embedded.system import start_blocking, stop_blocking
 from shared.keys import KeyFile
+from shared.metrics import Registry
 from shared.programme.scoring import DAY
 from shared.web import Parts, build_web
 
@@ -106,7 +106,7 @@ def client_of(reader: Reader, sizes: Sizes) -> httpx.AsyncClient:
         "scoring",
         routers=build_routers(reading, asyncio.Event()),
         parts=Parts(),
-        registry=CollectorRegistry(),
+        registry=Registry(),
         keys=KeyFile(None),
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://scoring")

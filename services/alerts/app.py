@@ -23,7 +23,7 @@ from services.alerts.api import (
 from services.alerts.consumer import GROUP, build_decoders, build_handler
 from services.alerts.domain.deliveries import Addressee
 from services.alerts.domain.parts import policy_of
-from services.alerts.metrics import DATABASE, HTTP, PRODUCER, REGISTRY, STREAM
+from services.alerts.metrics import DATABASE, PRODUCER, REGISTRY, STREAM
 from services.alerts.settings import AlertsSettings
 from services.alerts.store.alerts import Ways
 from services.alerts.store.outbox import Outbox
@@ -198,7 +198,6 @@ def build_alerts_web(
         ],
         parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
         registry=REGISTRY,
-        http=HTTP,
         keys=KeyFile(core.settings.keys_file),
     )
 

@@ -1,10 +1,9 @@
 """Every series of alerts, each with a sentence."""
 
-from shared.metrics import Counter, Gauge, Histogram, HttpMetrics, PoolMetrics, Registry
+from shared.metrics import Counter, Gauge, Histogram, PoolMetrics, Registry
 from shared.stream.metrics import ProducerMetrics, StreamMetrics
 
 REGISTRY = Registry()
-HTTP = HttpMetrics(REGISTRY)
 DATABASE = PoolMetrics(REGISTRY)
 STREAM = StreamMetrics(REGISTRY)
 PRODUCER = ProducerMetrics(REGISTRY)

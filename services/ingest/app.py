@@ -9,7 +9,7 @@ from services.ingest.api import HotPath, Submissions, build_router
 from services.ingest.domain.catalogue import Asked, Catalogue
 from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Outside
-from services.ingest.metrics import HTTP, PRODUCER, REGISTRY
+from services.ingest.metrics import PRODUCER, REGISTRY
 from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, open_client
 from services.ingest.settings import IngestSettings
 from shared.broker import topics_check
@@ -94,7 +94,6 @@ def build_ingest(
         routers=[build_router(intake, producer, submissions), pages],
         parts=parts,
         registry=REGISTRY,
-        http=HTTP,
         keys=keys,
         limits=dict.fromkeys(("/v1/responses/batch", "/v1/events"), BATCH_BYTES),
     )

@@ -1,10 +1,9 @@
 """Every series of ingest, each with a sentence."""
 
-from shared.metrics import Counter, HttpMetrics, Registry
+from shared.metrics import Counter, Registry
 from shared.stream.metrics import ProducerMetrics
 
 REGISTRY = Registry()
-HTTP = HttpMetrics(REGISTRY)
 PRODUCER = ProducerMetrics(REGISTRY)
 
 ANSWERS = Counter(

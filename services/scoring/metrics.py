@@ -9,11 +9,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from services.scoring.domain.scores import Score
-from shared.metrics import Counter, Gauge, Histogram, HttpMetrics, PoolMetrics, Registry
+from shared.metrics import Counter, Gauge, Histogram, PoolMetrics, Registry
 from shared.stream.metrics import ProducerMetrics, StreamMetrics
 
 REGISTRY = Registry()
-HTTP = HttpMetrics(REGISTRY)
 DATABASE = PoolMetrics(REGISTRY)
 STREAM = StreamMetrics(REGISTRY)
 PRODUCER = ProducerMetrics(REGISTRY)

@@ -4,7 +4,6 @@ A service's own series stand in its `metrics.py`, on its REGISTRY; that is what 
 """
 
 from shared.metrics.ages import Ages
-from shared.metrics.http import HttpMetrics
 from shared.metrics.kinds import OTHER, Counter, Gauge, Histogram
 from shared.metrics.pools import PoolMetrics
 from shared.metrics.process import observe_process
@@ -17,7 +16,6 @@ __all__ = [
     "Described",
     "Gauge",
     "Histogram",
-    "HttpMetrics",
     "PoolMetrics",
     "Registry",
     "observe_process",

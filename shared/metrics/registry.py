@@ -6,6 +6,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
+from shared.metrics.http import HttpMetrics
 from shared.metrics.kinds import Gauge
 from shared.metrics.process import PROCESS
 from shared.version import VERSION
@@ -21,7 +22,7 @@ class Described(NamedTuple):
 
 
 class Registry(CollectorRegistry):
-    """One a service, for one process may run all four; it shows the series of the process too."""
+    """One a service, for one process may run all four; with the series that each service has."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,6 +34,7 @@ class Registry(CollectorRegistry):
             ["version", "programme"],
             registry=self,
         )
+        self.http = HttpMetrics(self)
         for collector in PROCESS:
             self.register(collector)
 

@@ -74,7 +74,8 @@ def halves(batch: Sequence[Decoded]) -> list[list[Decoded]]:
 async def settle(batch: Sequence[Decoded], source: Source, pipeline: Pipeline) -> Sequence[Record]:
     """One transaction: offsets, the handler's work, dead letters, and only then the commit.
 
-    Returns the last record of each partition that was settled. Records of partitions that are no longer ours are left out; who owns them takes them.
+    Records of partitions that are no longer ours are left out; who owns them takes them. Returns
+    the last record of each partition that was settled.
     """
     lasts = {item.record[:2]: item.record for item in batch}  # (topic, partition): its last record
     moves = _moves(lasts.values(), source)

@@ -7,14 +7,14 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic.fields import FieldInfo
 from starlette.datastructures import QueryParams
 
 from shared.cloudevents import media_type
 from shared.errors import FieldFault, Invalid, UnsupportedMedia, unknown_name
 from shared.keys import KeyFile
-from shared.metrics import HttpMetrics
+from shared.metrics import Registry
 from shared.stream.pipeline import Check, Health
 from shared.web import problems
 from shared.web.limits import BodyLimit, Counted
@@ -39,15 +39,11 @@ def build_web(
     *,
     routers: Sequence[APIRouter],
     parts: Parts,
-    registry: CollectorRegistry,
+    registry: Registry,
     keys: KeyFile,
     limits: Mapping[str, int] | None = None,
-    http: HttpMetrics | None = None,
 ) -> FastAPI:
-    """Return the application; `limits` are body sizes by path where 64 KiB does not fit.
-
-    Requests are counted in `http`, else in series of its own on the registry.
-    """
+    """Return the application; `limits` are body sizes by path where 64 KiB does not fit."""
     app = FastAPI(
         title=f"Earshot {name}",
         version="1",
@@ -60,7 +56,7 @@ def build_web(
         app.include_router(router)
     app.include_router(_health_router(name, parts, registry))
     app.add_middleware(BodyLimit, limits=limits or {})
-    app.add_middleware(Counted, metrics=http or HttpMetrics(registry))
+    app.add_middleware(Counted, metrics=registry.http)
     return app
 
 
@@ -115,7 +111,7 @@ def _takes_several(parameter: FieldInfo) -> bool:
     return any(get_origin(kind) is list for kind in kinds)
 
 
-def _health_router(name: str, parts: Parts, registry: CollectorRegistry) -> APIRouter:
+def _health_router(name: str, parts: Parts, registry: Registry) -> APIRouter:
     router = APIRouter(tags=["health"])
     probes = {part: Probe(check) for part, check in {**parts.named, **parts.needed}.items()}
 

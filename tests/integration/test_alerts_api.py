@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.api import build_router
@@ -17,6 +16,7 @@ from services.alerts.domain.deliveries import Way
 from services.alerts.store.alerts import write_docket
 from shared.db import open_engine
 from shared.keys import KeyFile
+from shared.metrics import Registry
 from shared.web import Parts, build_web
 from tests.support.alerts import START, AlertsRig, an_alert, finish, judging
 from tests.support.alerts_history import SPIKE_ENDS, history
@@ -36,7 +36,7 @@ def web(engine: AsyncEngine) -> FastAPI:
     ways = {"hook": Way.EACH_CHANGE}
     router = build_router(engine, ways, lambda: START + timedelta(days=3))
     return build_web(
-        "alerts", routers=[router], parts=Parts(), registry=CollectorRegistry(), keys=KeyFile(None)
+        "alerts", routers=[router], parts=Parts(), registry=Registry(), keys=KeyFile(None)
     )
 
 

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.api import build_promise
@@ -19,6 +18,7 @@ from services.alerts.worker.auditing import Auditing
 from services.alerts.worker.courtroom import Terms
 from shared.db import open_engine
 from shared.keys import KeyFile
+from shared.metrics import Registry
 from shared.web import Parts, build_web
 from tests.support.alerts import LATTICE, START, AlertsRig
 from tests.support.alerts_history import SPIKE, history, play
@@ -43,7 +43,7 @@ async def http(engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
         "alerts",
         routers=[build_promise(engine, Policy())],
         parts=Parts(),
-        registry=CollectorRegistry(),
+        registry=Registry(),
         keys=KeyFile(None),
     )
     transport = httpx.ASGITransport(app=web)

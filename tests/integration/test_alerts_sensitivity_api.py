@@ -5,13 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.api import Streams, build_sensitivity
 from services.alerts.domain.terms import Policy
 from shared.db import open_engine
 from shared.keys import KeyFile
+from shared.metrics import Registry
 from shared.web import Parts, build_web
 from tests.support.alerts import LATTICE, AlertsRig
 from tests.support.alerts_history import history, play
@@ -31,7 +31,7 @@ async def http(engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
         "alerts",
         routers=[build_sensitivity(streams)],
         parts=Parts(),
-        registry=CollectorRegistry(),
+        registry=Registry(),
         keys=KeyFile(None),
     )
     transport = httpx.ASGITransport(app=web)

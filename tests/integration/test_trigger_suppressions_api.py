@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
 from services.trigger.api import Suppressing, build_suppressions
 from services.trigger.app import Core
 from services.trigger.store.suppressions import SuppressionStore
 from shared.clock import utc_now
 from shared.keys import KeyFile
+from shared.metrics import Registry
 from shared.web import Parts, build_web
 from tests.support.trigger import postponed
 from tests.support.trigger_api import book, call, client_of, opened_core
@@ -120,7 +120,7 @@ async def test_an_optout_that_waited_in_vain_is_stored_and_says_so(core: Core) -
         "trigger",
         routers=[hurried],
         parts=Parts(),
-        registry=CollectorRegistry(),
+        registry=Registry(),
         keys=KeyFile(None),
     )
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from fastapi import APIRouter
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import Alert, Change
@@ -18,6 +17,7 @@ from services.alerts.worker.delivering import Delivering
 from services.alerts.worker.tellers import Means, build_tellers
 from shared.db import open_engine
 from shared.keys import KeyFile
+from shared.metrics import Registry
 from shared.programme.alarms import Destination
 from shared.senders.webhook import open_client
 from shared.stream.records import KafkaUnavailable, Outgoing
@@ -91,7 +91,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def asked_over_http(*routers: APIRouter) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a web application of these routers."""
     web = build_web(
-        "alerts", routers=routers, parts=Parts(), registry=CollectorRegistry(), keys=KeyFile(None)
+        "alerts", routers=routers, parts=Parts(), registry=Registry(), keys=KeyFile(None)
     )
     transport = httpx.ASGITransport(app=web)
     async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as http:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api import Reading, build_routers
@@ -15,6 +14,7 @@ from services.scoring.store import Book, adopt
 from services.scoring.store.reader import Reader
 from shared.db import open_engine
 from shared.keys import KeyFile
+from shared.metrics import Registry
 from shared.stream.records import Decoded
 from shared.web import Parts, build_web
 from tests.support.schemas import check_reply
@@ -49,7 +49,7 @@ def build_client(
         "scoring",
         routers=build_routers(reading, closing),
         parts=Parts(),
-        registry=CollectorRegistry(),
+        registry=Registry(),
         keys=KeyFile(None),
     )
     transport = httpx.ASGITransport(web)

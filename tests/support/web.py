@@ -4,11 +4,11 @@ from typing import Annotated
 
 import httpx
 from fastapi import APIRouter, Depends, Query, Request
-from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import FieldFault, Invalid, Unavailable
 from shared.keys import KeyFile, require_scope
+from shared.metrics import Registry
 from shared.web import Parts, build_web
 
 JSON = {"content-type": "application/json"}
@@ -61,7 +61,7 @@ def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.Asyn
         "test",
         routers=[router],
         parts=parts or Parts(),
-        registry=CollectorRegistry(),
+        registry=Registry(),
         keys=keys or KeyFile(None),
     )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

@@ -20,7 +20,7 @@ from services.ingest.api.bodies import (
 )
 from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Guard
-from services.ingest.metrics import HTTP
+from services.ingest.metrics import REGISTRY
 from shared.errors import EarshotError
 from shared.failpoints import Point, hit
 
@@ -59,7 +59,7 @@ class HotPath:
         try:
             status, headers, body = await self._submissions.reply(scope, receive)
         finally:
-            HTTP.note(PATH, "POST", status, perf_counter() - began)
+            REGISTRY.http.note(PATH, "POST", status, perf_counter() - began)
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

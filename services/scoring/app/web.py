@@ -8,7 +8,7 @@ from services.scoring.api import Reading, build_routers
 from services.scoring.app.core import Core
 from services.scoring.app.workers import Signs
 from services.scoring.domain.lag import behind_s
-from services.scoring.metrics import HTTP, REGISTRY
+from services.scoring.metrics import REGISTRY
 from services.scoring.store import full_dimensions
 from shared.clock import CommonClock
 from shared.db import database_check
@@ -54,7 +54,6 @@ def build_scoring_web(
             loops=[signs.health],
         ),
         registry=REGISTRY,
-        http=HTTP,
         keys=KeyFile(core.settings.keys_file),
     )
 

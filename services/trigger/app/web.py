@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from services.trigger.api import Suppressing, build_decisions, build_invitations, build_suppressions
 from services.trigger.api.experiments import Laboratory, build_experiments
 from services.trigger.app.core import Core
-from services.trigger.metrics import HTTP, REGISTRY
+from services.trigger.metrics import REGISTRY
 from services.trigger.store.experiments import ExperimentStore
 from services.trigger.store.queries import Queries
 from services.trigger.store.suppressions import SuppressionStore
@@ -45,6 +45,5 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
             loops=[health],
         ),
         registry=REGISTRY,
-        http=HTTP,
         keys=KeyFile(core.settings.keys_file),
     )
