@@ -87,8 +87,8 @@ def test_alerts_open_and_close_at_the_same_minutes() -> None:
     assert events == [
         (441, "opened", 0),
         (441, "opened", 1),
-        (596, "recovered", 0),
-        (607, "recovered", 1),
+        (587, "recovered", 1),
+        (595, "recovered", 0),
     ]
 
 

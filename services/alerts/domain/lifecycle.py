@@ -7,11 +7,13 @@ import numpy as np
 from services.alerts.domain.columns import Flags, Floats, Ints
 from services.alerts.domain.excursion import drop, release
 from services.alerts.domain.frame import Frame
+from services.alerts.domain.onset import PRIOR_SHIFT
 from services.alerts.domain.state import FleetState
 from services.alerts.domain.terms import Policy
 
-LEARNING_ANSWERS = 200.0
-PRIOR_ANSWERS = 10.0
+PRIOR_INFORMATION = 1 / (
+    2 * PRIOR_SHIFT**2
+)  # of that exponential's mean square, on the logit scale
 KEPT_ANSWERS = 10.0  # what the old normal still weighs beside an accepted one
 
 
@@ -45,33 +47,45 @@ def begin(rows: FleetState, now_h: float) -> None:
     rows.alert_detractors = at_best(rows.rise_detractors, best)
     rows.alert_raw_answers = at_best(rows.rise_raw_answers, best)
     rows.alert_raw_detractors = at_best(rows.rise_raw_detractors, best)
-    rows.after_opening = 0.0
-    rows.recovery = 0.0
+    for name in _RECOVERY:
+        setattr(rows, name, 0.0)
 
 
 def watch(rows: FleetState, frame: Frame, policy: Policy) -> tuple[Flags, Flags]:
     """Bring open alerts forward; tell which recovered and which became the new normal.
 
-    Recovery is a CUSUM of baseline against baseline + 0.7 of the rise (measured with the alert's
-    first 200 later answers), closed at odds of 1,000: at most 1 % of rises are cleared too early.
+    Recovery is a CUSUM of baseline against baseline + 0.7 of the rise, closed at odds of 1,000: at
+    most 1 % of rises are cleared too early. What came since that CUSUM last left 0 may be the
+    recovery itself: the rise is measured without it, or a short one would hide its own end. As
+    an alarm overstates the rise, answers at the old rate are added that tell as much as a normal
+    prior on the shift in logits, as wide as that by which rises are told to people.
     """
-    is_open, frozen = frame.open, rows.frozen_rate
-    learning = is_open & (rows.after_opening < LEARNING_ANSWERS)
-    rows.alert_detractors += np.where(learning, frame.detractors, 0.0)
-    rows.alert_answers += np.where(learning, frame.answers, 0.0)
+    is_open = frame.open
     rows.alert_raw_detractors += np.where(is_open, frame.raw_detractors, 0.0)
     rows.alert_raw_answers += np.where(is_open, frame.raw_answers, 0.0)
-    rows.after_opening += np.where(is_open, frame.answers, 0.0)
-    frozen = np.where(is_open, frozen, frame.rate)
-    risen = (rows.alert_detractors + PRIOR_ANSWERS * frozen) / (rows.alert_answers + PRIOR_ANSWERS)
+    frozen = np.where(is_open, rows.frozen_rate, frame.rate)
+    prior = PRIOR_INFORMATION / (frozen * (1 - frozen))
+    risen = (rows.alert_detractors + prior * frozen) / (rows.alert_answers + prior)
     risen = np.maximum(risen, frozen + policy.smallest_rise)
     risen = np.minimum(frozen + policy.recovery_share * (risen - frozen), 0.995)
     toward = frame.detractors * np.log(frozen / risen)
     toward = toward + (frame.answers - frame.detractors) * np.log((1 - frozen) / (1 - risen))
-    rows.recovery = np.where(is_open, np.maximum(rows.recovery + toward, 0.0), rows.recovery)
+    rows.recovery = np.where(is_open, np.maximum(rows.recovery + toward, 0.0), 0.0)
+    rows.recovery_detractors += np.where(is_open, frame.detractors, 0.0)
+    rows.recovery_answers += np.where(is_open, frame.answers, 0.0)
+    _learn_rise(rows, is_open & (rows.recovery <= 0))
     recovered = is_open & (rows.recovery >= np.log(policy.recovery))
     accepted = is_open & ~recovered & (frame.now_h - rows.opened_at > policy.patience)
     return recovered, accepted
+
+
+def _learn_rise(rows: FleetState, which: Flags) -> None:
+    """Count as the alert's what turned out not to be a recovery."""
+    for what in ("answers", "detractors"):
+        alert, later = f"alert_{what}", f"recovery_{what}"
+        more = getattr(rows, later)
+        setattr(rows, alert, getattr(rows, alert) + np.where(which, more, 0.0))
+        setattr(rows, later, np.where(which, 0.0, more))
 
 
 def end(rows: FleetState, which: Flags, *, accepted: bool) -> None:
@@ -88,3 +102,6 @@ def end(rows: FleetState, which: Flags, *, accepted: bool) -> None:
     rows.evidence = np.where(which, 0.0, rows.evidence)
     rows.rise_walk = np.where(which, 0.0, rows.rise_walk)
     rows.opened_at = np.where(which, np.nan, rows.opened_at)
+
+
+_RECOVERY = ("recovery", "recovery_answers", "recovery_detractors")

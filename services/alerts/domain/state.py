@@ -50,12 +50,13 @@ class FleetState:
     opened_at = Column(np.nan)  # NaN: no alert is open
     began_at = Column(np.nan)
     frozen_rate = Column()  # the baseline when the alert opened
-    alert_answers = Column()  # effective, the first 200 after opening included
+    alert_answers = Column()  # effective, without those since the recovery last left 0
     alert_detractors = Column()
     alert_raw_answers = Column()  # raw, since began_at
     alert_raw_detractors = Column()
-    after_opening = Column()
     recovery = Column()  # CUSUM of recovery, in nats
+    recovery_answers = Column()  # effective, since it left 0
+    recovery_detractors = Column()
     evidence = Column(width=COMPONENTS)  # Shiryaev-Roberts statistic of each alternative, in hours
     rise_walk = Column(width=COMPONENTS)  # CUSUM of each alternative, in nats
     rise_since = Column(np.nan, width=COMPONENTS)
