@@ -37,12 +37,11 @@ def cost(streams: int, repeats: int) -> Cost:
     rng = np.random.default_rng(streams)
     detector, fleet, index = Detector(Policy()), FleetState.empty(streams), np.arange(streams)
     answers = np.full(streams, 4.0)
-    ticks = iter(range(1, 10_000))
+    minutes = enumerate(rng.binomial(4, 0.2, (repeats + 1, streams)).astype(float), 1)
 
     def tick() -> None:
-        detractors = rng.binomial(4, 0.2, streams).astype(float)
-        now_h = FIRST_H + next(ticks) / 60
-        detector.step(fleet, index, answers, detractors, now_h, 1 / 60)
+        minute, detractors = next(minutes)
+        detector.step(fleet, index, answers, detractors, FIRST_H + minute / 60, 1 / 60)
 
     a, b = rng.uniform(1, 50, (2, 5, streams))
 

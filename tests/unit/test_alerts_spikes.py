@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from benchmarks.spikes import costs
 from benchmarks.spikes.catalogue import TESTS
-from benchmarks.spikes.costs import cost
 from benchmarks.spikes.delays import BARS, TOLERANCE
 from benchmarks.spikes.promise import T3
 from benchmarks.spikes.rows import (
@@ -31,8 +29,8 @@ from services.alerts.domain.budget import Budget
 
 pytestmark = pytest.mark.timeout(600)
 
-# What the detector learned since costs more than its prototype did; within bounds of its own.
-KNOWN = {"a tick of 1,000 streams", "a tick of 20,000 streams", "memory of a stream"}
+# What the detector learned since takes more room than its prototype did.
+KNOWN = {"memory of a stream"}
 
 
 def missed(rows: Sequence[Row]) -> list[str]:
@@ -46,13 +44,6 @@ def test_no_bar_is_missed_beyond_noise(name: str) -> None:
 
     assert len(rows) >= 2
     assert not [what for what in missed(rows) if what.partition(":")[0] not in KNOWN]
-
-
-@pytest.mark.thorough
-def test_a_tick_costs_at_most_twice_its_bar() -> None:
-    measured = cost(20_000, 10)
-
-    assert measured.tick / measured.yardstick <= 2 * costs.BARS[20_000]
 
 
 @pytest.mark.thorough

@@ -93,7 +93,8 @@ class Detector:
                 self.learned.turn(fleet, minute)
             self.budget.turn(minute.middle_h, _streams(fleet), self.policy)
         turned, whole = self._turn(fleet, index, minute, self.learned.lessons)
-        fleet.store(index[turned], whole)
+        if len(turned):
+            fleet.store(index[turned], whole)
         rows, judgement = self._judge(fleet, fleet.hot_rows(index), minute)
         fleet.store(index, rows)
         self.budget.charge(minute.began_h, rows.level, judgement.charged, minute.raw_answers)

@@ -1,12 +1,12 @@
 """How much better a rise explains the answers than the stream's own past does."""
 
 import numpy as np
-from scipy.special import betaln, expit, logit
+from scipy.special import betaln
 
 from services.alerts.domain.columns import Flags, Floats
-from services.alerts.domain.frame import DAY_H, Frame, Minute
+from services.alerts.domain.frame import DAY_H, Frame, Minute, with_odds
 from services.alerts.domain.state import FleetState
-from services.alerts.domain.terms import SHIFTS, Policy
+from services.alerts.domain.terms import Policy
 
 LARGEST_LOG_RATIO = 230.0  # of an evidence that is cut at 1e200: their product is a number
 
@@ -66,18 +66,18 @@ def predict_null(rows: FleetState, frame: Frame) -> tuple[Floats, Floats]:
     mass = today / (1 + today * frame.spread * frame.flicker)
     hour = mass + rows.hour_answers
     mean = np.maximum((mass * mean + rows.hour_detractors) / hour, frame.rate)
-    return expit(logit(mean) + frame.offset), hour
+    return with_odds(mean, frame.season), hour
 
 
 def predict_rises(rows: FleetState, frame: Frame, null_mean: Floats) -> tuple[Floats, Floats]:
     """Give mean and mass of each alternative, shaped (component, stream); never below the null."""
     mass = 1 / (frame.spread * frame.wobble)
-    mean = expit(frame.log_odds + frame.shift * SHIFTS)
+    mean = with_odds(frame.rate, frame.rises)
     mean = (mean * mass + rows.today_detractors) / (mass + rows.today_answers)
     mass = mass + rows.today_answers
     mass = mass / (1 + mass * (frame.spread * frame.flicker))
     mean = (mean * mass + rows.hour_detractors) / (mass + rows.hour_answers)
-    mean = np.minimum(np.maximum(expit(logit(mean) + frame.offset), null_mean), 0.999)
+    mean = np.minimum(np.maximum(with_odds(mean, frame.season), null_mean), 0.999)
     return mean, mass + rows.hour_answers
 
 

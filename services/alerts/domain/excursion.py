@@ -11,12 +11,10 @@ from services.alerts.domain.terms import SHIFTS
 def log_likelihood_ratios(frame: Frame) -> Floats:
     """Binomial log likelihood ratio of the answers for each alternative, shaped (component, n).
 
-    A shift by d of log odds x turns k of n into k d - n (log(1 + exp(x + d)) - log(1 + exp(x))).
+    Odds that are f times those of a share p turn k of n into k log(f) - n log(1 + p (f - 1)).
     """
-    present = frame.log_odds + frame.offset
-    shift = frame.shift * SHIFTS
-    against = np.log1p(np.exp(present + shift)) - np.log1p(np.exp(present))
-    ratios: Floats = frame.detractors * shift - frame.answers * against
+    against = np.log1p(frame.present * (frame.rises - 1))
+    ratios: Floats = frame.detractors * (frame.shift * SHIFTS) - frame.answers * against
     return ratios
 
 

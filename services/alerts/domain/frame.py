@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from scipy.special import expit, logit
 
 from services.alerts.domain.columns import Flags, Floats
 from services.alerts.domain.state import FleetState
-from services.alerts.domain.terms import FleetTerms, Policy
+from services.alerts.domain.terms import SHIFTS, FleetTerms, Policy
 
 DAY_H = 24.0
 WEEK_H = 168.0
@@ -78,12 +77,19 @@ class Frame:
     log_odds: Floats
     mass: Floats  # pseudo-answers behind the baseline
     spread: Floats  # rate * (1 - rate)
-    offset: Floats
+    season: Floats  # of this hour, as a factor of odds
     present: Floats  # the baseline with the season of this hour
     shift: Floats  # of the first alternative
+    rises: Floats  # of each alternative, as a factor of odds, shaped (component, stream)
     wobble: Floats  # variance between days
     flicker: Floats  # variance between clock hours
     belief: Floats  # share of an answer that the baseline may learn from
+
+
+def with_odds(rate: Floats, factor: Floats) -> Floats:
+    """The rate whose odds are so many times those of `rate`."""
+    raised = factor * rate
+    return raised / (raised + (1 - rate))
 
 
 def welcome(rows: FleetState, minute: Minute, parents: tuple[Floats, Floats]) -> None:
@@ -139,11 +145,12 @@ def build_frame(
     answers, detractors = minute.answers / dispersion, minute.detractors / dispersion
     mass = rows.baseline_detractors + rows.baseline_others
     rate = rows.baseline_detractors / mass
-    log_odds = logit(rate)
-    offset = terms.offset_at(minute.middle_h) + rows.own_offset
-    present = expit(log_odds + offset)
-    rise = np.minimum(policy.smallest_rise, HIGHEST_RATE - rate)
-    smallest = np.maximum(logit(rate + rise) - log_odds, LEAST_SHIFT)
+    log_odds = np.log(rate / (1 - rate))
+    season = np.exp(terms.offset_at(minute.middle_h) + rows.own_offset)
+    present = with_odds(rate, season)
+    risen = rate + np.minimum(policy.smallest_rise, HIGHEST_RATE - rate)
+    smallest = np.maximum(np.log(risen / (1 - risen)) - log_odds, LEAST_SHIFT)
+    shift = np.maximum(smallest, 3 * np.sqrt(terms.drift * WEEK_H))
     cap = (policy.wobble_cap * smallest) ** 2
     spread = rate * (1 - rate)
     wobble = np.minimum(terms.day_wobble**2, cap) + 1e-9
@@ -165,9 +172,10 @@ def build_frame(
         log_odds=log_odds,
         mass=mass,
         spread=spread,
-        offset=offset,
+        season=season,
         present=present,
-        shift=np.maximum(smallest, 3 * np.sqrt(terms.drift * WEEK_H)),
+        shift=shift,
+        rises=np.exp(shift * SHIFTS),
         wobble=wobble,
         flicker=np.minimum(terms.flicker**2 + rows.own_unsure, cap) + 1e-9,
         belief=1 / np.maximum(a_day * spread * wobble / DAYS_A_DAY, 1.0),
