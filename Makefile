@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
-CODE := services shared migrations tests benchmarks
+CODE := services shared generate migrations tests benchmarks
 WORKERS ?= 4
 # each worker has a Kafka and a PostgreSQL of its own; most of a fault is waiting
 FAULTS := $(PYTEST) -n 2 --dist loadfile
@@ -12,7 +12,7 @@ APART := browser or tools or real_kafka or real_data or system or faults
 NEEDS := $(APART) or thorough
 
 .DEFAULT_GOAL := help
-.PHONY: help install run kafka stop demo test test-all test-faults check fmt bench upgrade clean
+.PHONY: help install run kafka stop demo test test-all test-faults check generate fmt bench upgrade clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -54,10 +54,14 @@ test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, als
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, spelling, generated files
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check --quiet $(CODE)
-	$(BIN)/mypy --no-error-summary services shared migrations tests benchmarks
+	$(BIN)/mypy --no-error-summary $(CODE)
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
-	$(BIN)/codespell services shared migrations benchmarks docs *.md Makefile
+	$(BIN)/python -m generate --check
+	$(BIN)/codespell services shared generate migrations benchmarks docs *.md Makefile
 	! grep -nE 'https?://|--index-url|--extra-index-url|--find-links' requirements.lock requirements-dev.lock
+
+generate: $(VENV)/.installed-dev ## write every file that follows from the code
+	$(BIN)/python -m generate
 
 fmt: $(VENV)/.installed-dev ## format, and mend what ruff can mend
 	$(BIN)/ruff format $(CODE)

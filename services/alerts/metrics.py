@@ -27,18 +27,33 @@ TOO_LATE = Counter(
     "Answers over 30 days behind what was judged: scored, but no evidence.",
     registry=REGISTRY,
 )
-ELECTED = Gauge("earshot_alerts_judge_elected", "1 in the process that judges.", registry=REGISTRY)
+ELECTED = Gauge(
+    "earshot_alerts_judge_elected",
+    "1 in the process that judges. The sum over replicas is 1; 0 for a minute: nobody judges.",
+    registry=REGISTRY,
+)
+OUTDATED = Gauge(
+    "earshot_alerts_judge_outdated",
+    "1 in a process that stands down: a newer version has judged, and it would lose what that one"
+    " keeps.",
+    registry=REGISTRY,
+)
 JUDGED = Counter("earshot_alerts_judged_minutes", "Minutes with answers judged.", registry=REGISTRY)
 JUDGED_TO = Gauge(
     "earshot_alerts_judged_to_timestamp_seconds",
-    "Event time up to which answers were judged, the open minute included.",
+    "Event time up to which answers were judged, the open minute included; shown by the process"
+    " that judges. It stands still where nobody answers.",
     registry=REGISTRY,
 )
-TURN_SECONDS = Histogram("earshot_alerts_turn_seconds", "One turn of the judge.", registry=REGISTRY)
+TURN_SECONDS = Histogram(
+    "earshot_alerts_judge_turn_seconds",
+    "Duration of a turn of the judge; below 5 is normal.",
+    registry=REGISTRY,
+)
 STREAMS = Gauge("earshot_alerts_streams", "Streams that are watched.", registry=REGISTRY)
 FULL_DIMENSIONS = Gauge(
     "earshot_alerts_full_dimensions",
-    "Dimensions with 10,000 values; further ones are watched together as other.",
+    "Dimensions with 10,000 values; further ones are watched together as other. 0 is normal.",
     registry=REGISTRY,
 )
 OPEN = Gauge(
@@ -50,7 +65,8 @@ OPEN = Gauge(
 )
 RAISED = Counter(
     "earshot_alerts_raised",
-    "Alerts raised, by severity and whether historic.",
+    "Alerts raised, by severity and whether historic (found long after they began, as in what is"
+    " imported).",
     ["severity", "historic"],
     registry=REGISTRY,
 )
@@ -62,7 +78,8 @@ PUBLISHED = Counter(
 )
 DELIVERIES = Counter(
     "earshot_alerts_deliveries",
-    "Tries to tell a destination, by outcome: sent, pending (again later) or dead.",
+    "Tries to tell a destination, by outcome: sent, pending (tried again later) or dead (given up:"
+    " `GET /v1/destinations` says why).",
     ["destination", "outcome"],
     registry=REGISTRY,
 )
@@ -98,7 +115,8 @@ DELETED = Counter(
 )
 PROMISED = Gauge(
     "earshot_alerts_promised_false_alarms_per_week",
-    "False alarms a week that are promised at most, over all streams together.",
+    "False alarms a week that are promised at most, over all streams together: what the programme's"
+    " false_alarms_per_week says.",
     registry=REGISTRY,
 )
 AUDITED = Gauge(
@@ -116,6 +134,6 @@ AUDITED_LINE = Gauge(
 )
 AUDITED_AT = Gauge(
     "earshot_alerts_audited_timestamp_seconds",
-    "When the newest audit of the promise was made.",
+    "When the newest audit of the promise was made; 0: none yet. One a night is normal.",
     registry=REGISTRY,
 )

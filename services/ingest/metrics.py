@@ -14,7 +14,8 @@ ANSWERS = Counter(
 )
 REFUSED = Counter(
     "earshot_ingest_refused",
-    "Answers and events refused, by HTTP status.",
+    "Answers and events refused, by HTTP status: 503 means that Kafka did not acknowledge them, and"
+    " whoever sent them is asked to send them again; any other: it cannot be taken.",
     ["status"],
     registry=REGISTRY,
 )
@@ -26,7 +27,8 @@ EVENTS = Counter(
 )
 OPTOUTS = Counter(
     "earshot_ingest_optouts",
-    "Opt-outs, by whether trigger acknowledged them (recorded) or was away (queued).",
+    "Opt-outs, by whether trigger acknowledged them (recorded) or was away (queued: it hears of"
+    " them from Kafka; until then it may still ask).",
     ["outcome"],
     registry=REGISTRY,
 )

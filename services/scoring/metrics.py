@@ -25,7 +25,8 @@ ANSWERS = Counter(
 )
 REPEATS = Counter(
     "earshot_scoring_repeats",
-    "Records that changed nothing: repeats, and truths older than the one known.",
+    "Records that changed nothing: repeats, and truths older than the one known. Many are normal"
+    " after a restart or a replay.",
     registry=REGISTRY,
 )
 ANSWER_AGE = Histogram(
@@ -37,13 +38,15 @@ ANSWER_AGE = Histogram(
 )
 TURNED_AWAY = Counter(
     "earshot_scoring_values_as_other",
-    "Times that a value beyond a dimension's 10,000 was counted as other.",
+    "Times that a value beyond a dimension's 10,000 was counted as other. More than 0: something is"
+    " a dimension that should be none, such as an order's number; /readyz names it.",
     ["dimension"],
     registry=REGISTRY,
 )
 RECOUNTS = Counter(
     "earshot_scoring_recounts",
-    "Times that the running counts were made anew because dimensions or pairs had changed.",
+    "Times that the running counts were made anew because dimensions or pairs had changed: once a"
+    " changed programme. More: two programmes run at once and each undoes the other.",
     registry=REGISTRY,
 )
 TOO_LATE = Counter(
@@ -59,7 +62,8 @@ DELETED = Counter(
 )
 QUESTIONS = Counter(
     "earshot_scoring_questions",
-    "Questions for groups, by what answered them: the columns in memory, or the database.",
+    "Questions for groups, by what answered them: columns (in memory, fast) or database. Mostly"
+    " database: EARSHOT_SCORING_COLUMNS is too small, or too many ask at once.",
     ["by"],
     registry=REGISTRY,
 )
@@ -118,7 +122,10 @@ class ScoreGauges(Collector):
         point, low, high, n = (
             GaugeMetricFamily(f"earshot_scoring_score{name}", text, labels=Label._fields)
             for name, text in (
-                ("", "Score of a segment that the programme names, in the metric's own units."),
+                (
+                    "",
+                    "Score of a segment that `gauges` names. Never sum or average it.",
+                ),
                 ("_lower", "Lower bound of the score's 95 % interval."),
                 ("_upper", "Upper bound of the score's 95 % interval."),
                 ("_answers", "Answers of which the score is made."),

@@ -10,13 +10,16 @@ PRODUCER = ProducerMetrics(REGISTRY)
 
 DECISIONS = Counter(
     "earshot_trigger_decisions",
-    "Decisions on events, by trigger, decision and reason.",
+    "Decisions on events, by trigger, decision (invited, scheduled or suppressed) and reason; what"
+    " kept a customer from being asked is decision=suppressed by reason. rule-error is a fault of"
+    " the programme: `GET /v1/decisions?reason=rule-error` shows the events.",
     ["trigger", "decision", "reason"],
     registry=REGISTRY,
 )
 DUPLICATES = Counter(
     "earshot_trigger_duplicate_events",
-    "Events that had come before, by (source, id), and changed nothing.",
+    "Events that had come before, by (source, id), and changed nothing. Many: an emitter repeats"
+    " itself, or gives the same id to different events.",
     registry=REGISTRY,
 )
 FOREIGN = Counter(
@@ -26,7 +29,8 @@ FOREIGN = Counter(
 )
 CONTACT_LIKE_IDS = Counter(
     "earshot_trigger_contact_like_customer_ids",
-    "Events whose customer id looks like an e-mail address or a phone number.",
+    "Events whose customer id looks like an e-mail address or a phone number: tell the emitter to"
+    " send an id of its own, for ids stand in logs and replies.",
     registry=REGISTRY,
 )
 UNKNOWN_OPTOUTS = Counter(
@@ -36,7 +40,9 @@ UNKNOWN_OPTOUTS = Counter(
 )
 SENDS = Counter(
     "earshot_trigger_sends",
-    "Tries to send, by channel and outcome: sent, later, failed or doubt.",
+    "Tries to send an invitation, by channel and outcome: sent, later (the channel fails for now,"
+    " and is tried again), failed (this customer cannot be reached so) or doubt (it may have gone"
+    " out, and is not sent again). Mostly later: mail server or webhook are away; /readyz says why.",
     ["channel", "outcome"],
     registry=REGISTRY,
 )
@@ -48,13 +54,14 @@ SEND_SECONDS = Histogram(
 )
 DISPATCH_SECONDS = Histogram(
     "earshot_trigger_dispatch_seconds",
-    "From when an invitation was due to when it was sent.",
+    "From when an invitation was due to when it was sent, of those that were. Below 5 is normal.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
     registry=REGISTRY,
 )
 ENDED = Counter(
     "earshot_trigger_invitations_ended",
-    "Invitations that reached a state in which they stay, by state.",
+    "Invitations that reached a state in which they stay, by state: sent, undeliverable, cancelled,"
+    " expired, unknown (it may have gone out).",
     ["status"],
     registry=REGISTRY,
 )
@@ -68,7 +75,7 @@ PUBLISHED = Counter(
 )
 SCHEDULE_BEHIND = Gauge(
     "earshot_trigger_schedule_behind_seconds",
-    "How far the schedule of a relational survey is behind the clock.",
+    "How far the schedule of a relational survey is behind the clock. Below 60 is normal.",
     ["survey"],
     registry=REGISTRY,
 )
@@ -80,7 +87,7 @@ DELETED = Counter(
 )
 DUE_BEHIND = Gauge(
     "earshot_trigger_due_behind_seconds",
-    "For how long the oldest question that is due has waited to be decided.",
+    "For how long the oldest question that is due has waited to be decided. Below 5 is normal.",
     registry=REGISTRY,
 )
 DUE_PUT_OFF = Counter(
@@ -106,7 +113,8 @@ REMINDERS_HELD = Gauge(
 )
 WORKER_FAILURES = Counter(
     "earshot_trigger_worker_failures",
-    "Rounds of a worker that failed and are tried again, by verdict: weather, slow, data or bug.",
+    "Rounds of a worker that failed and are tried again, by verdict: weather or slow (database or"
+    " Kafka), data or bug (a fault of ours; the log has it).",
     ["worker", "verdict"],
     registry=REGISTRY,
 )

@@ -11,8 +11,8 @@ from itertools import repeat
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
 
+from shared.metrics import Gauge
 from shared.stream.pipeline import Health, Source
 from shared.stream.records import Record
 

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Final
 
 from opentelemetry.trace import SpanKind
-from prometheus_client import Counter
 
 from services.ingest.domain.catalogue import Catalogue
 from services.ingest.domain.plain import read_plain
@@ -22,6 +21,7 @@ from services.ingest.metrics import ANSWERS, REFUSED
 from shared.errors import EarshotError, Gone, Unavailable
 from shared.events import SurveyResponse, Topic
 from shared.failpoints import Point, hit
+from shared.metrics import Counter
 from shared.stream.records import KafkaUnavailable, Outgoing
 from shared.traces import TRACEPARENT, UNTRACED, Traces, current_traceparent, traceparent_of
 from shared.wire import encode
