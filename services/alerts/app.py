@@ -184,6 +184,7 @@ def build_alerts_web(
         "publishing": _said(publishing.health.fault),
     }
     named = {f"destination {one.name}": _said(one.why_not_told) for one in core.delivering}
+    named |= {"dimensions": dimensions, "version": _said(lambda: judge.outdated)}
     loops = [counting, judge.health, publishing.health]
     known = Known(tuple(core.programme.surveys), core.programme.segments.lattice.dimensions)
     return build_web(
@@ -196,7 +197,7 @@ def build_alerts_web(
             build_promise(core.engine, core.terms.policy),
             build_sensitivity(Streams(core.engine, core.terms.policy, core.terms.lattice)),
         ],
-        parts=Parts(needed=needed, named={"dimensions": dimensions, **named}, loops=loops),
+        parts=Parts(needed=needed, named=named, loops=loops),
         registry=REGISTRY,
         keys=KeyFile(core.settings.keys_file),
     )

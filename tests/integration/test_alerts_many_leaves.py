@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.answers import Line
-from services.alerts.store.lines import STANDSTILL_S, elect
+from services.alerts.store.election import STANDSTILL_S, elect
 from services.alerts.store.past import SqlPast
 from shared.db import open_engine
 

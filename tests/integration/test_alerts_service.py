@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from services.alerts.app import open_service
 from services.alerts.settings import AlertsSettings
+from shared.db import open_engine
 from shared.events import Topic
 from shared.process import CannotStart
 from shared.stream import Broker, Outgoing
@@ -142,6 +144,22 @@ async def test_a_fault_is_alerted_published_told_and_closed_by_a_person(
     async with running(settings) as http:  # a restart reads it all again, and raises nothing
         await asyncio.sleep(1.5)
         assert len((await http.get("/v1/alerts")).json()["items"]) == 1
+
+    await judged_by_newer(settings)
+    async with running(settings) as http, asyncio.timeout(5):
+        reply = await http.get("/readyz")
+        while "newer version has judged" not in reply.json()["parts"]["version"]:
+            await asyncio.sleep(0.05)
+            reply = await http.get("/readyz")
+        assert reply.json()["parts"]["judge"] == "ok"  # it counts and answers as ever
+
+
+async def judged_by_newer(settings: AlertsSettings) -> None:
+    async with (
+        open_engine(settings.database_for("alerts"), schema="alerts") as engine,
+        engine.begin() as connection,
+    ):
+        await connection.execute(sa.text("UPDATE lines SET layout = layout + 1"))
 
 
 async def test_a_webhook_without_a_secret_cannot_start(settings: AlertsSettings) -> None:

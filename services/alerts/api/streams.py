@@ -13,8 +13,10 @@ from services.alerts.domain.columns import Floats
 from services.alerts.domain.sensible import StreamSensitivity, describe
 from services.alerts.domain.sensitivity import Standing, measure_sensitivity, usual_daily
 from services.alerts.domain.terms import Policy
+from services.alerts.store.election import find_newer
 from services.alerts.store.fleet import Fleet, read_fleet
 from services.alerts.store.lines import read_lines
+from shared.errors import Unavailable
 from shared.segments import Lattice, read_segment_key
 
 _FRESH_S: Final = 600.0  # streams change slowly, and reading all of them is not for every question
@@ -79,6 +81,8 @@ class Streams:
     async def _read(self) -> list[Row]:
         rows: list[Row] = []
         async with self.engine.connect() as connection, connection.begin():
+            if (newer := await find_newer(connection)) is not None:
+                raise Unavailable(str(newer))
             for standing in await read_lines(connection):
                 if standing.judged_to <= 0:
                     continue

@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.alerts.domain import layout
 from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.answers import Line
 from services.alerts.domain.detector import Detector
@@ -17,6 +18,7 @@ from services.alerts.domain.state import STATE_COLUMNS, FleetState
 from services.alerts.domain.streams import Catalogue
 from services.alerts.domain.terms import Policy
 from services.alerts.store.clusters import read_clusters
+from services.alerts.store.lines import Fenced
 from shared.columns import columns, unnested
 from shared.segments import Lattice
 
@@ -41,8 +43,9 @@ _WRITE: Final = sa.text(f"""
     ON CONFLICT (metric, survey, number) DO UPDATE SET state = excluded.state
 """)  # noqa: S608
 _WRITE_DETECTOR: Final = sa.text("""
-    UPDATE lines SET columns = CAST(:columns AS text[]), detector = CAST(:detector AS jsonb)
-    WHERE metric = :metric AND survey = :survey
+    UPDATE lines SET columns = CAST(:columns AS text[]), detector = CAST(:detector AS jsonb),
+        layout = :layout
+    WHERE metric = :metric AND survey = :survey AND layout <= :layout
 """)
 
 
@@ -51,7 +54,8 @@ class Fleet:
     """Detector, state and names of a line's streams, in step, as of minute `judged_to`.
 
     `ahead`: the copy that has looked into open minutes. `mixes`: by maintenance window. `columns`:
-    those of the stored numbers.
+    those of the stored numbers. `waiting`: rows that crossed and found no room for an alert.
+    `looks_due`: how many alerts wait to be looked at again.
     """
 
     line: Line
@@ -62,6 +66,8 @@ class Fleet:
     ahead: Ahead | None = None
     mixes: dict[str, Mix] = field(default_factory=dict)
     columns: Sequence[str] = STATE_COLUMNS
+    waiting: set[int] = field(default_factory=set)
+    looks_due: int = 0
 
 
 async def read_fleet(
@@ -89,6 +95,7 @@ async def write_fleet(connection: AsyncConnection, fleet: Fleet, touched: Collec
     """Store the streams whose numbers changed, and what the detector knows beside them.
 
     Numbers that stand under other columns are all stored anew: a line has one list of columns.
+    Raises Fenced where a newer version has written them.
     """
     state = fleet.state
     rows = sorted(touched) if fleet.columns == STATE_COLUMNS else list(range(len(state)))
@@ -102,9 +109,9 @@ async def write_fleet(connection: AsyncConnection, fleet: Fleet, touched: Collec
     if values:
         await connection.execute(_WRITE, columns(_STREAM, values) | names)
     detector = json.dumps(fleet.detector.to_record())
-    await connection.execute(
-        _WRITE_DETECTOR, {"columns": list(STATE_COLUMNS), "detector": detector, **names}
-    )
+    written = {"columns": list(STATE_COLUMNS), "detector": detector, "layout": layout.LAYOUT}
+    if (await connection.execute(_WRITE_DETECTOR, written | names)).rowcount != 1:
+        raise Fenced
     fleet.columns = STATE_COLUMNS
 
 

@@ -6,24 +6,15 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.answers import Line
 from services.alerts.domain.streams import LeafTick
 
-JUDGE: Final = 0x6561_7273_686F_7401  # advisory locks, one number each
-CLOSING: Final = 0x6561_7273_686F_7402
+CLOSING: Final = 0x6561_7273_686F_7402  # an advisory lock
 
 _ROWS_A_CHUNK: Final = 1_000  # about as many minutes, half a second
 
-_ELECT: Final = sa.text("SELECT pg_try_advisory_lock(:key)")
-# A judge takes turns twice a second. One that stands still (stopped, starved, its machine lost)
-# would hold the lock for as long as its connection lives: PostgreSQL ends that.
-_KEEP_TURNING: Final = sa.text("""
-    SELECT set_config('idle_session_timeout', :most, false),
-        set_config('idle_in_transaction_session_timeout', :most, false)
-""")
-STANDSTILL_S: Final = 10
 _NEXTS: Final = sa.text("""
     SELECT partition, next FROM offsets
     WHERE group_id = :group AND log = :log AND topic = :topic
@@ -106,26 +97,6 @@ class Counted:
 
     nexts: dict[int, int]
     lately: dict[Line, dict[int, datetime]]
-
-
-async def elect(engine: AsyncEngine) -> AsyncConnection | None:
-    """A connection that holds the judge's lock for as long as it lives; None where another does.
-
-    It ends when nothing is asked of it for 10 s: not to be given back to others.
-    """
-    connection = await engine.connect()
-    try:
-        async with connection.begin():
-            elected = (await connection.execute(_ELECT, {"key": JUDGE})).scalar_one()
-            if elected:
-                await connection.execute(_KEEP_TURNING, {"most": f"{STANDSTILL_S}s"})
-    except BaseException:
-        await connection.invalidate()
-        raise
-    if not elected:
-        await connection.close()
-        return None
-    return connection
 
 
 async def read_counted(connection: AsyncConnection, *, group: str, log: str, topic: str) -> Counted:

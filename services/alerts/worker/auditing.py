@@ -39,6 +39,7 @@ from services.alerts.domain.terms import Policy
 from services.alerts.handlers.rehearsing import Setup
 from services.alerts.metrics import PROMISED
 from services.alerts.store.audits import auditing, read_newest, write_audit
+from services.alerts.store.election import find_newer
 from services.alerts.store.past import SqlPast
 from services.alerts.store.rehearsals import Known, closings_of, play, read_known, read_raised
 from services.alerts.worker.courtroom import Terms
@@ -108,10 +109,16 @@ class Auditing:
         return is_due(newest.made_at if newest else None, self._terms.clock(), self._zone)
 
     async def _in_turn(self, connection: AsyncConnection) -> Audit | None:
-        """Make one, unless another process made it while we waited for the lock."""
+        """Make one, unless another process made it while we waited for the lock.
+
+        A process that is too old to judge does not say how it would have judged either.
+        """
         async with connection.begin():
+            outdated = await find_newer(connection) is not None
             newest = await read_newest(connection)
-        return (await self._make(connection) if self._is_due(newest) else None) or newest
+        if outdated or not self._is_due(newest):
+            return newest
+        return await self._make(connection) or newest
 
     async def _make(self, connection: AsyncConnection) -> Audit | None:
         """Make one and keep it; None where less than a day was judged, or it was stopped."""

@@ -23,15 +23,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.alerts.domain.answers import Line, begin_of
-from services.alerts.metrics import ELECTED, TURN_SECONDS
+from services.alerts.domain.layout import Outdated
+from services.alerts.metrics import ELECTED, OUTDATED, TURN_SECONDS
+from services.alerts.store.election import elect
 from services.alerts.store.fleet import Fleet
-from services.alerts.store.lines import (
-    Standing,
-    close_minutes,
-    elect,
-    note_judged,
-    read_lines,
-)
+from services.alerts.store.lines import Standing, close_minutes, note_judged, read_lines
 from services.alerts.worker.courtroom import Courtroom, Terms
 from services.alerts.worker.lookout import Lookout
 from services.alerts.worker.observing import forget_observed, observe_fleets, observe_time
@@ -54,6 +50,7 @@ class Judge:
         self._fleets: dict[Line, Fleet] = {}
         self._seen_open: dict[Line, tuple[object, ...]] = {}
         self.health = Health()
+        self.outdated: str | None = None  # why it stands down, whoever else judges
 
     @property
     def elected(self) -> bool:
@@ -76,7 +73,7 @@ class Judge:
         """Take one turn; say whether more can be judged at once."""
         try:
             if self._connection is None:
-                self._connection = await elect(self._engine)
+                self._connection = await self._stand()
                 if self._connection is None:
                     return False
                 ELECTED.set(1)
@@ -98,6 +95,19 @@ class Judge:
         if connection is not None:
             await connection.invalidate()
             await connection.close()
+
+    async def _stand(self) -> AsyncConnection | None:
+        """Stand for election, unless a newer version has judged: that is said once."""
+        try:
+            connection = await elect(self._engine)
+        except Outdated as newer:
+            if self.outdated is None:
+                _log.warning("does not judge", reason=str(newer))
+            self.outdated, connection = str(newer), None
+        else:
+            self.outdated = None
+        OUTDATED.set(self.outdated is not None)
+        return connection
 
     # ------------------------------------------------------------------ one turn
     async def _judge(self, connection: AsyncConnection) -> bool:
