@@ -38,7 +38,9 @@ OUTDATED = Gauge(
     " keeps.",
     registry=REGISTRY,
 )
-JUDGED = Counter("earshot_alerts_judged_minutes", "Minutes with answers judged.", registry=REGISTRY)
+JUDGED = Counter(
+    "earshot_alerts_judgements", "Minutes that had answers and were judged.", registry=REGISTRY
+)
 JUDGED_TO = Gauge(
     "earshot_alerts_judged_to_timestamp_seconds",
     "Event time up to which answers were judged, the open minute included; shown by the process"
@@ -61,6 +63,16 @@ OPEN = Gauge(
     "Alerts that are not over, by metric, survey, severity and state: open (nobody has looked yet)"
     " or acknowledged. Shown by the process that judges.",
     ["metric", "survey", "severity", "state"],
+    registry=REGISTRY,
+)
+WAITING = Gauge(
+    "earshot_alerts_waiting_streams",
+    "Streams that crossed and wait for room: a minute opens at most ten alerts of a line.",
+    registry=REGISTRY,
+)
+LOOKS_DUE = Gauge(
+    "earshot_alerts_looks_due",
+    "Open alerts that grew and wait to be explained afresh.",
     registry=REGISTRY,
 )
 RAISED = Counter(

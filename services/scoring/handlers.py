@@ -9,7 +9,6 @@ from typing import Final, Protocol
 from services.scoring.domain.answers import (
     LOWEST,
     Change,
-    Reply,
     Truth,
     class_at,
     fold,
@@ -71,7 +70,7 @@ async def on_truths(
     await ledger.count(changes, turns)
     news = [change for change in changes if is_news(change)]
     await publish([(one.after.id, _told(one, drafts, to_scored)) for one in news])
-    _observe([one.after.reply for one in news if one.after.reply is not None], now)
+    _observe(news, now)
 
 
 async def _draft(truths: Sequence[Truth], to_scored: ToScored) -> dict[str, bytes]:
@@ -130,9 +129,11 @@ def scored_by(kind_of: KindOf, sources: Mapping[str, RecordRef], now: datetime) 
     return to_scored
 
 
-def _observe(told: Sequence[Reply], now: datetime) -> None:
+def _observe(news: Sequence[Change], now: datetime) -> None:
+    told = [one.after.reply for one in news if one.after.reply is not None]
     classes = Counter((one.metric, one.scale, one.score) for one in told)
     for (metric, scale, score), number in classes.items():
         ANSWERS.labels(metric, class_at(metric, scale, score)).inc(number)
+    first = [one.after.reply for one in news if one.before is None or one.before.reply is None]
     at = now.timestamp()
-    ANSWER_AGE.observe_all([at - one.received_at.timestamp() for one in told])
+    ANSWER_AGE.observe_all([at - one.received_at.timestamp() for one in first if one is not None])

@@ -31,8 +31,8 @@ REPEATS = Counter(
 )
 ANSWER_AGE = Histogram(
     "earshot_scoring_answer_age_seconds",
-    "From ingest's receipt of an answer to the score that includes it, of every answer that was"
-    " new or amended. Below 2 is normal; after an outage or a replay it is as long as that.",
+    "From ingest's receipt of an answer to the first score that includes it. Below 2 is normal;"
+    " after an outage or a replay it is as long as that.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
     registry=REGISTRY,
 )
@@ -80,7 +80,11 @@ COLUMN_REREAD = Counter(
     "Entries of the columns that were read again because a batch had changed their moment.",
     registry=REGISTRY,
 )
-READERS = Gauge("earshot_scoring_stream_readers", "Open GET /v1/stream.", registry=REGISTRY)
+READERS = Gauge(
+    "earshot_scoring_stream_readers",
+    "Readers of GET /v1/stream that are connected now.",
+    registry=REGISTRY,
+)
 
 
 SHOWN_FOR_S: Final = 120.0

@@ -42,7 +42,7 @@ SENDS = Counter(
     "earshot_trigger_sends",
     "Tries to send an invitation, by channel and outcome: sent, later (the channel fails for now,"
     " and is tried again), failed (this customer cannot be reached so) or doubt (it may have gone"
-    " out, and is not sent again). Mostly later: mail server or webhook are away; /readyz says why.",
+    " out, and is not sent again). Mostly later: the channel is away, /readyz says why.",
     ["channel", "outcome"],
     registry=REGISTRY,
 )
