@@ -1,28 +1,47 @@
-"""The manifests apply, and no workload has more rights than it needs."""
+"""The manifests apply, and no workload has more rights than it needs, in the base or an overlay."""
+
+import re
 
 import kubernetes_validate
 import pytest
 
 from tests.support.manifests import (
-    JOBS,
-    SERVICES,
     WORKLOADS,
     Manifest,
+    applied,
     container,
+    delivered,
     manifests,
+    named,
     one,
     pod,
+    prod,
 )
 
 pytestmark = pytest.mark.tools
-__all__ = ["manifests"]
+__all__ = ["applied", "manifests", "prod"]
+
+BUILT_IN = {"v1", "apps", "autoscaling", "batch", "networking.k8s.io", "policy"}
+FOLDERS = {"/tmp", "/var/lib/earshot"}
+READ_ONLY = {
+    "/run/secrets/earshot",
+    "/run/secrets/kafka",
+    "/run/secrets/postgresql",
+    "/srv/earshot/programme",
+}
 
 
-def test_every_manifest_is_known_to_kubernetes_field_by_field(manifests: list[Manifest]) -> None:
+def group_of(manifest: Manifest) -> str:
+    group: str = manifest["apiVersion"].partition("/")[0]
+    return group
+
+
+def test_every_manifest_is_known_to_kubernetes_field_by_field(applied: list[Manifest]) -> None:
     version = kubernetes_validate.latest_version()
 
-    for manifest in manifests:
-        kubernetes_validate.validate(manifest, version, strict=True)
+    for manifest in applied:
+        if group_of(manifest) in BUILT_IN:
+            kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def test_a_misspelt_field_would_be_found(manifests: list[Manifest]) -> None:
@@ -33,32 +52,36 @@ def test_a_misspelt_field_would_be_found(manifests: list[Manifest]) -> None:
 
 
 def test_the_base_needs_no_custom_resources(manifests: list[Manifest]) -> None:
-    groups = {m["apiVersion"].partition("/")[0] for m in manifests}
-
-    assert groups <= {"v1", "apps", "batch", "networking.k8s.io", "policy"}
+    assert {group_of(m) for m in manifests} <= BUILT_IN
 
 
-def test_no_secret_is_delivered(manifests: list[Manifest]) -> None:
-    assert "Secret" not in {m["kind"] for m in manifests}
+def test_no_secret_is_delivered(applied: list[Manifest]) -> None:
+    assert named(applied, "Secret") == []
 
 
-def test_the_namespace_refuses_pods_with_rights(manifests: list[Manifest]) -> None:
-    labels = one(manifests, "Namespace", "earshot")["metadata"]["labels"]
+def test_everything_is_in_the_one_namespace(applied: list[Manifest]) -> None:
+    outside = [m for m in applied if m["metadata"].get("namespace") != "earshot"]
+
+    assert [m["kind"] for m in outside] == ["Namespace"]
+
+
+def test_the_namespace_refuses_pods_with_rights(applied: list[Manifest]) -> None:
+    labels = one(applied, "Namespace", "earshot")["metadata"]["labels"]
 
     for mode in ("enforce", "audit", "warn"):
         assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
 
 
-def test_every_workload_is_one_that_these_tests_know(manifests: list[Manifest]) -> None:
+def test_every_workload_is_one_that_these_tests_know(applied: list[Manifest]) -> None:
     kinds = {"Deployment", "Job", "StatefulSet", "DaemonSet", "CronJob", "Pod", "ReplicaSet"}
-    found = {(m["kind"], m["metadata"]["name"]) for m in manifests if m["kind"] in kinds}
+    found = {(m["kind"], m["metadata"]["name"]) for m in applied if m["kind"] in kinds}
 
     assert found == {(kind, f"earshot-{name}") for kind, name in WORKLOADS}
 
 
 @pytest.mark.parametrize(("kind", "name"), WORKLOADS)
-def test_a_pod_runs_without_rights(manifests: list[Manifest], kind: str, name: str) -> None:
-    spec = pod(manifests, kind, name)
+def test_a_pod_runs_without_rights(applied: list[Manifest], kind: str, name: str) -> None:
+    spec = pod(applied, kind, name)
 
     assert spec["securityContext"] == {
         "runAsNonRoot": True,
@@ -72,9 +95,14 @@ def test_a_pod_runs_without_rights(manifests: list[Manifest], kind: str, name: s
     assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
 
 
+def test_the_account_has_no_token_either(applied: list[Manifest]) -> None:
+    assert one(applied, "ServiceAccount", "earshot")["automountServiceAccountToken"] is False
+    assert not named(applied, "RoleBinding") + named(applied, "ClusterRoleBinding")
+
+
 @pytest.mark.parametrize(("kind", "name"), WORKLOADS)
-def test_a_container_can_gain_no_rights(manifests: list[Manifest], kind: str, name: str) -> None:
-    only = container(manifests, kind, name)
+def test_a_container_can_gain_no_rights(applied: list[Manifest], kind: str, name: str) -> None:
+    only = container(applied, kind, name)
 
     assert only["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -86,94 +114,60 @@ def test_a_container_can_gain_no_rights(manifests: list[Manifest], kind: str, na
 
 @pytest.mark.parametrize(("kind", "name"), WORKLOADS)
 def test_it_writes_only_to_empty_folders_of_bounded_size(
-    manifests: list[Manifest], kind: str, name: str
+    applied: list[Manifest], kind: str, name: str
 ) -> None:
-    volumes = {v["name"]: v for v in pod(manifests, kind, name)["volumes"]}
-    mounts = container(manifests, kind, name)["volumeMounts"]
-    writable = [volumes[m["name"]] for m in mounts if not m.get("readOnly")]
+    volumes = {v["name"]: v for v in pod(applied, kind, name)["volumes"]}
+    mounts = container(applied, kind, name)["volumeMounts"]
+    writable = {m["mountPath"]: volumes[m["name"]] for m in mounts if not m.get("readOnly")}
 
-    assert {m["mountPath"] for m in mounts} == {"/tmp", "/var/lib/earshot", "/run/secrets/earshot"}
-    assert all("sizeLimit" in volume["emptyDir"] for volume in writable)
+    assert set(writable) == FOLDERS
+    assert all("sizeLimit" in volume["emptyDir"] for volume in writable.values())
+    assert {m["mountPath"] for m in mounts} - FOLDERS <= READ_ONLY
+    assert set(volumes) == {m["name"] for m in mounts}
     assert "hostPath" not in {key for volume in volumes.values() for key in volume}
 
 
 @pytest.mark.parametrize(("kind", "name"), WORKLOADS)
 def test_resources_are_asked_for_and_memory_is_bounded(
-    manifests: list[Manifest], kind: str, name: str
+    applied: list[Manifest], kind: str, name: str
 ) -> None:
-    resources = container(manifests, kind, name)["resources"]
+    resources = container(applied, kind, name)["resources"]
 
     assert set(resources["requests"]) == {"cpu", "memory"}
     assert set(resources["limits"]) == {"memory"}  # a CPU limit throttles, and delays answers
 
 
 @pytest.mark.parametrize(("kind", "name"), WORKLOADS)
-def test_the_image_has_a_version(manifests: list[Manifest], kind: str, name: str) -> None:
-    tag = container(manifests, kind, name)["image"].rpartition(":")[2]
+def test_the_image_has_a_version(applied: list[Manifest], kind: str, name: str) -> None:
+    tag = container(applied, kind, name)["image"].rpartition(":")[2]
 
     assert tag[0].isdigit()
 
 
 @pytest.mark.parametrize(("kind", "name"), WORKLOADS)
-def test_service_links_cannot_overwrite_settings(
-    manifests: list[Manifest], kind: str, name: str
+def test_the_image_of_production_cannot_be_moved(
+    prod: list[Manifest], kind: str, name: str
 ) -> None:
-    assert pod(manifests, kind, name)["enableServiceLinks"] is False
+    assert re.search(r"@sha256:[0-9a-f]{64}$", container(prod, kind, name)["image"])
+
+
+@pytest.mark.parametrize(("kind", "name"), WORKLOADS)
+def test_service_links_cannot_overwrite_settings(
+    applied: list[Manifest], kind: str, name: str
+) -> None:
+    assert pod(applied, kind, name)["enableServiceLinks"] is False
 
 
 @pytest.mark.parametrize(("kind", "name"), WORKLOADS)
 def test_secrets_come_as_files_that_the_pod_may_read(
-    manifests: list[Manifest], kind: str, name: str
+    applied: list[Manifest], kind: str, name: str
 ) -> None:
-    environment = container(manifests, kind, name).get("env", [])
-    (secrets,) = [v for v in pod(manifests, kind, name)["volumes"] if v["name"] == "secrets"]
-    named = {e["value"].rpartition("/")[2] for e in environment}
-    delivered = {item["path"] for item in secrets.get("secret", {}).get("items", [])}
+    environment = container(applied, kind, name)["env"]
+    volumes = pod(applied, kind, name)["volumes"]
+    held = [v.get("secret") or v.get("projected") for v in volumes]
 
     assert all(e["name"].endswith("_FILE") and "valueFrom" not in e for e in environment)
-    assert named == delivered
-    assert secrets.get("secret", {}).get("defaultMode", 0o440) == 0o440
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_probed_by_meaning(manifests: list[Manifest], name: str) -> None:
-    only = container(manifests, "Deployment", name)
-
-    assert only["startupProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert only["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert only["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_replaced_without_a_gap(manifests: list[Manifest], name: str) -> None:
-    deployment = one(manifests, "Deployment", f"earshot-{name}")["spec"]
-    spec = deployment["template"]["spec"]
-    (spread,) = spec["topologySpreadConstraints"]
-    budget = one(manifests, "PodDisruptionBudget", f"earshot-{name}")["spec"]
-
-    assert deployment["replicas"] >= 2
-    assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
-    assert spread["topologyKey"] == "kubernetes.io/hostname"
-    assert budget["maxUnavailable"] == 1
-    assert budget["selector"] == deployment["selector"] == spread["labelSelector"]
-    pause = container(manifests, "Deployment", name)["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert spec["terminationGracePeriodSeconds"] >= pause + 30
-
-
-@pytest.mark.parametrize(("name", "port"), SERVICES.items())
-def test_a_service_is_reached_at_its_port(manifests: list[Manifest], name: str, port: int) -> None:
-    service = one(manifests, "Service", f"earshot-{name}")["spec"]
-    labels = one(manifests, "Deployment", f"earshot-{name}")["spec"]["template"]["metadata"]
-
-    assert service.get("type", "ClusterIP") == "ClusterIP"
-    assert [p["port"] for p in service["ports"]] == [port]
-    assert [p["containerPort"] for p in container(manifests, "Deployment", name)["ports"]] == [port]
-    assert service["selector"].items() <= labels["labels"].items()
-
-
-@pytest.mark.parametrize("name", JOBS)
-def test_a_job_ends_and_makes_room_for_the_next(manifests: list[Manifest], name: str) -> None:
-    job = one(manifests, "Job", f"earshot-{name}")["spec"]
-
-    assert job["activeDeadlineSeconds"] > 0
-    assert job["ttlSecondsAfterFinished"] > 0
+    assert {e["value"] for e in environment} == delivered(applied, kind, name)
+    assert all(volume["defaultMode"] == 0o440 for volume in held if volume)
+    sent = container(applied, kind, name)["envFrom"]
+    assert [set(source) for source in sent] == [{"configMapRef"}]

@@ -27,6 +27,16 @@ def system_tool(name: str) -> str:
     return path
 
 
+def fetched(path: Path) -> Path:
+    """What `.ci/tools` fetches; without it a test is skipped, and in CI it fails."""
+    if not path.exists():
+        missing = f"{path.relative_to(ROOT)} is missing: `.ci/tools` fetches it"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    return path
+
+
 def run_tool(*command: str, env: dict[str, str] | None = None, fed: str | None = None) -> str:
     """What a tool that reads this prints; it fails with all that was said where it ends badly."""
     done = subprocess.run(
