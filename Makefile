@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 CODE := services shared generate migrations tests benchmarks
-WORKERS ?= 4
+WORKERS ?= 3
+# bytecode is kept: every worker and every process of a test compiles the whole project without it
+unexport PYTHONDONTWRITEBYTECODE
 # each worker has a Kafka and a PostgreSQL of its own; most of a fault is waiting
 FAULTS := $(PYTEST) -n 2 --dist loadfile
 APART := browser or tools or real_kafka or real_data or system or faults

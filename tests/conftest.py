@@ -1,5 +1,6 @@
 """Fixtures that every level shares: the real PostgreSQL and the Kafka mock of the default."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ FOLDER = "earshot-embedded"
 # The default of 200 ms an example says more about a loaded core than about the code.
 settings.register_profile("earshot", deadline=None)
 settings.load_profile("earshot")
+
+# Imports and collection make millions of objects that stay: looking among them takes a second.
+gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,6 +61,11 @@ def embedded(servers: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Emb
 def empty_database_url(servers: Embedded) -> Iterator[str]:
     with cloned_database(servers.database_url, "template1") as url:
         yield url
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays; nobody need look through it again."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

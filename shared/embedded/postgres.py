@@ -136,6 +136,7 @@ def _settings(port: int, options: Options) -> list[str]:
     }
     if not options.durable:
         settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        settings["autovacuum"] = "off"  # it would go round hundreds of short-lived databases
     return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
 

@@ -62,7 +62,8 @@ def build_template(url: str) -> None:
 @contextmanager
 def cloned_database(url: str, template: str = TEMPLATE) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    asyncio.run(execute(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    # files copied as they are: a quarter of what it takes through the log
+    asyncio.run(execute(url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy'))
     try:
         yield named(url, name)
     finally:
