@@ -1,7 +1,6 @@
 """The Prometheus operator scrapes each pod under the labels that the rules ask for."""
 
 import re
-from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 import yaml
@@ -13,7 +12,6 @@ pytestmark = pytest.mark.tools
 __all__ = ["prod"]
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
-SCRIPT = ROOT / "deploy" / "k8s" / "write_rules.py"
 
 
 def test_the_rules_are_those_of_prometheus(prod: list[Manifest]) -> None:
@@ -21,17 +19,7 @@ def test_the_rules_are_those_of_prometheus(prod: list[Manifest]) -> None:
     files = sorted((PROMETHEUS / "rules").glob("*.yaml"))
     written = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
 
-    assert delivered == written, "python deploy/k8s/write_rules.py"
-
-
-def test_the_rules_are_as_their_script_writes_them() -> None:
-    found = spec_from_file_location("write_rules", SCRIPT)
-    assert found is not None
-    assert found.loader is not None
-    script = module_from_spec(found)
-    found.loader.exec_module(script)
-
-    assert script.WRITTEN.read_text() == script.render_rules(), f"python {SCRIPT.name}"
+    assert delivered == written, "make generate"
 
 
 @pytest.mark.parametrize("name", SERVICES)
