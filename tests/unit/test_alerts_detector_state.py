@@ -9,17 +9,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from services.alerts.domain.columns import Floats
-from services.alerts.domain.state import NO_PARENT, STATE_COLUMNS, FleetState
+from services.alerts.domain.state import HOT, NO_PARENT, STATE_COLUMNS, FleetState
 
 WIDTH = len(STATE_COLUMNS)
-numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
+numbers = st.floats(-1e38, 1e38) | st.sampled_from([np.nan, np.inf, -np.inf])
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 6).flatmap(lambda n: arrays(float, (n, WIDTH), elements=numbers)))
 def test_there_and_back(rows: Floats) -> None:
-    fleet = FleetState.from_rows(rows)
-    np.testing.assert_array_equal(fleet.to_rows(np.arange(len(rows))), rows)
+    index = np.arange(len(rows))
+    read = FleetState.from_rows(rows).to_rows(index)
+    np.testing.assert_array_equal(read[:, :HOT], rows[:, :HOT])
+    np.testing.assert_array_equal(read[:, HOT:], rows[:, HOT:].astype(np.float32))
+    np.testing.assert_array_equal(FleetState.from_rows(read).to_rows(index), read)
 
 
 def test_names_are_of_columns_and_distinct() -> None:
@@ -33,6 +36,19 @@ def test_a_column_that_was_not_stored_starts_anew() -> None:
     fleet = FleetState.from_rows(np.array([[7.0, 3.0]]), columns=["seen", "gone_since"])
     assert fleet.seen.tolist() == [7.0]
     assert np.isnan(fleet.last_at).all()
+
+
+def test_what_is_seldom_needed_is_held_in_half_of_the_room_and_copied_in_full() -> None:
+    fleet = FleetState.empty(2)
+    rows = fleet.rows(np.array([1]))
+    rows.profile_sum[3] = 0.1
+    rows.days_answers[6] = 40_001.0
+    fleet.store(np.array([1]), rows)
+    again, copied = fleet.rows(np.arange(2)), fleet.copy().rows(np.arange(2))
+    assert again.profile_sum[3].tolist() == [0.0, float(np.float32(0.1))]
+    assert again.days_answers[6].tolist() == [0.0, 40_001.0]
+    np.testing.assert_array_equal(again.values, copied.values)
+    assert len(fleet.values) == HOT  # in doubles
 
 
 def test_growth_keeps_what_was_there() -> None:

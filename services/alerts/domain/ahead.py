@@ -29,10 +29,9 @@ class Ahead:
     @classmethod
     def of(cls, detector: Detector, fleet: FleetState, now_h: float) -> "Ahead":
         """Copy both; what happens to the copy does not touch them."""
-        copied = FleetState(fleet.values.copy(), fleet.level.copy(), fleet.parent.copy())
         twin = Detector.from_record(detector.to_record(), detector.policy, detector.learned.given)
         twin.clusters = detector.clusters.copy()
-        return cls(twin, copied, now_h)
+        return cls(twin, fleet.copy(), now_h)
 
     def news(self, ticks: Sequence[LeafTick]) -> list[LeafTick] | None:
         """What came since the last look; None where an amendment took something away."""

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from services.alerts.domain.columns import Column, Floats, Ints
+from services.alerts.domain.held import Held
 
 COMPONENTS = 4
 NO_PARENT = -1
@@ -21,7 +22,9 @@ class FleetState:
     """A struct of arrays over streams. NaN means: not yet, or not now.
 
     `level` (dimensions of the stream: 0, 1 or 2) and `parent` (its row here, or NO_PARENT) say what
-    a stream is; the columns say what was seen of it, and are what a store keeps.
+    a stream is; the columns say what was seen of it, and are what a store keeps. A fleet holds
+    those that are seldom looked at in single precision: counts and whole hours are exact in it up
+    to 16 million. These columns are read in copies (`rows`) only.
     """
 
     layout: ClassVar[dict[str, float]] = {}
@@ -74,7 +77,7 @@ class FleetState:
     own_offset = Column()  # the stream's own season in that clock hour, logits
     own_unsure = Column()  # variance of that
 
-    # From here on: only looked at when a stream's clock hour turns.
+    # From here on: only looked at when a stream's clock hour turns; in single precision.
     past_hour = Column(np.nan)
     past_hour_answers = Column()  # raw, here and below; detractors without the season
     past_hour_detractors = Column()
@@ -93,14 +96,11 @@ class FleetState:
     profile_weight = Column(width=HOURS)  # precision of the sum, by hour of the day, fading
     profile_sum = Column(width=HOURS)  # of excess logits times precision
 
-    def __init__(self, values: Floats, level: Ints, parent: Ints) -> None:
-        self._store = values
+    def __init__(self, held: Held, level: Ints, parent: Ints) -> None:
+        self._held = held
         self.level = level
         self.parent = parent
-
-    @property
-    def values(self) -> Floats:
-        return self._store[:, : len(self.level)]
+        self.values: Floats = held.often[:, : len(level)]  # made once: columns are many
 
     def __len__(self) -> int:
         return len(self.level)
@@ -108,9 +108,16 @@ class FleetState:
     @classmethod
     def empty(cls, n: int = 0) -> Self:
         """Hold `n` streams of level 0 without parents, of which nothing was seen."""
-        fleet = cls(np.empty((len(cls.layout), 0)), np.empty(0, np.intp), np.empty(0, np.intp))
+        seldom = np.empty((len(cls.layout) - HOT, 0), np.float32)
+        none = np.empty(0, np.intp)
+        fleet = cls(Held(np.empty((HOT, 0)), seldom), none, none)
         fleet.extend(n)
         return fleet
+
+    def copy(self) -> Self:
+        """Copy all; what happens to the copy does not touch the fleet."""
+        held = self._held.copy(len(self), len(self))
+        return type(self)(held, self.level.copy(), self.parent.copy())
 
     def extend(
         self, n: int, *, level: Sequence[int] | Ints = (), parent: Sequence[int] | Ints = ()
@@ -120,42 +127,44 @@ class FleetState:
         `level` and `parent`: one per stream or nothing. Views taken before may go stale.
         """
         before, after = len(self), len(self) + n
-        if after > self._store.shape[1]:
-            grown = np.empty((len(self.layout), max(after, 2 * before)))
-            grown[:, :before] = self.values
-            self._store = grown
-        self._store[:, before:after] = np.array(list(self.layout.values()))[:, None]
+        if after > self._held.room:
+            self._held = self._held.copy(before, max(after, 2 * before))
         self.level = np.concatenate([self.level, _one_each(level, n, 0)])
         self.parent = np.concatenate([self.parent, _one_each(parent, n, NO_PARENT)])
-        return np.arange(before, after)
+        self.values = self._held.often[:, :after]
+        added = np.arange(before, after)
+        self._held.put(added, self._starts(n))
+        return added
 
     def rows(self, index: Ints) -> Self:
         """Copy the streams at `index`; what happens to the copy does not touch the fleet."""
-        values = _take(self._store, index)  # a take from a view copies all of it first
-        return type(self)(values, self.level[index], self.parent[index])
+        held = Held.of(self._held.take(index))
+        return type(self)(held, self.level[index], self.parent[index])
 
     def hot_rows(self, index: Ints) -> Self:
         """Copy as `rows` does what every minute needs; later columns are not in the copy."""
-        values = _take(self._store[:HOT], index)
-        return type(self)(values, self.level[index], self.parent[index])
+        held = Held.of(self._held.take_often(index, HOT))
+        return type(self)(held, self.level[index], self.parent[index])
 
     def store(self, index: Ints, rows: Self) -> None:
         """Put changed copies back."""
-        for held, changed in zip(self._store, rows.values, strict=False):  # column by column:
-            held[index] = changed  # a third of the time of all at once
+        self._held.put(index, rows.values)
 
     def to_rows(self, index: Ints) -> Floats:
         """Give each stream's numbers in the order of `STATE_COLUMNS`, one row per stream."""
-        return np.ascontiguousarray(self.values[:, index].T)
+        return np.ascontiguousarray(self.rows(index).values.T)
 
     def put_rows(self, index: Ints, rows: Floats, columns: Sequence[str] | None = None) -> None:
         """Take back what `to_rows` gave; a column that `columns` does not name starts anew."""
         known = {name: i for i, name in enumerate(self.layout)}
         named = [(i, name) for i, name in enumerate(columns or self.layout) if name in known]
-        fresh = np.tile(np.array(list(self.layout.values()))[:, None], (1, len(index)))
+        fresh = self._starts(len(index))
         if len(index):
             fresh[[known[name] for _, name in named]] = np.asarray(rows).T[[i for i, _ in named]]
-        self._store[:, index] = fresh
+        self._held.put(index, fresh)
+
+    def _starts(self, n: int) -> Floats:
+        return np.tile(np.array(list(self.layout.values()))[:, None], (1, n))
 
     @classmethod
     def from_rows(
@@ -175,11 +184,6 @@ class FleetState:
 
 STATE_COLUMNS: tuple[str, ...] = tuple(FleetState.layout)
 HOT = STATE_COLUMNS.index("past_hour")
-
-
-def _take(values: Floats, index: Ints) -> Floats:
-    taken: Floats = values.take(index, axis=1, mode="clip")  # checked for bounds it takes twice
-    return taken
 
 
 def _one_each(values: Sequence[int] | Ints, n: int, default: int) -> Ints:
