@@ -82,7 +82,8 @@ class Kind:
         """One sentence: the model's own where nothing else is said."""
         if self.about or self.model is None:
             return self.about
-        return (self.model.__doc__ or "").partition(": ")[2]  # before it stands the topic
+        told = (self.model.__doc__ or "").partition(": ")[2]  # before it stands the topic
+        return f"{told[:1].upper()}{told[1:]}"
 
 
 KINDS: Final[Mapping[Topic, Kind]] = {
@@ -120,7 +121,17 @@ def write_asyncapi() -> str:
         },
     }
     head = "# Written by `make generate`; a test keeps it equal to the code.\n"
-    return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return head + yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Plain(yaml.SafeDumper):
+    """Every value where it stands, lists indented."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        super().increase_indent(flow, indentless=False)
 
 
 def _channel(topic: Topic) -> Doc:

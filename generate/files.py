@@ -3,8 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from generate.asyncapi import write_asyncapi
+from generate.kubernetes import write_rules
 from generate.series import write_series
 
 FILES: Final[Mapping[str, Callable[[], str]]] = {
+    "deploy/k8s/components/monitoring/rules.yaml": write_rules,
+    "docs/asyncapi.yaml": write_asyncapi,
     "docs/metrics.md": write_series,
 }
