@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from services.alerts.domain.alerts import Alert
+from services.alerts.domain.clusters import worth
 from services.alerts.domain.parts import shared_by
 from services.alerts.domain.promise import (
     Part,
+    Sample,
     Standard,
     Tally,
     Verdict,
@@ -75,7 +77,15 @@ def test_what_is_undecided_counts_in_the_upper_bound_alone() -> None:
 def test_an_alarm_is_judged_by_what_came_after_it(
     before: tuple[int, int], after: tuple[int, int], said: Verdict
 ) -> None:
-    assert verdict(before, after) is said
+    assert verdict(Sample(*before, before[0]), Sample(*after, after[0])) is said
+
+
+def test_answers_of_one_flight_prove_no_fault() -> None:
+    before, after = Sample(2_000, 300, 2_000.0), (60, 18)
+
+    assert verdict(before, Sample(*after, 60.0)) is Verdict.REAL
+    assert verdict(before, Sample(*after, 21.0)) is Verdict.UNDECIDED
+    assert verdict(before, Sample(*after, worth(60))) is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -41,6 +41,17 @@ class Verdict(StrEnum):
     REAL = "real"
     FALSE = "false"
     UNDECIDED = "undecided"
+
+
+class Sample(NamedTuple):
+    """Answers of some time, the detractors among them, and how many independent ones tell as much.
+
+    Those of one cluster and day are alike: `worth` is less than `answers` then.
+    """
+
+    answers: int
+    detractors: int
+    worth: float
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,19 +124,19 @@ def weekly(counted: int, most: int, weeks: float) -> Weekly:
     return Weekly(value=round(counted / weeks, 4), interval=interval)
 
 
-def verdict(before: tuple[int, int], after: tuple[int, int]) -> Verdict:
-    """Judge an alarm by the answers and detractors before its onset and after its opening.
+def verdict(before: Sample, after: Sample) -> Verdict:
+    """Judge an alarm by the answers before its onset and after its opening.
 
     Real needs a rise that chance does not explain: above 0 at 95 %, one-sided, with answers that
     vary half as much again as a binomial.
     """
-    if after[0] < ENOUGH or not before[0]:
+    if after.worth < ENOUGH or not before.answers:
         return Verdict.UNDECIDED
-    normal = before[1] / before[0]
-    rise = after[1] / after[0] - normal
+    normal = before.detractors / before.answers
+    rise = after.detractors / after.answers - normal
     if rise < FALSE_BELOW:
         return Verdict.FALSE
-    unsure = sqrt(DISPERSION * normal * (1 - normal) * (1 / after[0] + 1 / before[0]))
+    unsure = sqrt(DISPERSION * normal * (1 - normal) * (1 / after.worth + 1 / before.worth))
     return Verdict.REAL if rise > Z95 * unsure else Verdict.UNDECIDED
 
 

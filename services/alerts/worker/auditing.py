@@ -34,13 +34,11 @@ from services.alerts.domain.promise import (
     verdict,
     weigh,
 )
-from services.alerts.domain.streams import sum_within
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.rehearsing import Setup
 from services.alerts.metrics import PROMISED
-from services.alerts.store.audits import auditing, read_newest, write_audit
+from services.alerts.store.audits import auditing, read_newest, read_sample, write_audit
 from services.alerts.store.election import find_newer
-from services.alerts.store.past import SqlPast
 from services.alerts.store.rehearsals import Known, closings_of, play, read_known, read_raised
 from services.alerts.worker.courtroom import Terms
 from services.alerts.worker.observing import observe_audit
@@ -184,11 +182,11 @@ class Auditing:
         """Judge an alarm by the stream that raised it, whatever explains it."""
         onset, opened = minute_of(alert.began_at), minute_of(alert.opened_at - _MINUTE)
         last = min(alert.resolved_at or begin_of(line.last + 1), alert.opened_at + AFTER)
-        past, segment = SqlPast(connection, line.line), alert.raised_segment
+        where, first = (line.line, alert.raised_segment), minute_of(alert.began_at - BEFORE)
         async with connection.begin():
-            before = await past.leaves(minute_of(alert.began_at - BEFORE), onset - 1)
-            after = await past.leaves(opened + 1, minute_of(last) - 1)
-        return verdict(sum_within(before, segment), sum_within(after, segment))
+            before = await read_sample(connection, *where, (first, onset - 1))
+            after = await read_sample(connection, *where, (opened + 1, minute_of(last) - 1))
+        return verdict(before, after)
 
     async def _rest(self) -> None:
         worked_s = time.process_time() - self._worked_s
