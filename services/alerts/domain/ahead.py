@@ -35,16 +35,22 @@ class Ahead:
 
     def news(self, ticks: Sequence[LeafTick]) -> list[LeafTick] | None:
         """What came since the last look; None where an amendment took something away."""
-        news = []
+        news, known = [], 0
         for tick in ticks:
-            before = self.seen.get((tick.leaf, tick.cluster), LeafTick(tick.leaf, 0, 0))
+            before = self.seen.get((tick.leaf, tick.cluster))
+            if before is None:
+                news.append(tick)
+                continue
+            known += 1
+            if before == tick:  # most of them: a minute is looked at again and again
+                continue
             answers = tick.answers - before.answers
             detractors = tick.detractors - before.detractors
             if not 0 <= detractors <= answers:
                 return None
             if answers:
                 news.append(tick._replace(answers=answers, detractors=detractors))
-        return None if self.seen.keys() - _by_place(ticks).keys() else news
+        return None if known < len(self.seen) else news
 
     def look(
         self,
