@@ -15,6 +15,7 @@ PROGRAMS = {
     "deciding": "events per second through trigger's decisions, beside fetch and decode",
     "dispatching": "event to dispatch while 1,500 events come a second, on a real Kafka",
     "precision": "invitations that it takes to know every segment, beside a flat sample",
+    "judging": "seconds that alerts takes of a minute with 2,000 answers/s in 20,000 streams",
     "latency": "event to dispatch, answer to score, on the whole system",
 }
 
