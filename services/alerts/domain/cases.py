@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.alerts.domain.alerts import Alert, Change
-from services.alerts.domain.estimates import Severity
+from services.alerts.domain.estimates import Severity, severity
 
 NEWS: Final = 0.25
 
@@ -22,7 +22,8 @@ class Case:
 
     `holds`: rows of the fleet, the one that raised it first. `pending`: those of them that crossed
     in minute `opened_in` while that was open, so that the fleet does not know yet. `told_n`: the
-    alert's answers at its last revision. `raised_as`: the severity that its label keeps.
+    alert's answers at its last revision, `looked_n` when it was last explained. `raised_as`: the
+    severity that its label keeps.
     """
 
     alert: Alert
@@ -31,6 +32,7 @@ class Case:
     told_n: int
     raised_as: Severity
     pending: tuple[int, ...] = ()
+    looked_n: int = 0
 
     def hold(self, row: int) -> "Case":
         """Hold one more stream open."""
@@ -92,9 +94,18 @@ class Docket:
         return [self.over.get(name) or self.cases[name] for name in sorted(self.touched)]
 
 
-def is_look_due(before: int, now: int) -> bool:
-    """Whether an alert is to be explained afresh: each time that its answers grew by a quarter."""
-    return _looks(now) > _looks(before)
+def how_due(case: Case) -> tuple[bool, float] | None:
+    """How much an alert is to be explained afresh, the least first; None if it is not.
+
+    Each time that its answers grew by a quarter, and before each message: at a worse grade, and at
+    twice the answers of the last one.
+    """
+    alert, seen = case.alert, max(case.looked_n, case.told_n, 1)
+    grades = list(Severity)
+    worse = grades.index(severity(alert.hurt_per_hour)) < grades.index(alert.severity)
+    if worse or _looks(alert.n) > _looks(seen) or alert.n >= 2 * max(case.told_n, 1):
+        return not worse, -alert.n / seen
+    return None
 
 
 def why_update(case: Case, before: Alert) -> str | None:

@@ -39,7 +39,7 @@ class Bench:
     """The fleet and the docket of one line, with the rows whose state was changed.
 
     `promise`: false alarms a week over all lines. `now`: the wall clock. `draw_id`: the id of a
-    new alert.
+    new alert. `waiting`: rows that crossed in the last minute and found no room for an alert.
     """
 
     line: Line
@@ -52,6 +52,7 @@ class Bench:
     now: datetime
     draw_id: Callable[[], str]
     touched: set[int] = field(default_factory=set)
+    waiting: set[int] = field(default_factory=set)
 
     def open(self, row: int, now_h: float) -> None:
         """Hold a stream's baseline until its alert ends."""
@@ -63,6 +64,11 @@ class Bench:
         for row in rows:
             self.detector.close(self.fleet, row, accepted=accepted)
             self.touched.add(row)
+
+    def wait(self, rows: Iterable[int]) -> None:
+        """Remember which streams the next minute judges, whether they have answers or not."""
+        self.waiting.clear()
+        self.waiting.update(rows)
 
     def marginals(self) -> Marginals:
         """The shares that are normal for each value of a dimension whose stream has warmed up."""

@@ -1,5 +1,6 @@
 """Judging: minutes bring the fleet forward, and open alerts with it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,24 +10,35 @@ from typing import Final
 import msgspec
 
 from services.alerts.domain.ahead import Ahead
-from services.alerts.domain.alerts import Alert, Change, State
+from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.answers import begin_of, minute_of
-from services.alerts.domain.cases import Case, is_look_due, why_update
+from services.alerts.domain.cases import Case
 from services.alerts.domain.columns import Ints
-from services.alerts.domain.estimates import severity
 from services.alerts.domain.findings import Finding
 from services.alerts.domain.lifecycle import Closed
 from services.alerts.domain.mixes import NO_ROWS, minute_within
-from services.alerts.domain.streams import LeafTick, sum_within
+from services.alerts.domain.streams import LeafTick
 from services.alerts.handlers.bench import Bench
-from services.alerts.handlers.locating import count_again, explain, look_again, recount
-from services.alerts.handlers.raising import raise_all
-from shared.segments import segment_key
+from services.alerts.handlers.growing import Growth
+from services.alerts.handlers.locating import Scenes, explain
+from services.alerts.handlers.looking import look_again, looks_due
+from services.alerts.handlers.raising import A_TURN, raise_all
+from services.alerts.handlers.waiting import with_rows
 
 SILENT_FOR: Final = timedelta(days=15)  # a day more than a stream with answers is given
 
 
 async def judge_minute(
+    bench: Bench, minute: int, ticks: Sequence[LeafTick], left_out: Ints = NO_ROWS
+) -> None:
+    """Judge a closed minute for good, and look again at all alerts that grew by then."""
+    await close_minute(bench, minute, ticks, left_out)
+    scenes = Scenes(bench, minute)
+    for case in looks_due(bench.docket):
+        await look_again(bench, case, scenes)
+
+
+async def close_minute(
     bench: Bench, minute: int, ticks: Sequence[LeafTick], left_out: Ints = NO_ROWS
 ) -> None:
     """Judge a closed minute for good, but for the rows that are `left_out`."""
@@ -36,16 +48,20 @@ async def judge_minute(
     index, counts = minute_within(weighed, rows_of, left_out, (now_h, 1 / 60))
     if not len(index):
         return
+    index, counts = with_rows(index, counts, bench.waiting - set(left_out.tolist()))
     judgement = bench.detector.judge(bench.fleet, index, counts)
     bench.touched.update(index.tolist())
     fresh = _open_pending(bench, minute, now_h)
     finding = Finding(index, judgement, minute, begin_of(minute + 1))
-    await _end_all(bench, finding, ticks)
-    for case in list(bench.docket.cases.values()):
+    growth = Growth(bench, finding, ticks)
+    await _end_all(bench, finding, growth)
+    for place, case in enumerate(list(bench.docket.cases.values())):
+        if place % A_TURN == 0:
+            await asyncio.sleep(0)  # many may be open, and others share this loop
         if case.alert.id in fresh:
-            await _refresh(bench, case, finding)
+            await growth.refresh(case)
         elif not case.pending:
-            await _grow(bench, case, finding, ticks)
+            _grow(bench, case, growth)
     await raise_all(bench, finding)
     settle_by_hand(bench, minute)
 
@@ -88,27 +104,25 @@ def _open_pending(bench: Bench, minute: int, now_h: float) -> set[str]:
     return fresh
 
 
-async def _end_all(bench: Bench, finding: Finding, ticks: Sequence[LeafTick]) -> None:
+async def _end_all(bench: Bench, finding: Finding, growth: Growth) -> None:
     """End the alerts whose first stream ended; the others let go of theirs that did."""
     closed = enumerate(finding.judgement.closed)
     over = {finding.row(i): how for i, how in closed if how is not None}
     for case in list(bench.docket.cases.values()):
         how = over.get(case.holds[0])
         if how is not None:
-            await _end(bench, case, finding, how, ticks)
+            await _end(bench, case, how, growth)
         elif not over.keys().isdisjoint(case.holds):
             bench.docket.put(case.let_go(over))
 
 
-async def _end(
-    bench: Bench, case: Case, finding: Finding, how: Closed, ticks: Sequence[LeafTick]
-) -> None:
+async def _end(bench: Bench, case: Case, how: Closed, growth: Growth) -> None:
     accepted = how is Closed.ACCEPTED
     bench.close(case.holds[1:], accepted=accepted)
     state = State.ACCEPTED if accepted else State.RESOLVED
     change = Change.ACCEPTED if accepted else Change.RESOLVED
-    alert = await explain(bench, _sized(bench, case, finding, ticks), finding.minute)
-    ended = alert.end(state, finding.at, bench.now)
+    alert = await explain(bench, growth.sized(case), growth.finding.minute)
+    ended = alert.end(state, growth.finding.at, bench.now)
     bench.docket.put(replace(case, alert=ended, pending=()), change)
 
 
@@ -119,49 +133,12 @@ def _accept(bench: Bench, case: Case, at: datetime) -> None:
     bench.docket.put(replace(case, alert=ended, pending=()), Change.ACCEPTED)
 
 
-async def _grow(bench: Bench, case: Case, finding: Finding, ticks: Sequence[LeafTick]) -> None:
-    """Count a minute's answers for an alert, and look again when they are many more by now."""
-    if finding.place(case.holds[0]) is None and finding.at - case.alert.opened_at > SILENT_FOR:
+def _grow(bench: Bench, case: Case, growth: Growth) -> None:
+    """Count a minute's answers for an alert. It may be due a look by that; its grade stands."""
+    finding, told = growth.finding, case.alert
+    if finding.place(case.holds[0]) is None and finding.at - told.opened_at > SILENT_FOR:
         _accept(bench, case, finding.at)
         return
-    grown = replace(case, alert=_sized(bench, case, finding, ticks))
-    due = is_look_due(case.alert.n, grown.alert.n)
-    if not due and why_update(grown, case.alert) is None:
-        if grown != case:
-            bench.docket.put(grown)
-        return
-    seen = replace(grown, alert=await look_again(bench, grown, finding.minute))
-    if why_update(seen, case.alert) is None:
-        bench.docket.put(grown)
-        return
-    alert = await explain(bench, seen.alert, finding.minute)
-    bench.docket.put(replace(seen, alert=alert.revised(bench.now)), Change.UPDATED)
-
-
-async def _refresh(bench: Bench, case: Case, finding: Finding) -> None:
-    """Count an alert anew once the minutes that raised it are judged: they have grown since."""
-    place = finding.place(case.holds[0])
-    if _is_of_stream(bench, case) and place is not None:
-        alert = _of_stream(case.alert, finding, place)
-    else:
-        alert = await count_again(bench, case.alert, finding.minute)
-    bench.docket.put(replace(case, alert=alert))
-
-
-def _sized(bench: Bench, case: Case, finding: Finding, ticks: Sequence[LeafTick]) -> Alert:
-    """The alert with the numbers that it has after this minute; the rise stands as told."""
-    alert, place = case.alert, finding.place(case.holds[0])
-    if _is_of_stream(bench, case):
-        return alert if place is None else _of_stream(alert, finding, place)
-    answers, detractors = sum_within(ticks, alert.segment)
-    counts = (alert.n + answers, alert.detractors + detractors)
-    return recount(bench, alert, counts, alert.detractor_rate.baseline, finding.minute)
-
-
-def _is_of_stream(bench: Bench, case: Case) -> bool:
-    return bench.catalogue.segments[case.holds[0]] == segment_key(case.alert.segment)
-
-
-def _of_stream(alert: Alert, finding: Finding, place: int) -> Alert:
-    size = msgspec.structs.replace(finding.size(place), rise=alert.rise)
-    return alert.sized(size, severity(size.hurt_per_hour))
+    grown = msgspec.structs.replace(growth.sized(case), severity=told.severity)
+    if grown != told:
+        bench.docket.put(replace(case, alert=grown))

@@ -10,13 +10,11 @@ import msgspec
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.answers import DAY, begin_of, minute_of
 from services.alerts.domain.candidates import Least
-from services.alerts.domain.cases import Case
 from services.alerts.domain.causes import (
     Crossed,
     grown_reasons,
     locate,
     sample,
-    share_out,
 )
 from services.alerts.domain.estimates import count, severity, shrink
 from services.alerts.domain.facts import Cause, Location, Size
@@ -48,9 +46,15 @@ class Scenes:
 
     def __init__(self, bench: Bench, last: int) -> None:
         self._bench = bench
-        self._last = last
+        self.last = last
         self._scenes: dict[int, Scene] = {}
         self._pasts: dict[int, Sequence[LeafTick]] = {}
+
+    def nearest(self, first: int) -> int:
+        """The onset itself while there is room for it, else the nearest of those that are kept."""
+        if len(self._scenes) < SCENES_KEPT:
+            return first
+        return min(self._scenes, key=lambda kept: (abs(kept - first), kept))
 
     async def since(self, first: int) -> Scene:
         """What came since that minute."""
@@ -61,7 +65,7 @@ class Scenes:
                 self._pasts[until] = await bench.past.leaves(until - BEFORE, until - 1)
             scene = await asyncio.to_thread(
                 build_scene,
-                await bench.past.leaves(first, self._last),
+                await bench.past.leaves(first, self.last),
                 self._pasts[until],
                 bench.normal_rate(ALL, _FIRST_RATE),
                 bench.marginals(),
@@ -140,40 +144,6 @@ async def explain(bench: Bench, alert: Alert, minute: int) -> Alert:
         around = ()
     cause = Cause(top_reasons=grown_reasons(now, before, around), sample_comments=sample(now))
     return alert.explained(cause)
-
-
-async def look_again(bench: Bench, case: Case, minute: int) -> Alert:
-    """Explain an open alert afresh: another explanation only if the told one leaves a slice out.
-
-    It does not move to where another alert is: a part stays a part, and nothing is told twice.
-    """
-    alert = case.alert
-    scene = await Scenes(bench, minute).since(minute_of(alert.began_at))
-    told = [one.segment for one in alert.slices]
-    elsewhere = [
-        one.segment
-        for other in bench.docket.cases.values()
-        if other.alert.id != alert.id
-        for one in other.alert.slices
-    ]
-    others = [one for one in elsewhere if not any(one.items() <= mine.items() for mine in told)]
-    stream = Crossed(
-        segment=alert.raised_segment,
-        rate=alert.detractor_rate.baseline,
-        dispersion=bench.dispersion,
-        margin=0.0,
-        answers=alert.n,
-        detractors=alert.detractors,
-    )
-    location = None
-    if find_location(bench, scene, stream, [*others, *told]) is not None:
-        location = find_location(bench, scene, stream, others)
-    if location is None or any(one.segment in elsewhere for one in location.slices):
-        leaves = scene.leaves.explained_by(others)
-        alert = alert.placed(share_out(leaves, told))
-    else:
-        alert = move_to(bench, alert, location, scene, minute)
-    return await measure(bench, alert, scene.mass_within(alert.segment), minute)
 
 
 def move_to(

@@ -7,70 +7,78 @@ explains most of it, without a word: few messages; else it waits for more eviden
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 
 from services.alerts.domain.alerts import Alert, Change, State
-from services.alerts.domain.answers import minute_of
+from services.alerts.domain.answers import begin_of, minute_of
 from services.alerts.domain.cases import Case
-from services.alerts.domain.causes import (
-    JOINS_AT,
-    Crossed,
-    is_fired_by_rest,
-    is_inside,
-    share_out,
-    share_within,
-)
+from services.alerts.domain.causes import share_out
 from services.alerts.domain.estimates import severity
 from services.alerts.domain.facts import Crossing, Evidence
 from services.alerts.domain.findings import Finding
 from services.alerts.domain.leaves import Segment
-from services.alerts.domain.normal import Scene
 from services.alerts.handlers.bench import Bench
-from services.alerts.handlers.locating import (
-    Scenes,
-    explain,
-    find_location,
-    measure,
-    move_to,
-)
+from services.alerts.handlers.incidents import Incidents
+from services.alerts.handlers.locating import Scenes, explain, find_location, measure, move_to
 from shared.segments import read_segment_key
 
 A_TURN: Final = 200  # streams
 HISTORIC_AFTER: Final = timedelta(hours=24)
 LARGEST_LOG: Final = 690.0
-SAME_TIME: Final = timedelta(hours=24)
+RAISED_A_MINUTE: Final = 10
 
 
 async def raise_all(bench: Bench, finding: Finding) -> None:
-    """Take each stream that fired and is not held by an alert already."""
-    opened: list[str] = []
+    """Take each stream that fired and is not held by an alert already.
+
+    At most ten alerts are opened in a minute of event time: nobody reads more. The other streams
+    wait, with all their evidence, in `bench.waiting`; the next minute takes them with its own.
+    """
+    waiting: set[int] = set()
     held = bench.docket.held_rows()
-    scenes = Scenes(bench, finding.minute)
-    for place, i in enumerate(finding.fired()):
-        row = finding.row(i)
-        if row in held:
-            continue
+    incidents = Incidents(bench, finding.minute)
+    room = RAISED_A_MINUTE - _raised_in(bench, finding.minute)
+    opened: list[str] = []
+    fired = [i for i in finding.fired() if finding.row(i) not in held]
+    for place, i in enumerate(fired):
         if place % A_TURN == 0:
             await asyncio.sleep(0)  # all may cross at once, and others share this loop
-        segment = read_segment_key(bench.catalogue.segments[row])
-        crossing = finding.crossing(i, segment)
-        case = _case_around(bench, finding.crossed(i, segment))
-        if case is None:
-            case = await _settle(bench, crossing, finding, i, scenes)
-        if case is None:
-            continue
-        if case.alert.id in bench.docket.cases:
-            case = replace(case, alert=case.alert.joined_by(crossing)).hold(row)
-        else:
+        crossed = finding.crossed(i, _segment(bench, finding, i))
+        met = await incidents.meet(crossed, finding.began_at(i))
+        if met.joins is not None:
+            _join(bench, finding, i, met.joins)
+        elif met.fires and len(opened) < room:
+            case = await _raise(bench, finding, i, incidents.scenes, met.held)
+            _hold(bench, finding, case, finding.row(i))
+            incidents.add(case)
             opened.append(case.alert.id)
-        _hold(bench, finding, case, row)
-        held.add(row)
+        elif met.fires:
+            waiting.add(finding.row(i))
     for name in opened:  # told last, with all that joined it
         bench.docket.put(bench.docket.cases[name], Change.OPENED)
+    if not finding.provisional:
+        bench.wait(waiting)
+
+
+def _segment(bench: Bench, finding: Finding, i: int) -> dict[str, str]:
+    return read_segment_key(bench.catalogue.segments[finding.row(i)])
+
+
+def _join(bench: Bench, finding: Finding, i: int, case: Case) -> None:
+    crossing, row = finding.crossing(i, _segment(bench, finding, i)), finding.row(i)
+    joined = replace(case, alert=case.alert.joined_by(crossing)).hold(row)
+    _hold(bench, finding, joined, row)
+
+
+def _raised_in(bench: Bench, minute: int) -> int:
+    """How many alerts a minute has opened so far, while it was open."""
+    first, last = begin_of(minute), begin_of(minute + 1)
+    return sum(first < case.alert.opened_at <= last for case in bench.docket.cases.values())
 
 
 def _hold(bench: Bench, finding: Finding, case: Case, row: int) -> None:
@@ -81,73 +89,11 @@ def _hold(bench: Bench, finding: Finding, case: Case, row: int) -> None:
     bench.docket.put(case)
 
 
-def _case_around(bench: Bench, crossed: Crossed) -> Case | None:
-    """The alert within whose segment a stream rose no more than all of it: no scan is needed."""
-    for case in bench.docket.cases.values():
-        rate = case.alert.detractor_rate
-        if is_inside(crossed, case.alert.segment, rate.baseline, rate.current):
-            return case
-    return None
-
-
-async def _settle(
-    bench: Bench, crossing: Crossing, finding: Finding, i: int, scenes: Scenes
-) -> Case | None:
-    """The alert that a stream joins or raises; None if it has to wait."""
-    crossed = finding.crossed(i, crossing.segment)
-    for case in bench.docket.cases.values():
-        if abs(case.alert.began_at - crossing.began_at) <= SAME_TIME:
-            scene = await scenes.since(minute_of(case.alert.began_at))
-            view = _View.of(bench, scene, crossed)
-            if view.joins is not None and not view.fires:
-                return view.joins
-    scene = await scenes.since(minute_of(crossing.began_at))
-    view = _View.of(bench, scene, crossed)
-    if view.fires:
-        return await _raise(bench, crossing, finding, i, scene, view.held)
-    return view.joins
-
-
-@dataclass(frozen=True)
-class _View:
-    """What open alerts explain of a stream that crossed.
-
-    `held`: the slices that overlap it. `fires`: by what they leave. `joins`: the alert that holds
-    most of it, if they hold at least half.
-    """
-
-    held: list[Segment]
-    fires: bool
-    joins: Case | None
-
-    @classmethod
-    def of(cls, bench: Bench, scene: Scene, crossed: Crossed) -> Self:
-        around: list[tuple[float, Case]] = []
-        held: list[Segment] = []
-        for case in bench.docket.cases.values():
-            slices = [one.segment for one in case.alert.slices]
-            share = share_within(scene.leaves, crossed.segment, slices)
-            if share > 0:
-                around.append((share, case))
-                held += slices
-        if not around:
-            return cls(held, fires=True, joins=None)
-        inside = scene.leaves.within(crossed.segment)
-        before = scene.leaves.sums(inside)
-        after = scene.leaves.explained_by(held).sums(inside)
-        mostly = before.excess - after.excess >= JOINS_AT * before.excess
-        best = max(around, key=lambda pair: pair[0])[1]
-        return cls(held, is_fired_by_rest(crossed, before, after), best if mostly else None)
-
-
 async def _raise(
-    bench: Bench,
-    crossing: Crossing,
-    finding: Finding,
-    i: int,
-    scene: Scene,
-    held: list[Segment],
+    bench: Bench, finding: Finding, i: int, scenes: Scenes, held: Sequence[Segment]
 ) -> Case:
+    crossing = finding.crossing(i, _segment(bench, finding, i))
+    scene = await scenes.since(minute_of(crossing.began_at))
     size = finding.size(i)
     crossed = finding.crossed(i, crossing.segment)
     alert = _begin(bench, crossing, finding, i)
@@ -160,7 +106,8 @@ async def _raise(
         mass = scene.mass_within(alert.segment) / bench.dispersion
     alert = await measure(bench, alert, mass, finding.minute)
     alert = await explain(bench, alert, finding.minute)
-    return Case(alert, (finding.row(i),), finding.minute, size.n, alert.severity)
+    row = finding.row(i)
+    return Case(alert, (row,), finding.minute, size.n, alert.severity, looked_n=alert.n)
 
 
 def _begin(bench: Bench, crossing: Crossing, finding: Finding, i: int) -> Alert:

@@ -31,12 +31,14 @@ _ONE_LOCKED: Final = sa.text("SELECT body FROM alerts WHERE id = :id FOR UPDATE"
 _PUT: Final = sa.text("""
     INSERT INTO alerts
         (id, state, metric, survey, opened_at, revision, body, holds, pending, opened_in, told_n,
-         raised_as, settled)
+         looked_n, raised_as, settled)
     VALUES (:id, :state, :metric, :survey, :opened_at, :revision, CAST(:body AS jsonb),
-        CAST(:holds AS int[]), CAST(:pending AS int[]), :opened_in, :told_n, :raised_as, :settled)
+        CAST(:holds AS int[]), CAST(:pending AS int[]), :opened_in, :told_n, :looked_n,
+        :raised_as, :settled)
     ON CONFLICT (id) DO UPDATE SET state = excluded.state, revision = excluded.revision,
         body = excluded.body, holds = excluded.holds, pending = excluded.pending,
-        opened_in = excluded.opened_in, told_n = excluded.told_n, settled = excluded.settled
+        opened_in = excluded.opened_in, told_n = excluded.told_n,
+        looked_n = excluded.looked_n, settled = excluded.settled
 """)
 _BY_HAND: Final = sa.text("""
     UPDATE alerts SET state = :state, revision = :revision, body = CAST(:body AS jsonb)
@@ -80,6 +82,7 @@ async def read_docket(connection: AsyncConnection, line: Line) -> Docket:
             row["told_n"],
             Severity(row["raised_as"]),
             tuple(row["pending"]),
+            row["looked_n"],
         )
         if case.alert.state.is_over:
             docket.ended_by_hand.append(case)
@@ -189,6 +192,7 @@ def _case_values(case: Case) -> dict[str, Any]:
         "pending": list(case.pending),
         "opened_in": case.opened_in,
         "told_n": case.told_n,
+        "looked_n": case.looked_n,
         "raised_as": case.raised_as,
         "settled": alert.state.is_over,
     }

@@ -1,6 +1,7 @@
 """What one line's judgement writes: chunk by chunk, all of it in one transaction each."""
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,14 +15,17 @@ from services.alerts.domain.cases import Docket
 from services.alerts.domain.mixes import Mix, left_out
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
-from services.alerts.handlers.judging import judge_minute, look_ahead, settle_by_hand
+from services.alerts.handlers.judging import close_minute, look_ahead, settle_by_hand
+from services.alerts.handlers.locating import Scenes
+from services.alerts.handlers.looking import look_again, looks_due
+from services.alerts.handlers.waiting import rows_above
 from services.alerts.metrics import JUDGED
 from services.alerts.store.alerts import Ways, read_docket, write_docket
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
 from services.alerts.store.lines import Standing, move, read_chunk, read_open
 from services.alerts.store.mixes import heed, read_mixes
 from services.alerts.store.past import SqlPast
-from services.alerts.worker.observing import observe_docket, observe_open
+from services.alerts.worker.observing import log_waiting, observe_docket, observe_open
 from services.alerts.worker.turns import Clock
 from shared.failpoints import Point, hit
 from shared.segments import Lattice
@@ -58,31 +62,45 @@ class Courtroom:
             fleet = await read_fleet(
                 self._connection, standing.line, standing.judged_to, terms.policy, terms.lattice
             )
-            observe_open(fleet.line, await read_docket(self._connection, fleet.line))
+            docket = await read_docket(self._connection, fleet.line)
+            fleet.looks_due = len(looks_due(docket))
+            fleet.waiting.update(rows_above(fleet.detector, fleet.state))
+            observe_open(fleet.line, docket)
         return fleet
 
     async def judge_closed(self, fleet: Fleet, standing: Standing) -> bool:
-        """Judge a chunk of closed minutes for good; say whether there are more."""
-        connection = self._connection
+        """Judge a chunk of closed minutes for good; say whether there are more.
+
+        It ends with the minute after which alerts are due to be looked at again, so that they are
+        looked at as of then, unless others have been due for longer: those delay nothing.
+        """
+        connection, waited = self._connection, len(fleet.waiting)
         async with connection.begin():
             docket = await read_docket(connection, fleet.line)
             bench = self._bench(fleet, docket)
             settle_by_hand(bench, standing.judged_to)
             upto, minutes = await read_chunk(connection, standing)
             mixes = await self._mixes(fleet, standing.judged_to, begin_of(upto + 1))
+            judged = 0
             for minute, ticks in minutes.items():
                 at = begin_of(minute)
-                await judge_minute(
+                await close_minute(
                     bench, minute, ticks, left_out(mixes, fleet.catalogue, at, at + MINUTE)
                 )
                 await asyncio.sleep(0)  # others share this loop
+                judged += 1
+                if not fleet.looks_due and looks_due(docket):
+                    upto = minute
+                    break
             await write_fleet(connection, fleet, bench.touched)
             await self._write(docket)
             await move(connection, standing, upto)
             hit(Point.JUDGED)
         fleet.judged_to, fleet.ahead = upto, None
-        JUDGED.inc(len(minutes))
+        fleet.looks_due = len(looks_due(docket))
+        JUDGED.inc(judged)
         _note(fleet.line, docket)
+        log_waiting(fleet.line, waited, len(fleet.waiting))
         return upto < standing.closed_to
 
     async def judge_open(self, fleet: Fleet, standing: Standing, heard: datetime) -> None:
@@ -101,6 +119,26 @@ class Courtroom:
             await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard, skewed)
             await self._write(docket)
         _note(fleet.line, docket)
+
+    async def look_again(self, fleet: Fleet, until: float) -> None:
+        """Look again at alerts that grew, one in a transaction, the most urgent first.
+
+        The first at once, another only before that moment of the monotonic clock.
+        """
+        scenes: Scenes | None = None
+        while fleet.looks_due:
+            async with self._connection.begin():
+                docket = await read_docket(self._connection, fleet.line)
+                due = looks_due(docket)
+                if due:
+                    bench = self._bench(fleet, docket)
+                    scenes = scenes or Scenes(bench, fleet.judged_to)
+                    await look_again(bench, due[0], scenes)
+                    await self._write(docket)
+            fleet.looks_due = max(len(due) - 1, 0)
+            _note(fleet.line, docket)
+            if time.monotonic() >= until:
+                return
 
     async def _mixes(self, fleet: Fleet, minute: int, until: datetime) -> list[Mix]:
         """The maintenance windows that touch what comes after a minute, with what they skew."""
@@ -125,6 +163,7 @@ class Courtroom:
             past=SqlPast(self._connection, fleet.line),
             now=self._terms.clock(),
             draw_id=lambda: f"a-{uuid4().hex[:26]}",
+            waiting=fleet.waiting,
         )
 
 

@@ -5,6 +5,7 @@
     close     let no more answers into those minutes
     judge     many minutes a transaction: states, alerts, messages and the position together
     look on   judge what is still open; remember only the alarms
+    explain   alerts that grew, afresh, once all lines are judged; for a second a turn
 
 The lock, the positions and every write share one connection, so a judge that lost its lock cannot
 write. A position that is not where this judge left it makes it read the line again.
@@ -14,6 +15,7 @@ imported from the past still takes its place in time.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -36,6 +38,7 @@ from shared.failpoints import Point, hit
 from shared.stream.pipeline import Health
 
 _log = structlog.get_logger()
+_LOOK_S: Final = 1.0
 _OPEN_SPAN: Final = 3  # minutes that may be judged as one while they are open
 
 
@@ -127,8 +130,17 @@ class Judge:
             more = more or left
             behind += [reached] if reached is not None else []
         await self._note_time(connection, standings, behind)
+        await self._look_again(court)
         observe_fleets(self._fleets.values())
         return more
+
+    async def _look_again(self, court: Courtroom) -> None:
+        """Explain alerts afresh, line after line in turn; what is left is due at the next turn."""
+        until = time.monotonic() + _LOOK_S
+        for line, fleet in list(self._fleets.items()):
+            if fleet.looks_due and time.monotonic() < until:
+                self._fleets[line] = self._fleets.pop(line)
+                await court.look_again(fleet, until)
 
     def _has_begun(self, standing: Standing) -> bool:
         return standing.closed_to > 0 or standing.answers >= self._terms.policy.warm_answers

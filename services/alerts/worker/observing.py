@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import product
 
+import structlog
+
 from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.answers import Line
 from services.alerts.domain.cases import Docket
@@ -17,14 +19,17 @@ from services.alerts.metrics import (
     ENDED,
     FULL_DIMENSIONS,
     JUDGED_TO,
+    LOOKS_DUE,
     OPEN,
     PROMISED,
     RAISED,
     STREAMS,
+    WAITING,
 )
 from services.alerts.store.fleet import Fleet
 from shared.metrics import Gauge
 
+_log = structlog.get_logger()
 _open: dict[Line, Counter[tuple[Severity, State]]] = {}
 
 
@@ -47,9 +52,19 @@ def observe_docket(line: Line, docket: Docket) -> None:
             ENDED.labels(alert.state).inc()
 
 
+def log_waiting(line: Line, before: int, now: int) -> None:
+    """Say it when streams begin to wait for room among a minute's alerts, and when none does."""
+    if now and not before:
+        _log.warning("more crossed than a minute opens alerts for", waiting=now, **line._asdict())
+    elif before and not now:
+        _log.info("no stream waits to raise an alert", **line._asdict())
+
+
 def observe_fleets(fleets: Iterable[Fleet]) -> None:
     """Show how much is watched."""
     held = list(fleets)
+    LOOKS_DUE.set(sum(fleet.looks_due for fleet in held))
+    WAITING.set(sum(len(fleet.waiting) for fleet in held))
     STREAMS.set(sum(len(fleet.state) for fleet in held))
     FULL_DIMENSIONS.set(len({name for f in held for name in f.catalogue.full_dimensions()}))
 
@@ -58,8 +73,7 @@ def forget_observed() -> None:
     """Show nothing that another process shows now."""
     OPEN.clear()
     _open.clear()
-    STREAMS.set(0)
-    FULL_DIMENSIONS.set(0)
+    observe_fleets(())
 
 
 def observe_time(judged_at: datetime) -> None:
