@@ -50,5 +50,7 @@ async def test_while_kafka_is_away_it_reads_nothing_and_its_age_grows(rig: Rig) 
         await eventually(lambda: shown(rig, "reading") == 1)
         rig.source.faults += [KafkaUnavailable("away")] * 20
 
-        await eventually(lambda: shown(rig, "reading") == 0)
-        await eventually(lambda: (shown(rig, "lag_seconds", topic=TOPIC) or 0) > 0.4)
+        await eventually(lambda: shown(rig, "retries_total") == 4)  # after 0.7 s
+
+        assert shown(rig, "reading") == 0
+        assert (shown(rig, "lag_seconds", topic=TOPIC) or 0) > 0.6
