@@ -4,22 +4,26 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from services.alerts.domain import layout
+from services.alerts.domain.alerts import Change, State
 from services.alerts.domain.layout import LAYOUT
 from services.alerts.domain.state import STATE_COLUMNS
 from services.alerts.domain.terms import Policy
 from services.alerts.metrics import REGISTRY
+from services.alerts.store.alerts import write_by_hand
 from services.alerts.store.lines import Fenced
 from services.alerts.worker.auditing import Auditing
 from services.alerts.worker.courtroom import Terms
 from shared.db import open_engine
 from tests.support.alerts import LATTICE, START, AlertsRig, finish, judging, scored
 from tests.support.alerts_history import history
+from tests.support.alerts_stage import Stage, fresh
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NEWER = "UPDATE lines SET columns = columns || '{a_column_of_tomorrow}', layout = layout + 1"
@@ -136,6 +140,22 @@ async def test_state_of_before_versions_is_taken_over(rig: AlertsRig) -> None:
     async with judging(rig.judge()) as judge:
         await finish(judge)
     assert {(row[4], tuple(row[2])) for row in await kept(rig)} == {(LAYOUT, STATE_COLUMNS)}  # type: ignore[arg-type]
+
+
+async def test_a_persons_word_to_an_older_process_takes_nothing_from_the_alert(
+    engine: AsyncEngine,
+) -> None:
+    rig, alert = AlertsRig(engine), fresh()
+    async with httpx.AsyncClient() as client:
+        await Stage(engine, client).tell((alert, Change.OPENED))
+    async with engine.begin() as connection:
+        more = """UPDATE alerts SET body = body || '{"of_tomorrow": 7}'"""
+        await connection.execute(sa.text(more))
+        ended = alert.end(State.RESOLVED, rig.now, rig.now)
+        await write_by_hand(connection, ended, Change.RESOLVED, {})
+
+    kept = await rig.rows("SELECT body ->> 'of_tomorrow', body ->> 'state' FROM alerts")
+    assert kept == [("7", "resolved")]
 
 
 async def _locks(rig: AlertsRig) -> int:

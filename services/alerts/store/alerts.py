@@ -41,7 +41,7 @@ _PUT: Final = sa.text("""
         looked_n = excluded.looked_n, settled = excluded.settled
 """)
 _BY_HAND: Final = sa.text("""
-    UPDATE alerts SET state = :state, revision = :revision, body = CAST(:body AS jsonb)
+    UPDATE alerts SET state = :state, revision = :revision, body = body || CAST(:body AS jsonb)
     WHERE id = :id
 """)
 _NOTE: Final = sa.text("""
@@ -102,7 +102,7 @@ async def write_docket(connection: AsyncConnection, docket: Docket, ways: Ways) 
 async def write_by_hand(
     connection: AsyncConnection, alert: Alert, change: Change, ways: Ways
 ) -> None:
-    """Store a person's change; the judge settles with the fleet at its next turn."""
+    """Store a person's change, beside what a newer version keeps; the judge settles it next turn."""
     values = {"id": alert.id, "state": alert.state, "revision": alert.revision}
     await connection.execute(_BY_HAND, values | {"body": _text(alert)})
     await _announce(connection, [(alert, change)], ways)
