@@ -2,9 +2,11 @@
 
 channel 4 x lifecycle 3 x product 8 x region 6, Zipf volumes, odds x2.43 in slices of one to three
 dimensions, normal rates estimated from twenty windows before. Exact slices count; nothing else.
+Of two causes the weaker one has the nats; they are alike where the other has at most three times as
+many.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, product
@@ -14,8 +16,10 @@ from numpy.random import Generator
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from benchmarks.spikes.naming import Score, Slice
 from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict, judge_few
 from benchmarks.spikes.worlds import Floats
+from services.alerts.domain.columns import Flags
 from services.alerts.domain.leaves import Leaves
 from services.alerts.domain.scan import scan
 
@@ -25,9 +29,8 @@ CODES = np.array(list(product(*map(range, SIZES.values()))))
 SEGMENTS = [{n: f"{n}-{v}" for n, v in zip(SIZES, row, strict=True)} for row in CODES.tolist()]
 SHIFT = float(np.log(2.43))
 WINDOWS_BEFORE = 20
+ANSWERS = 2000.0  # where nothing is at fault
 SMALLEST, LARGEST = 0.002, 0.6  # of all answers, in a slice at fault
-
-Slice = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -39,46 +42,33 @@ class Case:
     uneven: float = 0.0  # of the shift between leaves at fault
     wander: float = 0.0  # of every leaf since the history
     bar: float = 0.0  # F1; at 0 causes: the share of windows in which anything is named
+    alike: float = np.inf  # the strongest cause's evidence over the weakest's, at most
 
 
 CASES = {
     "20 nats": Case(20, 1, bar=0.96),
     "80 nats": Case(80, 1, bar=1.0),
-    "80 nats, 2 causes": Case(80, 2, bar=1.0),
+    "80 nats, 2 causes of any size": Case(80, 2, bar=1.0),
     "20 nats, uneven": Case(20, 1, 0.3, 0.1, 0.93),
     "80 nats, uneven": Case(80, 1, 0.3, 0.1, 0.97),
     "500 nats, uneven": Case(500, 1, 0.3, 0.1, 0.99),
     "nothing happened": Case(0, 0, bar=0.01),
+    "80 nats, 2 causes alike": Case(80, 2, alike=3, bar=1.0),
 }
 
 
-@dataclass
-class Score:
-    """Slices named, wanted and both, by whom."""
-
-    right: int = 0
-    named: int = 0
-    wanted: int = 0
-    windows: int = 0
-    noisy: int = 0  # windows in which anything was named
-
-    def note(self, found: Sequence[Slice], faults: Sequence[Slice]) -> None:
-        self.right += sum(one in faults for one in found)
-        self.named += len(found)
-        self.wanted += len(faults)
-        self.windows += 1
-        self.noisy += bool(found)
-
-    def add(self, other: "Score") -> None:
-        for name, more in vars(other).items():
-            setattr(self, name, getattr(self, name) + more)
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.right / max(self.named + self.wanted, 1)
+def draw_faults(
+    rng: Generator, volumes: Floats, rates: Floats, case: Case
+) -> tuple[list[Slice], float]:
+    """Slices at fault, and the answers that bring the one with the least its nats."""
+    while True:
+        faults = _draw_apart(rng, volumes, case.causes)
+        needed = [_answers_for(case.nats, volumes, rates, _inside(fault)) for fault in faults]
+        if not needed or max(needed) <= case.alike * min(needed):
+            return faults, max(needed, default=ANSWERS)
 
 
-def draw_faults(rng: Generator, volumes: Floats, number: int) -> list[Slice]:
+def _draw_apart(rng: Generator, volumes: Floats, number: int) -> list[Slice]:
     """Slices of random depth that do not overlap, neither nearly empty nor nearly everything."""
     faults: list[Slice] = []
     taken = np.zeros(len(volumes), bool)
@@ -92,7 +82,15 @@ def draw_faults(rng: Generator, volumes: Floats, number: int) -> list[Slice]:
     return faults
 
 
-def _inside(fault: Slice) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _answers_for(nats: float, volumes: Floats, rates: Floats, inside: Flags) -> float:
+    volume = float(volumes[inside].sum())
+    p = float(volumes[inside] @ rates[inside]) / volume
+    q = float(expit(logit(p) + SHIFT))
+    per_answer = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
+    return float(nats / per_answer / volume)
+
+
+def _inside(fault: Slice) -> Flags:
     return np.array([fault.items() <= leaf.items() for leaf in SEGMENTS])
 
 
@@ -103,19 +101,11 @@ def draw_window(rng: Generator, case: Case) -> tuple[Leaves, list[Slice]]:
         volumes *= rng.permutation(zipf / zipf.sum())[CODES[:, place]]
     base = float(np.clip(rng.beta(3, 12), 0.05, 0.40))
     rates = expit(logit(base) + rng.normal(0, 0.2, len(CODES)))
-    faults = draw_faults(rng, volumes, case.causes)
+    faults, answers = draw_faults(rng, volumes, rates, case)
     odds = logit(rates) + rng.normal(0, case.wander, len(CODES))
-    answers = 2000.0
-    needed = []
     for fault in faults:
         inside = _inside(fault)
         odds[inside] += SHIFT + rng.normal(0, case.uneven, int(inside.sum()))
-        volume = volumes[inside].sum()
-        p = float(volumes[inside] @ rates[inside]) / volume
-        q = float(expit(logit(p) + SHIFT))
-        per_answer = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
-        needed.append(case.nats / per_answer / volume)
-    answers = max(needed, default=answers)  # the cause with the least has that many nats
     now, before = rng.poisson(answers * volumes), rng.poisson(WINDOWS_BEFORE * answers * volumes)
     known = rng.binomial(before, rates)
     normal = (known + 20 * known.sum() / before.sum()) / (before + 20)

@@ -64,7 +64,12 @@ def simulate(
 
 @pytest.mark.parametrize(
     ("nats", "causes", "uneven", "bar"),
-    [(20, 1, 0.0, 0.93), (80, 1, 0.0, 0.99), (80, 2, 0.0, 0.97), (500, 1, 0.3, 0.93)],
+    [
+        (20, 1, 0.0, 0.93),
+        (80, 1, 0.0, 0.99),
+        (80, 2, 0.0, 0.99),
+        (500, 1, 0.3, 0.93),
+    ],
 )
 def test_the_scan_names_exactly_the_slices_at_fault(
     nats: float, causes: int, uneven: float, bar: float
@@ -112,6 +117,17 @@ def test_shares_say_how_much_of_all_excess_a_slice_holds() -> None:
         ({"region": "US", "product": "hats"}, 0.4),
     ]
     assert found.explains == pytest.approx(85 / 87)
+
+
+def test_two_causes_side_by_side_are_not_named_by_what_they_are_parts_of() -> None:
+    segments = [{"region": r, "product": str(p)} for r in ("EU", "US", "APAC") for p in range(8)]
+    answers = np.repeat([600.0, 300.0, 200.0], 8)
+    detractors = answers * np.repeat([0.2, 0.2, 0.1], 8)
+
+    found = scan(Leaves.of(segments, answers, detractors, np.full(24, 0.1)))
+
+    assert {one.segment.get("region") for one in found.slices} == {"EU", "US"}
+    assert all(set(one.segment) == {"region"} for one in found.slices)
 
 
 def test_what_is_explained_is_searched_no_more() -> None:
