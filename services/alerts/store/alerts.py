@@ -1,6 +1,6 @@
-"""Alerts, every change of them, and who is to be told."""
+"""Alerts, as the judge and people left them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,17 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.domain.answers import Line
-from services.alerts.domain.audit import Entry
 from services.alerts.domain.cases import Case, Docket
-from services.alerts.domain.deliveries import Outcome, Way, key_of
 from services.alerts.domain.estimates import Severity
-from services.alerts.domain.silences import silenced_by
-from services.alerts.store.audit import note
-from services.alerts.store.silences import read_lasting
-from shared.columns import columns, unnested
+from services.alerts.store.announcing import Ways, announce
 
 Place = tuple[datetime, str]
-Ways = Mapping[str, Way]  # destination to what it wants
 
 _UNSETTLED: Final = sa.text("""
     SELECT * FROM alerts WHERE NOT settled AND metric = :metric AND survey = :survey
@@ -44,27 +38,6 @@ _BY_HAND: Final = sa.text("""
     UPDATE alerts SET state = :state, revision = :revision, body = body || CAST(:body AS jsonb)
     WHERE id = :id
 """)
-_NOTE: Final = sa.text("""
-    INSERT INTO changes (alert_id, revision, change, at, record)
-    VALUES (:id, :revision, :change, :at, :record)
-""")
-_DELIVERY: Final = {
-    "destination": "text",
-    "key": "text",
-    "alert_id": "text",
-    "revision": "int",
-    "next_at": "timestamptz",
-}
-# What fires for a destination that was told so goes on as it was while a silence lasts (holding).
-_TELL: Final = sa.text(f"""
-    INSERT INTO deliveries (destination, key, alert_id, revision, next_at, since, state)
-    SELECT destination, key, alert_id, revision, next_at, next_at, :state
-    FROM {unnested(_DELIVERY)}
-    ON CONFLICT (destination, key) DO UPDATE SET revision = excluded.revision,
-        next_at = excluded.next_at, since = excluded.since, state = excluded.state, attempts = 0
-        WHERE excluded.state <> 'held' OR deliveries.state <> 'pending'
-            OR deliveries.told_at IS NULL
-""")  # noqa: S608
 _LIST: Final = """
     SELECT body FROM alerts WHERE true {state} {after}
     ORDER BY opened_at DESC, id DESC LIMIT :most
@@ -96,16 +69,16 @@ async def write_docket(connection: AsyncConnection, docket: Docket, ways: Ways) 
     cases = [_case_values(case) for case in docket.written()]
     if cases:
         await connection.execute(_PUT, cases)
-    await _announce(connection, docket.changes, ways)
+    await announce(connection, docket.changes, ways)
 
 
 async def write_by_hand(
     connection: AsyncConnection, alert: Alert, change: Change, ways: Ways
 ) -> None:
-    """Store a person's change, beside what a newer version keeps; the judge settles it next turn."""
+    """Store a person's change, beside what a newer version keeps; the judge settles it later."""
     values = {"id": alert.id, "state": alert.state, "revision": alert.revision}
     await connection.execute(_BY_HAND, values | {"body": _text(alert)})
-    await _announce(connection, [(alert, change)], ways)
+    await announce(connection, [(alert, change)], ways)
 
 
 async def find_alert(
@@ -137,46 +110,6 @@ async def list_alerts(
 def read_alert(body: Any) -> Alert:
     """The alert of a stored body."""
     return msgspec.convert(body, Alert)
-
-
-async def _announce(
-    connection: AsyncConnection, changes: Sequence[tuple[Alert, Change]], ways: Ways
-) -> None:
-    if not changes:
-        return
-    now = max(alert.updated_at for alert, _ in changes)
-    silences = await read_lasting(connection, now)
-    for alert, change in changes:
-        quiet = alert.silenced(silenced_by(alert, silences, now))
-        await connection.execute(_NOTE, _change_values(quiet, change))
-        await note(connection, _entry(alert, change))
-        if not alert.historic and ways:
-            state = Outcome.HELD if quiet.silenced_by else Outcome.PENDING
-            rows = [
-                (name, key_of(way, alert.id, alert.revision), alert.id, alert.revision, now)
-                for name, way in sorted(ways.items())
-            ]
-            await connection.execute(_TELL, columns(_DELIVERY, rows) | {"state": state})
-
-
-def _change_values(alert: Alert, change: Change) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "revision": alert.revision,
-        "change": change,
-        "at": alert.updated_at,
-        "record": msgspec.json.encode(alert.record(change)).decode(),
-    }
-
-
-def _entry(alert: Alert, change: Change) -> Entry:
-    word = alert.word_on(change)
-    by, said = (word.by, word.note) if word else (None, None)
-    detail = {"revision": alert.revision}
-    return Entry(
-        at=alert.updated_at, by=by, action=f"alert-{change}", subject=alert.id, note=said,
-        detail=detail,
-    )  # fmt: skip
 
 
 def _case_values(case: Case) -> dict[str, Any]:
