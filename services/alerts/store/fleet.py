@@ -23,6 +23,7 @@ from shared.columns import columns, unnested
 from shared.segments import Lattice
 
 _NUMBER: Final = "<f8"
+_AT_ONCE: Final = 2_000  # streams in a statement: of a large fleet it would take too long
 _READ: Final = sa.text("""
     SELECT segment, level, parent, state FROM streams
     WHERE metric = :metric AND survey = :survey ORDER BY number
@@ -99,20 +100,24 @@ async def write_fleet(connection: AsyncConnection, fleet: Fleet, touched: Collec
     """
     state = fleet.state
     rows = sorted(touched) if fleet.columns == STATE_COLUMNS else list(range(len(state)))
-    numbers = state.to_rows(np.array(rows, np.intp)).astype(_NUMBER)
-    segments = fleet.catalogue.segments
-    values = [
-        (row, segments[row], int(state.level[row]), int(state.parent[row]), numbers[i].tobytes())
-        for i, row in enumerate(rows)
-    ]
     names = fleet.line._asdict()
-    if values:
+    for first in range(0, len(rows), _AT_ONCE):
+        values = _values(fleet, rows[first : first + _AT_ONCE])
         await connection.execute(_WRITE, columns(_STREAM, values) | names)
     detector = json.dumps(fleet.detector.to_record())
     written = {"columns": list(STATE_COLUMNS), "detector": detector, "layout": layout.LAYOUT}
     if (await connection.execute(_WRITE_DETECTOR, written | names)).rowcount != 1:
         raise Fenced
     fleet.columns = STATE_COLUMNS
+
+
+def _values(fleet: Fleet, rows: Sequence[int]) -> list[tuple[Any, ...]]:
+    state, segments = fleet.state, fleet.catalogue.segments
+    numbers = state.to_rows(np.array(rows, np.intp)).astype(_NUMBER)
+    return [
+        (row, segments[row], int(state.level[row]), int(state.parent[row]), numbers[i].tobytes())
+        for i, row in enumerate(rows)
+    ]
 
 
 def _detector(record: Any, policy: Policy) -> Detector:
