@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from services.scoring.store import adopt
 from shared.db import open_engine
@@ -15,7 +16,9 @@ from shared.programme.metrics import METRICS
 from shared.programme.models import Benchmark, Scoring, Segmentation, Target
 from shared.tally import Tally
 from tests.support.scoring import LAYOUT, START, response
-from tests.support.scoring_api import build_client, get, settle
+from tests.support.scoring_api import get, opened_client, settle
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 NPS = METRICS[0]
 SCORES = {"A": [10] * 8 + [7] * 2, "B": [10] * 4 + [7] * 3 + [2] * 3, "C": [9] * 2 + [0] * 4}
@@ -56,12 +59,10 @@ def filled(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine, START + timedelta(minutes=30), **PROGRAMME)
-        async with opened:
-            yield opened
+    async with opened_client(filled, START + timedelta(minutes=30), **PROGRAMME) as client:
+        yield client
 
 
 def tally(scores: list[int]) -> Tally:

@@ -1,36 +1,19 @@
 """Scores and trends of contracts section 5 equal a recount, for any question."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from shared.db import open_engine
 from shared.programme.metrics import Klass, find_metric
 from tests.support.scoring import START
-from tests.support.scoring_api import VALUES, build_client, fill, get
+from tests.support.scoring_api import VALUES, get
 from tests.support.scoring_history import segments_of, winners
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
-
-
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
 
 
 def expected(

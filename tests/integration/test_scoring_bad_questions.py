@@ -1,15 +1,11 @@
 """A bad question names its fault and what there is."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from shared.db import open_engine
 from shared.web import encode_cursor
-from tests.support.scoring_api import build_client, fill
 
 AT = "2026-11-21T10:00:00+00:00"
 
@@ -19,20 +15,6 @@ def cursor(*values: Any) -> str:
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
-
-
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from services.scoring.domain.questions import Question
 from services.scoring.domain.windows import Window
@@ -19,7 +17,7 @@ from services.scoring.store.reader import Reader
 from shared.db import open_engine
 from shared.events import SurveyInvitation, SurveyResponse
 from tests.support.scoring import LAYOUT, START
-from tests.support.scoring_api import build_client, get, settle
+from tests.support.scoring_api import get, settle
 from tests.support.scoring_funnel import funnel_of, latest, lives
 from tests.support.scoring_history import winners
 
@@ -38,14 +36,6 @@ def filled(database_url: str) -> str:
 
     asyncio.run(work())
     return database_url
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
 
 
 def at(minutes: float) -> datetime:

@@ -1,35 +1,19 @@
 """From a group to its answers: exact in either order, however rare the group, page by page."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 import sqlalchemy as sa
 
 from services.scoring.store import adopt, listing
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, START, invitation, response
-from tests.support.scoring_api import NOW, VALUES, build_client, fill, get, settle
+from tests.support.scoring_api import NOW, VALUES, build_client, get, settle
 from tests.support.scoring_history import segments_of, winners
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
-
-
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
 
 
 @pytest.fixture(params=[10, 10_000], ids=["by-index", "in-order"])

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -11,24 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shared.db import open_engine
-from tests.support.scoring_api import build_client, fill, get
+from tests.support.scoring_api import get
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 PATH = "/v1/export/scores"
-
-
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
 
 
 async def rows_of(client: httpx.AsyncClient, **query: Any) -> list[dict[str, Any]]:

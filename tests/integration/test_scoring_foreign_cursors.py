@@ -1,27 +1,11 @@
 """A page of one question leads nowhere in another."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from shared.db import open_engine
-from tests.support.scoring_api import build_client, fill
-
-
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 
 async def test_a_cursor_of_another_question_is_not_taken(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,5 @@
 """The answers behind a score, and the values that dimensions take."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -12,22 +11,10 @@ from services.scoring.store import Book, adopt
 from shared.db import open_engine
 from shared.stream.records import Decoded
 from tests.support.scoring import LAYOUT, START, record, response
-from tests.support.scoring_api import DECODE, VALUES, Nowhere, build_client, fill, get
+from tests.support.scoring_api import DECODE, VALUES, Nowhere, build_client, get
 from tests.support.scoring_history import segments_of, winners
 
-
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 
 async def test_a_group_leads_to_its_answers_newest_first_page_by_page(

@@ -8,14 +8,17 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from services.scoring.store import adopt
 from shared.db import open_engine
 from shared.events import SurveyResponse
 from shared.programme.metrics import Klass, find_metric
 from tests.support.scoring import LAYOUT, START, invitation, response
-from tests.support.scoring_api import VALUES, build_client, fill, get, settle
+from tests.support.scoring_api import VALUES, build_client, get, settle
 from tests.support.scoring_history import SCALES, segments_of, winners
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 PLURAL = {
     Klass.PROMOTER: "promoters",
@@ -24,21 +27,7 @@ PLURAL = {
 }
 
 
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def told(fresh_database_url: str) -> AsyncIterator[Any]:
     """Settle answers, ask about them."""
     async with open_engine(fresh_database_url, schema="scoring") as engine:

@@ -1,7 +1,7 @@
 """What takes as long as there are groups is not done on the event loop: others have their turn."""
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,8 +24,10 @@ from services.scoring.store.reader import Reader
 from services.scoring.worker import Estimating, alikeness
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, START
-from tests.support.scoring_api import NOW, build_client, fill, get
+from tests.support.scoring_api import NOW, get
 from tests.support.scoring_columns import fill as fill_columns
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 BY = {"metric": "nps", "by": "region"}
 DONE = [
@@ -38,20 +40,6 @@ DONE = [
     (funnel, "_added", "coverage", {"by": "region"}),
     (reasons, "explained", "reasons", BY),
 ]
-
-
-@pytest.fixture(scope="module")
-def filled(database_url: str) -> str:
-    fill(database_url)
-    return database_url
-
-
-@pytest.fixture
-async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine)
-        async with opened:
-            yield opened
 
 
 def watched(work: Callable[..., Any], threads: set[int]) -> Callable[..., Any]:

@@ -6,11 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from services.scoring.store import adopt
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, START, decision, response
-from tests.support.scoring_api import build_client, get, settle
+from tests.support.scoring_api import get, opened_client, settle
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 WINDOW = "24h"
 ANSWERS = {("EU", "shoes"): [10] * 40, ("US", "shoes"): [0] * 10, ("EU", "hats"): [9] * 6}
@@ -46,12 +49,10 @@ def filled(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        found, _ = build_client(engine)
-        async with found:
-            yield found
+    async with opened_client(filled) as client:
+        yield client
 
 
 async def groups(client: httpx.AsyncClient, **query: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from services.scoring.domain.alikeness import Alikeness
@@ -23,7 +24,9 @@ from shared.programme.metrics import METRICS
 from shared.programme.models import Gauge
 from shared.tally import Tally
 from tests.support.scoring import LAYOUT, START, response
-from tests.support.scoring_api import build_client, get, settle
+from tests.support.scoring_api import get, opened_client, settle
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
 
 NPS = METRICS[0]
 NOW = START + timedelta(hours=1)
@@ -61,17 +64,15 @@ def filled(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture(params=[("day",), ("day", "channel")])
+@pytest.fixture(scope="module", params=[("day",), ("day", "channel")])
 def alike(request: pytest.FixtureRequest) -> Alikeness:
     return Alikeness(request.param, RHO)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(filled: str, alike: Alikeness) -> AsyncIterator[httpx.AsyncClient]:
-    async with open_engine(filled, schema="scoring") as engine:
-        opened, _ = build_client(engine, NOW, alike=alike)
-        async with opened:
-            yield opened
+    async with opened_client(filled, NOW, alike=alike) as client:
+        yield client
 
 
 def tally(group: Any) -> Tally:

@@ -1,6 +1,8 @@
 """Scoring's API on real PostgreSQL, filled with a made-up history."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,6 +56,16 @@ def build_client(
     )
     transport = httpx.ASGITransport(web)
     return httpx.AsyncClient(transport=transport, base_url="http://scoring"), closing
+
+
+@asynccontextmanager
+async def opened_client(
+    url: str, now: datetime = NOW, **changes: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with open_engine(url, schema="scoring") as engine:
+        client, _ = build_client(engine, now, **changes)
+        async with client:
+            yield client
 
 
 def fill(url: str) -> None:

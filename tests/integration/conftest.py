@@ -1,0 +1,23 @@
+"""The API of scoring, filled and built once for a module; a module with needs of its own overrides."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.support.scoring_api import fill, opened_client
+
+
+@pytest.fixture(scope="module")
+def filled(database_url: str) -> str:
+    """A database in which the whole made-up history is counted."""
+    fill(database_url)
+    return database_url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Ask scoring about `filled`; for tests on the module's loop."""
+    async with opened_client(filled) as client:
+        yield client
