@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.alerts.domain.answers import Line
 from services.alerts.domain.state import STATE_COLUMNS
 from services.alerts.domain.terms import Policy
+from services.alerts.store import fleet as store
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
 from shared.db import open_engine
 from tests.support.alerts import LATTICE
@@ -28,8 +29,9 @@ async def engine(fresh_database_url: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def test_streams_that_were_quiet_since_an_upgrade_keep_their_numbers(
-    engine: AsyncEngine,
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(store, "_AT_ONCE", 2)  # of three
     fleet = await _read(engine)
     for leaf in LEAVES:
         fleet.catalogue.rows_of(leaf, fleet.state)
