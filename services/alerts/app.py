@@ -25,7 +25,7 @@ from services.alerts.domain.deliveries import Addressee
 from services.alerts.domain.parts import policy_of
 from services.alerts.metrics import DATABASE, PRODUCER, REGISTRY, STREAM
 from services.alerts.settings import AlertsSettings
-from services.alerts.store.alerts import Ways
+from services.alerts.store.announcing import Ways
 from services.alerts.store.outbox import Outbox
 from services.alerts.worker.auditing import Auditing
 from services.alerts.worker.courtroom import Terms

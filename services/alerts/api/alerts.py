@@ -12,12 +12,8 @@ from services.alerts.api.said import Said
 from services.alerts.domain.alerts import Alert, Change, Over, State
 from services.alerts.domain.facts import Word
 from services.alerts.domain.silences import silenced_by
-from services.alerts.store.alerts import (
-    Ways,
-    find_alert,
-    list_alerts,
-    write_by_hand,
-)
+from services.alerts.store.alerts import find_alert, list_alerts, write_by_hand
+from services.alerts.store.announcing import Ways
 from services.alerts.store.lines import newest_of, read_judged
 from services.alerts.store.silences import read_lasting
 from shared.errors import Conflict, NotFound

@@ -20,7 +20,8 @@ from services.alerts.handlers.locating import Scenes
 from services.alerts.handlers.looking import look_again, looks_due
 from services.alerts.handlers.waiting import rows_above
 from services.alerts.metrics import JUDGED
-from services.alerts.store.alerts import Ways, read_docket, write_docket
+from services.alerts.store.alerts import read_docket, write_docket
+from services.alerts.store.announcing import Ways
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
 from services.alerts.store.lines import Standing, move, read_chunk, read_open
 from services.alerts.store.mixes import heed, read_mixes
