@@ -10,18 +10,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.consumer import build_decoders, build_handler
+from services.scoring.consumer import build_handler
 from services.scoring.domain.cells import Layout
 from services.scoring.store import Book, SqlLedger, adopt, full_dimensions
 from services.scoring.tables import SUMS
 from shared.db import open_engine
 from shared.events import ScoredResponse
-from shared.stream.records import Decoded, Outgoing
+from shared.stream.records import Outgoing
 from shared.wire import decode_record, decoder
-from tests.support.scoring import LAYOUT, START, invitation, record, response
+from tests.support.scoring import LAYOUT, START, invitation, response
+from tests.support.scoring_api import settle_by
 from tests.support.scoring_history import history, recount
 
-DECODE = build_decoders(["touchpoint"])
 _SCORED = decoder(ScoredResponse)
 
 
@@ -46,11 +46,7 @@ async def settle(
     engine: AsyncEngine, values: Any, book: Book, kept: Kept | None = None, *, abort: bool = False
 ) -> Any:
     handle = build_handler(book, kept or Kept(), lambda _: "transactional", lambda: START)
-    records = [record(value, offset) for offset, value in enumerate(values)]
-    items = [Decoded(one, DECODE[one.topic](one)) for one in records]
-    async with engine.connect() as connection:
-        await handle(items, connection)
-        await (connection.rollback() if abort else connection.commit())
+    await settle_by(handle, engine, values, abort=abort)
 
 
 async def counts(engine: AsyncEngine) -> dict[tuple[Any, ...], int]:

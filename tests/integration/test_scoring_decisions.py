@@ -10,18 +10,16 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring.consumer import build_decoders, build_handler
+from services.scoring.consumer import build_handler
 from services.scoring.domain.cells import Layout
 from services.scoring.metrics import REGISTRY
 from services.scoring.store import Book, adopt
 from services.scoring.store.decisions import delete_decisions
 from shared.db import open_engine
-from shared.stream.records import Decoded
-from tests.support.scoring import LAYOUT, START, decision, invitation, record
-from tests.support.scoring_api import Nowhere
+from tests.support.scoring import LAYOUT, START, decision, invitation
+from tests.support.scoring_api import Nowhere, settle_by
 from tests.support.scoring_funnel import funnel_of, lives
 
-DECODE = build_decoders(["touchpoint"])
 LATE = "earshot_scoring_decisions_too_late_total"
 
 
@@ -36,11 +34,7 @@ async def settle(
     engine: AsyncEngine, values: Any, book: Book, *, now: Any = START, abort: bool = False
 ) -> None:
     handle = build_handler(book, Nowhere(), lambda _: None, lambda: now)
-    records = [record(value, offset) for offset, value in enumerate(values)]
-    items = [Decoded(one, DECODE[one.topic](one)) for one in records]
-    async with engine.connect() as connection:
-        await handle(items, connection)
-        await (connection.rollback() if abort else connection.commit())
+    await settle_by(handle, engine, values, abort=abort)
 
 
 async def funnel(engine: AsyncEngine) -> dict[Any, int]:

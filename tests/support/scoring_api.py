@@ -1,7 +1,7 @@
 """Scoring's API on real PostgreSQL, filled with a made-up history."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from services.scoring.store.reader import Reader
 from shared.db import open_engine
 from shared.keys import KeyFile
 from shared.metrics import Registry
+from shared.stream.pipeline import Handle
 from shared.stream.records import Decoded
 from shared.web import Parts, build_web
 from tests.support.schemas import check_reply
@@ -33,12 +34,19 @@ class Nowhere:
         """Kafka is not what is tested here."""
 
 
-async def settle(engine: AsyncEngine, values: list[Any]) -> None:
-    handle = build_handler(Book(), Nowhere(), lambda _: None, lambda: START)
+async def settle_by(
+    handle: Handle, engine: AsyncEngine, values: Sequence[Any], *, abort: bool = False
+) -> None:
+    """Hand over one batch, in a transaction; take it back if `abort`."""
     records = [record(value, offset) for offset, value in enumerate(values)]
     items = [Decoded(one, DECODE[one.topic](one)) for one in records]
-    async with engine.begin() as connection:
+    async with engine.connect() as connection:
         await handle(items, connection)
+        await (connection.rollback() if abort else connection.commit())
+
+
+async def settle(engine: AsyncEngine, values: list[Any]) -> None:
+    await settle_by(build_handler(Book(), Nowhere(), lambda _: None, lambda: START), engine, values)
 
 
 def build_client(
