@@ -44,6 +44,11 @@ class Held:
         for column, changed in zip(chain(self.often, self.seldom), values, strict=False):
             column[index] = changed  # column by column: a third of the time of all at once
 
+    def start(self, index: slice, values: Floats) -> None:
+        """Let all streams of a range begin with the same numbers, one a column."""
+        self.often[:, index] = values[: len(self.often), None]
+        self.seldom[:, index] = values[len(self.often) :, None]
+
     def copy(self, streams: int, room: int) -> Self:
         """Copy the first streams; what happens to the copy does not touch this."""
         return type(self)(_copy(self.often, streams, room), _copy(self.seldom, streams, room))

@@ -5,6 +5,7 @@ effective: divided by the over-dispersion, so that they weigh what they tell.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar, Self
 
 import numpy as np
@@ -132,9 +133,8 @@ class FleetState:
         self.level = np.concatenate([self.level, _one_each(level, n, 0)])
         self.parent = np.concatenate([self.parent, _one_each(parent, n, NO_PARENT)])
         self.values = self._held.often[:, :after]
-        added = np.arange(before, after)
-        self._held.put(added, self._starts(n))
-        return added
+        self._held.start(slice(before, after), _starts())
+        return np.arange(before, after)
 
     def rows(self, index: Ints) -> Self:
         """Copy the streams at `index`; what happens to the copy does not touch the fleet."""
@@ -158,13 +158,10 @@ class FleetState:
         """Take back what `to_rows` gave; a column that `columns` does not name starts anew."""
         known = {name: i for i, name in enumerate(self.layout)}
         named = [(i, name) for i, name in enumerate(columns or self.layout) if name in known]
-        fresh = self._starts(len(index))
+        fresh = np.tile(_starts()[:, None], (1, len(index)))
         if len(index):
             fresh[[known[name] for _, name in named]] = np.asarray(rows).T[[i for i, _ in named]]
         self._held.put(index, fresh)
-
-    def _starts(self, n: int) -> Floats:
-        return np.tile(np.array(list(self.layout.values()))[:, None], (1, n))
 
     @classmethod
     def from_rows(
@@ -184,6 +181,11 @@ class FleetState:
 
 STATE_COLUMNS: tuple[str, ...] = tuple(FleetState.layout)
 HOT = STATE_COLUMNS.index("past_hour")
+
+
+@cache
+def _starts() -> Floats:
+    return np.array(list(FleetState.layout.values()))
 
 
 def _one_each(values: Sequence[int] | Ints, n: int, default: int) -> Ints:
