@@ -20,7 +20,7 @@ from tests.support.manifests import (
 pytestmark = pytest.mark.tools
 __all__ = ["overlaid", "prod"]
 
-CONNECTED = [*(("Deployment", name) for name in FLOWS), ("Job", "topics")]
+CONNECTED = [*(("Deployment", name) for name in (*FLOWS, "operator")), ("Job", "topics")]
 COPIES = {"dev": 1, "prod": 3}
 Rights = set[tuple[str, str, str]]
 
@@ -82,10 +82,21 @@ def test_keda_may_only_look_at_what_is_read(overlaid: list[Manifest]) -> None:
     }
 
 
+def test_an_operator_may_send_letters_back_to_where_they_were_read(
+    overlaid: list[Manifest],
+) -> None:
+    read = {topic for flow in FLOWS.values() for topic in flow.reads}
+
+    assert rights_of(overlaid, "operator") == {
+        *(("topic", str(topic), right) for topic in read for right in ("Describe", "Write")),
+        *(("topic", str(Topic.DEAD_LETTERS), right) for right in ("Describe", "Read", "Write")),
+    }
+
+
 def test_there_is_no_user_besides(overlaid: list[Manifest]) -> None:
     users = {user["metadata"]["name"] for user in named(overlaid, "KafkaUser")}
 
-    assert users == {f"earshot-{name}" for name in (*FLOWS, "topics", "keda")}
+    assert users == {f"earshot-{name}" for name in (*FLOWS, "topics", "keda", "operator")}
 
 
 def test_kafka_talks_to_nobody_without_a_certificate(overlaid: list[Manifest]) -> None:

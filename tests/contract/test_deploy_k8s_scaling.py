@@ -48,7 +48,11 @@ def test_an_apply_undoes_nobodys_choice(applied: list[Manifest]) -> None:
     }
 
     assert scaled & numbered == set()
-    assert scaled | numbered == {f"earshot-{name}" for name in FLOWS}
+    assert scaled | numbered == {f"earshot-{name}" for name in (*FLOWS, "operator")}
+
+
+def test_nobody_sits_at_the_operators_desk_after_an_apply(applied: list[Manifest]) -> None:
+    assert one(applied, "Deployment", "earshot-operator")["spec"]["replicas"] == 0
 
 
 def test_ingest_is_scaled_by_cpu(applied: list[Manifest]) -> None:

@@ -25,6 +25,7 @@ OUT = [
     ("alerts", {53, 443, 465, 587, 5432, 9093}),
     ("migrate", {53, 5432}),
     ("topics", {53, 9093}),
+    ("operator", {53, 9093}),
 ]
 MONITORING = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 DOOR = {"namespaceSelector": {"matchLabels": {"earshot-door": "true"}}}

@@ -13,7 +13,11 @@ Manifest = dict[str, Any]
 SERVICES = {"ingest": 8001, "scoring": 8002, "trigger": 8003, "alerts": 8004}
 CONSUMERS = ["scoring", "trigger", "alerts"]
 JOBS = ["migrate", "topics"]
-WORKLOADS = [("Deployment", name) for name in SERVICES] + [("Job", name) for name in JOBS]
+WORKLOADS = [
+    *(("Deployment", name) for name in SERVICES),
+    ("Deployment", "operator"),
+    *(("Job", name) for name in JOBS),
+]
 KUSTOMIZATIONS = {
     "base": "deploy/k8s/base",
     "dev": "deploy/k8s/overlays/dev",
