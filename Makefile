@@ -77,5 +77,5 @@ upgrade: $(VENV)/.installed-dev ## renew the lock files
 	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
 
 clean: ## remove what was built or installed here; `make stop` first, var/ stays
-	rm -rf $(VENV) .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .kafka .tools .ci/schemas/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
