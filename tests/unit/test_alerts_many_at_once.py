@@ -12,7 +12,7 @@ import numpy as np
 from services.alerts.domain.streams import LeafTick
 from services.alerts.handlers.locating import SCENES_KEPT, Scenes
 from services.alerts.handlers.raising import A_TURN, raise_all
-from tests.unit.test_alerts_raising import MINUTE, FakePast, build_bench, fire
+from tests.support.alerts_bench import MINUTE, FakePast, build_bench, fire
 
 MANY = 6_000
 

@@ -16,7 +16,7 @@ from services.alerts.handlers.looking import looks_due
 from services.alerts.handlers.raising import RAISED_A_MINUTE, raise_all
 from services.alerts.handlers.waiting import rows_above, with_rows
 from shared.segments import segment_key
-from tests.unit.test_alerts_raising import MINUTE, FakePast, build_bench, fire
+from tests.support.alerts_bench import MINUTE, FakePast, build_bench, fire
 
 REASONS = 2 * RAISED_A_MINUTE + 3
 AGENTS = [segment_key({"product": f"p{i}", "region": f"r{i}"}) for i in range(REASONS)]
