@@ -52,6 +52,7 @@ class Taken:
     seconds: dict[str, float]
     own_seconds: dict[str, float]
     turns: float
+    lost_turns: int
     longest_round: float
     busy: float
     own: float
@@ -66,6 +67,7 @@ class Taken:
                 for name, spent in sorted(self.seconds.items())
             ),
             f"  turns in a minute         {self.turns:10.1f}",
+            f"  turns lost                {self.lost_turns:10}",
             f"  longest round             {self.longest_round:10.2f} s",
             f"  busy                      {self.busy:10.1%}",
             f"  busy but for PostgreSQL   {self.own:10.1%}",
@@ -97,6 +99,7 @@ async def over(url: str, stores: int, rate: float, minutes: float) -> Taken:
         seconds={name: spent / passed for name, spent in watch.seconds.items()},
         own_seconds={name: spent / passed for name, spent in watch.own.items()},
         turns=len(rounds.took) / passed,
+        lost_turns=rounds.lost,
         longest_round=max(rounds.took),
         busy=sum(rounds.took) / (60 * passed),
         own=(watch.own["counting"] + watch.own["turns of the judge"]) / (60 * passed),

@@ -22,6 +22,7 @@ from services.alerts.worker.courtroom import Courtroom, Terms
 from services.alerts.worker.judge import Judge
 from services.alerts.worker.lookout import Lookout, Where
 from shared.clock import utc_now
+from shared.db import AWAY
 from shared.events import PARTITIONS, Topic
 from shared.stream import Pipeline, StreamMetrics, consume
 from shared.stream.offsets import Offsets
@@ -97,6 +98,7 @@ class Rounds:
         self._next_of: dict[Partition, int] = {}
         self._waits_s = REST_S  # of event time, to be counted in the next round
         self.took: list[float] = []
+        self.lost = 0  # turns; the service tries again as well
 
     async def begin(self) -> None:
         self._next_of = await self._offsets.start(dict.fromkeys(HOMES, 0))
@@ -122,11 +124,17 @@ class Rounds:
         with self._watch.over("counting"):
             await consume(source, self._pipeline, stop)
         with self._watch.over("turns of the judge"):
-            while await self._judge.turn():
-                pass
+            await self._turn()
         self._next_of = source.next_of
         self.took.append(time.perf_counter() - began)
         return self.took[-1]
+
+    async def _turn(self) -> None:
+        try:
+            while await self._judge.turn():
+                pass
+        except AWAY:  # a judge that stood still for ten seconds loses its connection
+            self.lost += 1
 
     async def _ends(self) -> Mapping[int, int]:
         return self._feed.nexts
