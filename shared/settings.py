@@ -21,13 +21,17 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from shared.database_url import check_tls
 from shared.durations import Duration
+from shared.kafka_settings import KafkaAccess
+from shared.tls import TlsFilesFault
 
 PREFIX = "EARSHOT_"
 STATEMENT = timedelta(seconds=20)
 _DATABASE = f"{PREFIX}DATABASE_URL"
+_DATABASE_CA = f"{PREFIX}DATABASE_CA_FILE"
 _DATABASE_FORM = "postgresql://user:password@host/name"
-S = TypeVar("S", bound="Settings")
+S = TypeVar("S", bound=BaseSettings)
 
 
 class SettingsFault(Exception):
@@ -44,27 +48,39 @@ class _FileSource(EnvSettingsSource):
         return _read_file(name), field_name, False
 
 
-class Settings(BaseSettings):
-    """What every service needs."""
+class _Environment(BaseSettings):
+    """Reads `EARSHOT_*`, and the files that `EARSHOT_*_FILE` name."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+class KafkaSettings(_Environment, KafkaAccess):
+    """What a verb needs that talks to Kafka alone."""
+
+
+class Settings(_Environment, KafkaAccess):
+    """What every service needs."""
+
     service: ClassVar[str] = ""
 
-    kafka_bootstrap: str = Field(description="Kafka's address, host:port[,host:port…]")
-    kafka_topic_prefix: str = Field("", description="stands before each topic's name")
-    kafka_log: str = Field("", description="id of Kafka's log; default: the cluster's own id")
-    kafka_embedded: bool = Field(
-        default=False, description="Kafka is the mock of the embedded default"
-    )
-    kafka_session: Duration = Field(
-        timedelta(seconds=10),
-        ge=timedelta(seconds=1),
-        le=timedelta(minutes=30),
-        description="after which silence the group gives a consumer's partitions to others; "
-        "a broker accepts 6s to 30m unless told otherwise",
-    )
     database_url: SecretStr = Field(
         SecretStr(""), description="PostgreSQL 18 or newer, postgresql://user:password@host/name"
+    )
+    database_ca_file: Path | None = Field(
+        None,
+        description="who signs PostgreSQL's certificate, PEM: TLS it is then, name checked; "
+        "read again for each connection",
     )
     database_statement: Duration = Field(
         STATEMENT,
@@ -76,6 +92,22 @@ class Settings(BaseSettings):
     var: Path = Field(Path("var"), description="where the embedded default keeps its files")
     host: str = Field("127.0.0.1", description="address to listen on; beyond loopback needs keys")
     keys_file: Path | None = Field(None, description="API keys: id, sha256, scopes, expires")
+    docs: bool | None = Field(
+        None, description="whether /docs and /openapi.json answer; default: where no keys are asked"
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="networks of proxies whose X-Forwarded-For is believed, such as "
+        "10.0.0.0/8, separated by commas; default: nobody's",
+    )
+    rate_per_key: int = Field(
+        5_000, ge=0, description="requests a second of one API key; 10 times that at once; 0: any"
+    )
+    rate_per_address: int = Field(
+        100,
+        ge=0,
+        description="requests a second without a key of one address; 10 times that at once; 0: any",
+    )
     log_level: str = Field("info", description="debug, info, warning or error")
     traces_url: str = Field(
         "",
@@ -99,17 +131,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _FileSource(settings_cls)
-
     def database_for(self, service: str) -> str:
         """The service's own database where one is named, else everybody's. Raises SettingsFault."""
         own = f"{PREFIX}{service.upper()}_DATABASE_URL"
@@ -118,7 +139,26 @@ class Settings(BaseSettings):
         if not url.startswith(("postgresql://", "postgresql+", "postgres://")):
             fault = "is no PostgreSQL address" if url else "is missing"
             raise SettingsFault(f"{name}: it {fault}; accepted: {_DATABASE_FORM}")
-        return url
+        return trusting(url, name, self.database_ca_file)
+
+
+def database_ca() -> Path | None:
+    """The setting by name, for verbs that read no others. Raises SettingsFault."""
+    found = read_variable(_DATABASE_CA)
+    return Path(found) if found else None
+
+
+def trusting(url: str, name: str, ca: Path | None) -> str:
+    """The address of `name`, with the CA that its server is to prove itself by, if any is named.
+
+    Raises SettingsFault where the two contradict, or the files cannot be used.
+    """
+    try:
+        return check_tls(url, ca)
+    except TlsFilesFault as error:
+        raise SettingsFault(f"{_DATABASE_CA if ca else name}: {error}") from None
+    except ValueError as error:
+        raise SettingsFault(f"{name}: {error}") from None
 
 
 def read_variable(name: str, default: str = "") -> str:
