@@ -55,7 +55,7 @@ SEND_SECONDS = Histogram(
 DISPATCH_SECONDS = Histogram(
     "earshot_trigger_dispatch_seconds",
     "From when an invitation was due to when it was sent, of those that were. Below 5 is normal.",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 600),
     registry=REGISTRY,
 )
 ENDED = Counter(
