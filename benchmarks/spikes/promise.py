@@ -49,7 +49,8 @@ PROTOTYPE = {
     "real monthly steps .12": "20.5 to 26.9",
 }
 
-Tally = tuple[int, int, int, dict[str, int]]  # alarms, false ones, cold start's, the rivals'
+# Alarms and false ones, both in the first weeks too, and the rivals'.
+Tally = tuple[int, int, int, int, dict[str, int]]
 
 
 def _size(plan: Plan) -> Size:
@@ -61,13 +62,14 @@ def tally(name: str, seed: int, size: Size, *, rivals: bool) -> Tally:
     alarms = watch(world)
     late = counted(world, alarms)
     false = sum(is_false(world, alarm) for alarm in late)
+    false_at_first = sum(is_false(world, alarm) for alarm in alarms) - false
     beside = {}
     if rivals:
         for rule in rules(size.segments):
             beside[rule.name] = number(world, ring(rule.score(world), rule.usual))
         for rival, make, _ in DRIFTS:
             beside[rival] = number(world, ring_drifts(world, make, USUAL[rival]))
-    return len(late), false, len(alarms) - len(late), beside
+    return len(late), false, len(alarms) - len(late), false_at_first, beside
 
 
 def _parts(recipes: dict[str, Recipe], plan: Plan, number_of_seeds: int) -> list[Part]:
@@ -99,15 +101,16 @@ def _rows(recipes: dict[str, Recipe], plan: Plan, tallies: Sequence[Tally]) -> l
         mine = tallies[i * each : (i + 1) * each]
         weeks = each * size.weeks
         total, false = sum(t[0] for t in mine), sum(t[1] for t in mine)
-        cold = sum(t[2] for t in mine)
+        first = each * size.learning
+        cold, cold_false = sum(t[2] for t in mine) / first, sum(t[3] for t in mine) / first
         rows.append(
             Row(
                 f"{name} ({weeks} fleet-weeks)",
                 f"{total / weeks:.2f} ({false / weeks:.2f} false);"
-                f" first weeks {cold / (each * size.learning):.2f}",
+                f" first weeks {cold:.2f} ({cold_false:.2f} false)",
                 f"1 (prototype {PROTOTYPE[name]})",
                 judge(total, false, weeks),
-                {rule: f"{n / size.weeks:.0f}" for rule, n in mine[0][3].items()},
+                {rule: f"{n / size.weeks:.0f}" for rule, n in mine[0][4].items()},
             )
         )
     return rows

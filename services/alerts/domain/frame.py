@@ -119,11 +119,14 @@ def forget(rows: FleetState, elapsed: Floats, drift: float) -> None:
 
 
 def count_usual(rows: FleetState, minute: Minute, elapsed: Floats) -> Floats:
-    """Note the answers, and give how many come in a day: a mean that fades over four weeks."""
+    """Note the answers, and give how many come in a day: a mean that fades over four weeks.
+
+    On the first day it speaks of the hours so far, or the first would pass for nearly all of a day.
+    """
     kept = np.exp(-elapsed / MEMORY_H)
     rows.usual_answers = kept * rows.usual_answers + minute.answers
     rows.usual_hours = kept * rows.usual_hours + (1 - kept) * MEMORY_H
-    return DAY_H * rows.usual_answers / np.maximum(rows.usual_hours, DAY_H)
+    return DAY_H * rows.usual_answers / np.maximum(rows.usual_hours, 1.0)
 
 
 def build_frame(

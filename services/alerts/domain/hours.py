@@ -24,7 +24,7 @@ from services.alerts.domain.seasons import (
 )
 from services.alerts.domain.state import DAYS, HOURS, FleetState
 from services.alerts.domain.terms import FleetTerms
-from services.alerts.domain.wobble import Block, Wobble, compare, expected
+from services.alerts.domain.wobble import DAY_LAGS, Block, Wobble, compare, expected
 
 QUARTER_H: Final = 6.0
 
@@ -62,7 +62,7 @@ def turn_hours(
         block = _learn_season(closing, ended, lessons.seasons)
         pairs = {"hour": _turn_hour(closing, ended, block)}
         pairs["quarter"] = _turn_quarter(closing, ended, block)
-        pairs["day"], pairs["week"] = _turn_day(closing, ended, block)
+        pairs |= _turn_day(closing, ended, block)
         lessons.wobble.note(pairs)
         rows.store(np.flatnonzero(which), closing)
     offset, unsure = own_offsets(rows, int(minute.middle_h) % HOURS, terms.own_season)
@@ -135,12 +135,10 @@ def _turn_quarter(rows: FleetState, ended: _Ended, block: Block) -> tuple[float,
     return pairs
 
 
-def _turn_day(
-    rows: FleetState, ended: _Ended, block: Block
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def _turn_day(rows: FleetState, ended: _Ended, block: Block) -> dict[str, tuple[float, float]]:
     today = ended.hour // DAY_H
     full = np.flatnonzero((rows.filling_day != today) & ~np.isnan(rows.filling_day))
-    pairs = (0.0, 0.0), (0.0, 0.0)
+    pairs: dict[str, tuple[float, float]] = {}
     if len(full):
         closing = rows.rows(full)
         of = _Ended(ended.hour[full], ended.rate[full], ended.dispersion[full], ended.terms)
@@ -153,23 +151,22 @@ def _turn_day(
     return pairs
 
 
-def _close_day(rows: FleetState, ended: _Ended) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Hold a full day against the day and the week before it, and put it into the ring."""
+def _close_day(rows: FleetState, ended: _Ended) -> dict[str, tuple[float, float]]:
+    """Hold a full day against each of the seven before it, and put it into the ring."""
     day, n = rows.filling_day, np.arange(len(rows))
-    for back in range(1, DAYS + 1):
-        skipped = ~(rows.days_upto >= day - back)
-        at = ((day - back) % DAYS).astype(np.intp)[skipped], n[skipped]
-        rows.days_answers[at] = 0.0
     block = Block(rows.filling_answers, rows.filling_detractors)
     everywhere = np.ones(len(rows), bool)
-    before, here = ((day - 1) % DAYS).astype(np.intp), (day % DAYS).astype(np.intp)
-    pairs = []
-    for lag, slot in (("day", before), ("week", here)):
+    pairs = {}
+    for back, lag in enumerate(DAY_LAGS, 1):
+        slot = ((day - back) % DAYS).astype(np.intp)
+        skipped = ~(rows.days_upto >= day - back)
+        rows.days_answers[slot[skipped], n[skipped]] = 0.0
         past = Block(rows.days_answers[slot, n], rows.days_detractors[slot, n])
-        pairs.append(_compare(past, block, ended, lag, everywhere))
+        pairs[lag] = _compare(past, block, ended, lag, everywhere)
+    here = (day % DAYS).astype(np.intp)
     rows.days_answers[here, n], rows.days_detractors[here, n] = block
     rows.days_upto = day
-    return pairs[0], pairs[1]
+    return pairs
 
 
 def _compare(

@@ -6,9 +6,12 @@ by d with E d² = v1 + v2 + 2 V(L): a structure function (Kolmogorov 1941; the v
 expected (3 sd; 1.027 makes up for the cut of a normal), so that past spikes do not widen it, and a
 prior of weight 1,000 stands in for what was not seen:
 
-    flicker² = V(1 h), day wobble² = max(V(6 h), V(24 h)), drift = (V(7 d) - V(24 h)) / 72 h
+    flicker² = V(1 h), day wobble² = max(V(6 h), V(24 h)), drift = the slope of V over 1 to 7 days
 
-for a random walk of D per hour adds D L / 2 to V(L). What is older than four weeks fades.
+in half steps, for a random walk of D per hour adds D L / 2 to V(L); by weighted least squares, so
+that it shows as soon as days differ, not after a week. As long as no days a week apart were seen,
+that two in a row are alike does not say how alike days are: what the prior expects of a week, less
+the drift found, stays in the day wobble. What is older than four weeks fades.
 """
 
 from collections.abc import Mapping
@@ -21,8 +24,10 @@ from services.alerts.domain.columns import Flags, Floats
 from services.alerts.domain.frame import DAY_H, MEMORY_H, WEEK_H
 from services.alerts.domain.terms import FleetTerms
 
-LAGS: Final = ("hour", "quarter", "day", "week")
-HALF_STEPS: Final = (WEEK_H - DAY_H) / 2
+DAY_LAGS: Final = ("day", "2 days", "3 days", "4 days", "5 days", "6 days", "week")
+LAGS: Final = ("hour", "quarter", *DAY_LAGS)
+HALF_STEPS: Final = dict(zip(DAY_LAGS, DAY_H / 2 * np.arange(len(DAY_LAGS)), strict=True))
+WEEK_HALF_STEPS: Final = (WEEK_H - DAY_H) / 2
 LEAST_INFORMATION: Final = 0.5
 PRIOR_WEIGHT: Final = 1000.0
 DRIFT_PRIORS: Final = 4.0  # drift is the difference of two: it takes more to be believed
@@ -69,27 +74,33 @@ class Wobble:
         day = self.variance("day", terms.day_wobble**2, prior_weight)
         quarter = self.variance("quarter", terms.day_wobble**2, prior_weight)
         hour = self.variance("hour", terms.flicker**2, prior_weight)
-        week = self.variance("week", week_prior(terms), prior_weight)
-        weight = self.weight["week"] + prior_weight
-        drift = weight * (week - day) / HALF_STEPS + DRIFT_PRIORS * prior_weight * terms.drift
-        drift /= weight + DRIFT_PRIORS * prior_weight
-        return max(day, quarter) ** 0.5, hour**0.5, max(drift, LEAST_DRIFT)
+        drift = self.learn_drift(terms, prior_weight)
+        known = self.weight["week"] / (self.weight["week"] + prior_weight)
+        unseen = expected(terms)["week"] - drift * WEEK_HALF_STEPS
+        return max(day, quarter, (1 - known) * unseen) ** 0.5, hour**0.5, drift
+
+    def learn_drift(self, terms: FleetTerms, prior_weight: float) -> float:
+        """Fit how V rises with the days between; the prior counts as week-long pairs do."""
+        weight = np.array([self.weight[lag] for lag in DAY_LAGS])
+        excess = np.array([self.excess[lag] for lag in DAY_LAGS])
+        steps = np.array(list(HALF_STEPS.values())) / WEEK_HALF_STEPS
+        steps = steps - (weight @ steps) / max(weight.sum(), 1e-9)
+        prior = DRIFT_PRIORS * prior_weight
+        drift = steps @ excess / WEEK_HALF_STEPS + prior * terms.drift
+        return max(float(drift / (weight @ steps**2 + prior)), LEAST_DRIFT)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Mapping[str, float]]) -> Self:
         """Take back what `dataclasses.asdict` gave."""
-        return cls(dict(record["weight"]), dict(record["excess"]))
-
-
-def week_prior(terms: FleetTerms) -> float:
-    """V at seven days, where nothing is learned."""
-    return terms.day_wobble**2 + terms.drift * HALF_STEPS
+        none = dict.fromkeys(LAGS, 0.0)
+        return cls(none | dict(record["weight"]), none | dict(record["excess"]))
 
 
 def expected(terms: FleetTerms) -> dict[str, float]:
     """V by lag as those terms have it: beyond three times its root a pair is an outlier."""
     day = terms.day_wobble**2
-    return {"hour": terms.flicker**2, "quarter": day, "day": day, "week": week_prior(terms)}
+    of_days = {lag: day + terms.drift * steps for lag, steps in HALF_STEPS.items()}
+    return {"hour": terms.flicker**2, "quarter": day, **of_days}
 
 
 def compare(
