@@ -7,6 +7,7 @@ from benchmarks.spikes.histories import T5
 from benchmarks.spikes.lateness import T7
 from benchmarks.spikes.lives import T8
 from benchmarks.spikes.promise import T3, T4
+from benchmarks.spikes.quiet import T11
 from benchmarks.spikes.rows import Trial
 from benchmarks.spikes.spikes import T6
 
@@ -21,4 +22,5 @@ TESTS: dict[str, Trial] = {
     "T8": T8,
     "T9": T9,
     "T10": T10,
+    "T11": T11,
 }

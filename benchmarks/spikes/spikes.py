@@ -26,19 +26,20 @@ class Spikes:
 
     segments: Ints
     starts: Ints
+    lasts_h: int = LASTS_H
 
     def shift(self, size: Size) -> Floats:
         added = np.zeros((size.hours, size.segments))
         for segment, start in zip(self.segments, self.starts, strict=True):
-            added[start : start + LASTS_H, segment] = np.log(ODDS)
+            added[start : start + self.lasts_h, segment] = np.log(ODDS)
         return added
 
 
-def draw_spikes(seed: int, size: Size) -> Spikes:
+def draw_spikes(seed: int, size: Size, lasts_h: int = LASTS_H) -> Spikes:
     rng = np.random.default_rng([seed, 6])
     segments = rng.choice(size.segments, size.segments * 2 // 5, replace=False)
-    starts = rng.integers(size.learning * 168, size.hours - LASTS_H, len(segments))
-    return Spikes(segments, starts)
+    starts = rng.integers(size.learning * 168, size.hours - lasts_h, len(segments))
+    return Spikes(segments, starts, lasts_h)
 
 
 def waits(spikes: Spikes, alarms: Iterable[tuple[int, float]]) -> Floats:
@@ -50,12 +51,12 @@ def waits(spikes: Spikes, alarms: Iterable[tuple[int, float]]) -> Floats:
     place = {segment: i for i, segment in enumerate(spikes.segments.tolist())}
     for segment, hour in alarms:
         i = place.get(segment)
-        if i is not None and 0 <= hour - spikes.starts[i] <= LASTS_H:
+        if i is not None and 0 <= hour - spikes.starts[i] <= spikes.lasts_h:
             found[i] = min(found[i], hour - spikes.starts[i])
     return found
 
 
-def _hours(alarms: Alarms) -> list[tuple[int, float]]:
+def hours_of(alarms: Alarms) -> list[tuple[int, float]]:
     return [(segment, hour + 1.0) for hour, segment in np.argwhere(alarms).tolist()]
 
 
@@ -75,11 +76,11 @@ def find(scenario: str, seed: int, size: Size, *, late: bool, rivals: bool) -> F
         for rule in rules(size.segments):
             threshold = fit(calm, rule.score(calm), size.weeks)
             rang = ring(rule.score(world), threshold)
-            found[rule.name] = waits(spikes, _hours(rang))
+            found[rule.name] = waits(spikes, hours_of(rang))
         for name, make, settings in DRIFTS:
             fitting = fit_drifts(calm, make, settings)
             if fitting is not None:
-                found[name] = waits(spikes, _hours(ring_drifts(world, make, fitting)))
+                found[name] = waits(spikes, hours_of(ring_drifts(world, make, fitting)))
     return found
 
 

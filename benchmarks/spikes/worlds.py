@@ -63,6 +63,7 @@ class Recipe:
     departures: tuple[Departure, ...] = ()
     bursts: bool = False
     paired: bool = False
+    most: float = 1e6  # answers a day of the largest segment
 
 
 def drift(sd: float, days: float = 10.0) -> Departure:
@@ -131,7 +132,7 @@ DRIFTING = Recipe((drift(0.10), SEASON))
 
 def draw_volumes(rng: Generator, size: Size, recipe: Recipe) -> tuple[Floats, Floats]:
     """Answers a day of each segment, and the expected answers of each hour."""
-    volumes = np.exp(rng.uniform(0, np.log(1e6), size.segments))
+    volumes = np.exp(rng.uniform(0, np.log(recipe.most), size.segments))
     hour = np.arange(size.hours)
     day = 1 + 0.8 * np.sin(2 * np.pi * (hour - 8) / 24)
     weekend = np.where(hour // 24 % 7 >= 5, 0.6, 1.16)
