@@ -28,13 +28,6 @@ def test_drift_shows_before_there_are_days_a_week_apart() -> None:
     assert drift == pytest.approx(3e-4, rel=0.1)
 
 
-def test_that_two_days_are_alike_is_no_promise_for_a_week() -> None:
-    early, _, _ = noted(0.0, 0.02, 3).learn(TERMS, 1.0)
-    assert early == pytest.approx(TERMS.day_wobble, rel=0.05)
-    later, _, _ = noted(0.0, 0.02, 7).learn(TERMS, 1.0)
-    assert later < 0.04
-
-
 def test_an_older_record_lacks_days_between() -> None:
     record = {"weight": {"day": 9.0, "week": 7.0}, "excess": {"day": 0.2, "week": 0.3}}
     wobble = Wobble.from_record(record)

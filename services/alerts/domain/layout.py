@@ -7,7 +7,7 @@ does not know, so it stands down.
 
 from typing import Final
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 
 class Outdated(Exception):

@@ -9,9 +9,7 @@ prior of weight 1,000 stands in for what was not seen:
     flicker² = V(1 h), day wobble² = max(V(6 h), V(24 h)), drift = the slope of V over 1 to 7 days
 
 in half steps, for a random walk of D per hour adds D L / 2 to V(L); by weighted least squares, so
-that it shows as soon as days differ, not after a week. As long as no days a week apart were seen,
-that two in a row are alike does not say how alike days are: what the prior expects of a week, less
-the drift found, stays in the day wobble. What is older than four weeks fades.
+that it shows as soon as days differ, not after a week. What is older than four weeks fades.
 """
 
 from collections.abc import Mapping
@@ -74,10 +72,7 @@ class Wobble:
         day = self.variance("day", terms.day_wobble**2, prior_weight)
         quarter = self.variance("quarter", terms.day_wobble**2, prior_weight)
         hour = self.variance("hour", terms.flicker**2, prior_weight)
-        drift = self.learn_drift(terms, prior_weight)
-        known = self.weight["week"] / (self.weight["week"] + prior_weight)
-        unseen = expected(terms)["week"] - drift * WEEK_HALF_STEPS
-        return max(day, quarter, (1 - known) * unseen) ** 0.5, hour**0.5, drift
+        return max(day, quarter) ** 0.5, hour**0.5, self.learn_drift(terms, prior_weight)
 
     def learn_drift(self, terms: FleetTerms, prior_weight: float) -> float:
         """Fit how V rises with the days between; the prior counts as week-long pairs do."""
