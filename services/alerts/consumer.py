@@ -18,6 +18,8 @@ from shared.programme.metrics import Klass
 from shared.segments import Lattice, clean_value
 from shared.stream.pipeline import Decode, Handle
 from shared.stream.records import Decoded, Record
+from shared.stream.traced import trace_in
+from shared.traces import is_followed
 from shared.wire import decode_record, decoder
 
 GROUP: Final = group_of("alerts")
@@ -49,10 +51,16 @@ def build_decoders(lattice: Lattice, cluster_by: str | None = None) -> dict[str,
             scored.klass == Klass.DETRACTOR,
             scored.reasons[:_MOST_REASONS],
             scored.comment[:_LONGEST_COMMENT] if scored.comment else None,
+            _followed(record),
         )
         return answer, answered_at
 
     return {Topic.SCORED_RESPONSES: read}
+
+
+def _followed(record: Record) -> str | None:
+    trace = trace_in(record.headers) if record.headers else None
+    return trace if is_followed(trace) else None
 
 
 def _not_ahead(scored: ScoredResponse, record: Record) -> datetime:

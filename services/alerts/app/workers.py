@@ -44,7 +44,7 @@ class Posts:
             metrics=STREAM,
             traces=core.traces,
         )
-        publishing = Publishing(Outbox(core.engine), producer)
+        publishing = Publishing(Outbox(core.engine), producer, core.traces)
         return cls(source, pipeline, Health(), build_judge(core, broker, source), publishing)
 
 

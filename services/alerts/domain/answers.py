@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What alerts needs of an answer's present truth."""
+    """What alerts needs of an answer's present truth; `traceparent` where its trace is followed."""
 
     id: str
     version: str
@@ -39,6 +39,7 @@ class Answer(NamedTuple):
     detractor: bool
     reasons: tuple[str, ...] = ()
     comment: str | None = None
+    traceparent: str | None = None
 
 
 class Change(NamedTuple):

@@ -12,6 +12,7 @@ from services.alerts.domain.answers import Answer, Change, Line, Place, Tick
 from services.alerts.domain.silences import Maintenance
 from services.alerts.store.lines import CLOSING
 from services.alerts.store.silences import read_maintenance
+from services.alerts.store.traced import keep_traces
 from shared.columns import columns, unnested
 
 _HOLD: Final = sa.text("SELECT pg_advisory_xact_lock_shared(:key)")
@@ -129,6 +130,7 @@ class SqlLedger:
         if rows:
             rows.sort(key=lambda row: row[0])
             await self._connection.execute(_REMEMBER, columns(_REMARK, rows))
+        await keep_traces(self._connection, (change.answer for change in changes))
 
     async def add(self, ticks: Mapping[Place, Tick]) -> None:
         """Add to the sums, in the order of places."""

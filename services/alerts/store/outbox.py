@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.audit import Entry
@@ -19,11 +19,13 @@ from services.alerts.store.alerts import read_alert
 from services.alerts.store.audit import note
 from services.alerts.store.destinations import count_dead, disable, read_disabled
 from services.alerts.store.holding import keep_silence
+from services.alerts.store.traced import read_traces
 from shared.senders import SEND_WITHIN, lease_for
 
 LEASE: Final = lease_for(SEND_WITHIN)
+_ALERT: Final = msgspec.json.Decoder(Alert)
 _UNPUBLISHED: Final = sa.text("""
-    SELECT seq, alert_id, record FROM changes WHERE NOT published
+    SELECT seq, alert_id, revision, record FROM changes WHERE NOT published
     ORDER BY seq LIMIT :most FOR UPDATE SKIP LOCKED
 """)
 _PUBLISHED: Final = sa.text(
@@ -61,6 +63,15 @@ _SETTLE: Final = sa.text("""
 
 
 @dataclass(frozen=True)
+class News:
+    """A change to be published; of one that opens an alert the `traces` of answers that did."""
+
+    alert_id: str
+    record: str
+    traces: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Claimed:
     """A delivery that is ours to try: the alert as it is, and the record of its revision.
 
@@ -89,11 +100,11 @@ class Outbox:
         self._lease = lease
 
     @asynccontextmanager
-    async def unpublished(self, most: int) -> AsyncIterator[Sequence[tuple[str, str]]]:
-        """Yield alert ids and records; published when the block ends without an error."""
+    async def unpublished(self, most: int) -> AsyncIterator[Sequence[News]]:
+        """Yield changes; they are published when the block ends without an error."""
         async with self._engine.begin() as connection:
             rows = (await connection.execute(_UNPUBLISHED, {"most": most})).all()
-            yield [(row.alert_id, row.record) for row in rows]
+            yield [await _news(connection, row) for row in rows]
             if rows:
                 await connection.execute(_PUBLISHED, {"seqs": [row.seq for row in rows]})
 
@@ -149,3 +160,9 @@ def _claimed(row: Any, silences: Sequence[Silence], now: datetime) -> Claimed:
 def _disabled(to: Addressee, detail: str, now: datetime) -> Entry:
     said = {"detail": detail}
     return Entry(at=now, by=None, action="destination-disabled", subject=to.name, detail=said)
+
+
+async def _news(connection: AsyncConnection, row: Any) -> News:
+    if row.revision > 1:
+        return News(row.alert_id, row.record)
+    return News(row.alert_id, row.record, await read_traces(connection, _ALERT.decode(row.record)))

@@ -21,6 +21,7 @@ _LONG_AGO: Final = "SELECT ctid FROM {table} WHERE {column} < :before AND {done}
 _OLD: Final = {
     "ticks": _JUDGED_LONG_AGO.format(table="ticks"),
     "remarks": _JUDGED_LONG_AGO.format(table="remarks"),
+    "traced": _JUDGED_LONG_AGO.format(table="traced"),
     "counted": _LONG_AGO.format(table="counted", column="counted_at", done="true"),
     "deliveries": _LONG_AGO.format(
         table="deliveries", column="since", done="state NOT IN ('pending', 'held')"
