@@ -21,7 +21,8 @@ def run(connection: sa.Connection) -> None:
 
 
 async def main() -> None:
-    engine = create_async_engine(context.config.attributes["url"])
+    told = context.config.attributes
+    engine = create_async_engine(told["url"], connect_args=told["connect_args"])
     async with engine.begin() as connection:
         await connection.run_sync(run)
     await engine.dispose()

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from shared.kafka_settings import KafkaAccess
 from shared.process import CannotStart
 from shared.settings import Settings
 from shared.stream.kafka import cluster_id, topic_faults
@@ -27,18 +28,24 @@ async def find_broker(settings: Settings) -> Broker:
     deadline = loop.time() + _PATIENCE_S
     while not log:
         try:
-            log = await cluster_id(settings.kafka_bootstrap)
+            log = await cluster_id(settings.kafka_bootstrap, settings.security)
         except KafkaUnavailable as error:
             if loop.time() > deadline:
                 raise CannotStart(f"Kafka at {settings.kafka_bootstrap}: {error}") from None
-            _log.warning("waiting for kafka", bootstrap=settings.kafka_bootstrap)
+            _log.warning("waiting for kafka", bootstrap=settings.kafka_bootstrap, error=str(error))
             await asyncio.sleep(1)
+    return broker_of(settings, log)
+
+
+def broker_of(settings: KafkaAccess, log: str = "") -> Broker:
+    """The Kafka that the settings mean; who stores no offsets needs no `log`."""
     return Broker(
         settings.kafka_bootstrap,
-        log,
+        log or settings.kafka_log,
         settings.kafka_topic_prefix,
         settings.kafka_embedded,
         settings.kafka_session.total_seconds(),
+        settings.security,
     )
 
 
@@ -48,7 +55,9 @@ def topics_check(broker: Broker, topics: Sequence[str], *, away_is_a_fault: bool
     async def check() -> str | None:
         try:
             async with asyncio.timeout(_SOON_S):
-                faults = await topic_faults(broker.bootstrap, topics, prefix=broker.prefix)
+                faults = await topic_faults(
+                    broker.bootstrap, topics, prefix=broker.prefix, security=broker.security
+                )
         except (KafkaUnavailable, TimeoutError) as error:
             said = str(error) or f"no answer within {_SOON_S:g} s"
             return f"Kafka is away: {said}" if away_is_a_fault else None

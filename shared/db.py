@@ -12,11 +12,12 @@ import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.database_url import async_url, connect_arguments
 from shared.metrics import PoolMetrics
 from shared.settings import STATEMENT
+from shared.tls import TlsFilesFault, tls_fault
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
 SCHEMAS: Final = ("scoring", "trigger", "alerts")
@@ -33,11 +34,6 @@ _LOCK_NOT_HAD: Final = "55P03"
 
 class TablesBusy(Exception):
     """Somebody held what a migration had to change, for ten seconds; it has changed nothing."""
-
-
-def async_url(url: str) -> sa.URL:
-    """The URL with the driver that we use, whichever its writer named."""
-    return make_url(url).set(drivername="postgresql+asyncpg")
 
 
 class _Patient(asyncpg.Connection):  # type: ignore[misc]
@@ -74,6 +70,7 @@ async def open_engine(
     opened: WeakSet[_Patient] = WeakSet()
 
     async def connect(*where: Any, **how: Any) -> _Patient:
+        how |= connect_arguments(url)
         connection: _Patient = await asyncpg.connect(*where, connection_class=_Patient, **how)
         opened.add(connection)
         return connection
@@ -132,10 +129,17 @@ async def database_fault(engine: AsyncEngine) -> str | None:
         async with engine.connect() as connection:
             number = (await connection.execute(sa.text("SHOW server_version_num"))).scalar_one()
     except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
-        return f"{type(error).__name__}"
+        return f"{type(error).__name__}: {_why(error)}".removesuffix(": ")
     if int(number) < _OLDEST:
         return f"PostgreSQL 18 or newer is needed, this is {int(number) // 10000}"
     return None
+
+
+def _why(error: BaseException) -> str:
+    """Why there is no connection in TLS; of other faults the kind alone, for texts hold values."""
+    if isinstance(error, TlsFilesFault) or type(error) is ConnectionError:  # it refuses TLS
+        return str(error)
+    return tls_fault(error) or ""
 
 
 def database_check(engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
@@ -158,6 +162,7 @@ def migrate(url: str, service: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["service"] = service
     config.attributes["url"] = async_url(url)
+    config.attributes["connect_args"] = connect_arguments(url)
     try:
         command.upgrade(config, "head")
     except sa.exc.DBAPIError as error:

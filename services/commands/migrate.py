@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from shared.db import SCHEMAS, TablesBusy, migrate
 from shared.launch import DATABASE, adopt_running
 from shared.process import CannotStart
-from shared.settings import PREFIX, read_variable
+from shared.settings import PREFIX, SettingsFault, database_ca, read_variable, trusting
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -21,7 +21,10 @@ def main(arguments: Sequence[str]) -> int:
             sys.stderr.write(f"Set {DATABASE} (or {DATABASE}_FILE).\n")
             return 2
         try:
-            migrate(url, service)
+            migrate(trusting(url, DATABASE, database_ca()), service)
+        except SettingsFault as fault:
+            sys.stderr.write(f"{fault}\n")
+            return 2
         except TablesBusy:
             sys.stderr.write(f"{service}: its tables are in use, nothing was changed; try again.\n")
             return 1

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from shared.events import Topic
-from shared.launch import KAFKA, adopt_kafka
+from shared.launch import adopt_kafka
 from shared.process import CannotStart
-from shared.settings import PREFIX, read_variable
+from shared.settings import KafkaSettings, SettingsFault, read_settings
 from shared.stream import KafkaUnavailable
 from shared.stream.kafka import create_topics, topic_faults
 
@@ -24,9 +24,10 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     try:
         adopt_kafka()
-        mock = read_variable(f"{PREFIX}KAFKA_EMBEDDED") == "true"  # it made them at its start
-        return asyncio.run(_topics(asked.replication, check_only=asked.check or mock))
-    except CannotStart as error:
+        settings = read_settings(KafkaSettings)
+        mock = settings.kafka_embedded  # it made them at its start
+        return asyncio.run(_topics(settings, asked.replication, check_only=asked.check or mock))
+    except (CannotStart, SettingsFault) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KafkaUnavailable as error:
@@ -34,13 +35,16 @@ def main(arguments: Sequence[str]) -> int:
         return 1
 
 
-async def _topics(replication: int | None, *, check_only: bool) -> int:
-    bootstrap = read_variable(KAFKA)
-    prefix = read_variable(f"{PREFIX}KAFKA_TOPIC_PREFIX")
+async def _topics(settings: KafkaSettings, replication: int | None, *, check_only: bool) -> int:
+    where, prefix, security = (
+        settings.kafka_bootstrap, settings.kafka_topic_prefix, settings.security
+    )  # fmt: skip
     if not check_only:
-        for name in await create_topics(bootstrap, prefix=prefix, replication=replication):
+        for name in await create_topics(
+            where, prefix=prefix, replication=replication, security=security
+        ):
             print(f"created {name}")
-    faults = await topic_faults(bootstrap, list(Topic), prefix=prefix)
+    faults = await topic_faults(where, list(Topic), prefix=prefix, security=security)
     for fault in faults:
         sys.stderr.write(f"{fault}\n")
     print(f"{len(Topic) - len(faults)} of {len(Topic)} topics are as they should be")

@@ -12,7 +12,7 @@ from services.ingest.handlers.ports import Outside
 from services.ingest.metrics import PRODUCER, REGISTRY
 from services.ingest.pages import TriggerOptOuts, Views, Wiring, build_pages, open_client
 from services.ingest.settings import IngestSettings
-from shared.broker import topics_check
+from shared.broker import broker_of, topics_check
 from shared.clock import AckClock
 from shared.flows import FLOWS
 from shared.keys import KeyFile
@@ -20,7 +20,6 @@ from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.programme.models import Programme
 from shared.stream.kafka import open_producer, open_room
-from shared.stream.records import Broker
 from shared.tokens import Tokens
 from shared.traces import open_traces
 from shared.web import Parts, TracedRequests, build_web
@@ -37,12 +36,7 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
     """Ingest, ready to be served; closes what it opened."""
     programme = load_programme(settings.programme)
     REGISTRY.show_build(programme.digest)
-    broker = Broker(
-        settings.kafka_bootstrap,
-        settings.kafka_log,
-        settings.kafka_topic_prefix,
-        settings.kafka_embedded,
-    )
+    broker = broker_of(settings)
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(open_room(broker, wait_s=ROOM_S))
         producer = await stack.enter_async_context(

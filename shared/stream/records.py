@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from shared.security import PLAINTEXT, Security
+
 Headers = tuple[tuple[str, bytes | None], ...]  # Kafka has headers without a content
 
 
@@ -19,6 +21,7 @@ class Broker:
     prefix: str = ""
     embedded: bool = False
     session_s: float = 10.0
+    security: Security = PLAINTEXT
 
 
 class Partition(NamedTuple):

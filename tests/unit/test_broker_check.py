@@ -15,7 +15,7 @@ from shared.stream import Broker
 async def test_a_broker_that_hangs_is_away(
     monkeypatch: pytest.MonkeyPatch, away_is_a_fault: bool, said: str | None
 ) -> None:
-    async def hang(bootstrap: str, topics: Sequence[str], *, prefix: str) -> list[str]:
+    async def hang(bootstrap: str, topics: Sequence[str], **_: object) -> list[str]:
         await asyncio.Event().wait()
         return []
 

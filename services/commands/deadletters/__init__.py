@@ -10,11 +10,12 @@ from services.commands.deadletters.listing import list_groups
 from services.commands.deadletters.replaying import replay_letters
 from services.commands.deadletters.showing import show_letters
 from shared import logs
+from shared.broker import broker_of
 from shared.clock import utc_now
 from shared.failpoints import arm
-from shared.launch import KAFKA, adopt_running
+from shared.launch import adopt_running
 from shared.process import CannotStart
-from shared.settings import PREFIX, read_variable
+from shared.settings import KafkaSettings, SettingsFault, read_settings
 from shared.stream import Broker, KafkaUnavailable
 
 _VERBS = {"list": list_groups, "show": show_letters, "replay": replay_letters}
@@ -26,8 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     arm()
     try:
         adopt_running()
-        return asyncio.run(run(asked, _broker()))
-    except (CannotStart, KafkaUnavailable) as error:
+        return asyncio.run(run(asked, broker_of(read_settings(KafkaSettings))))
+    except (CannotStart, KafkaUnavailable, SettingsFault) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
@@ -41,12 +42,3 @@ def main(arguments: Sequence[str]) -> int:
 async def run(asked: Asked, broker: Broker) -> int:
     """Do what was asked; the exit code. Raises KafkaUnavailable."""
     return await _VERBS[asked.verb](asked, broker)
-
-
-def _broker() -> Broker:
-    return Broker(
-        read_variable(KAFKA),
-        log="",
-        prefix=read_variable(f"{PREFIX}KAFKA_TOPIC_PREFIX"),
-        embedded=read_variable(f"{PREFIX}KAFKA_EMBEDDED").lower() in ("1", "true", "yes", "on"),
-    )

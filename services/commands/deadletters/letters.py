@@ -77,5 +77,6 @@ class _Replayed:
 @asynccontextmanager
 async def open_letters(broker: Broker, wanted: Filter) -> AsyncIterator[Letters]:
     """Yield the letters that are there now. Raises KafkaUnavailable."""
-    async with open_reader(broker.bootstrap, f"{broker.prefix}{Topic.DEAD_LETTERS}") as reader:
+    topic = f"{broker.prefix}{Topic.DEAD_LETTERS}"
+    async with open_reader(broker.bootstrap, topic, broker.security) as reader:
         yield Letters(reader, wanted)

@@ -14,6 +14,7 @@ import structlog
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from shared.stream.kafka.reach import told
 from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
@@ -49,11 +50,15 @@ async def close_quietly(client: Any, *, what: str) -> None:
     if await _ended(client.stop(), STOP_S):
         return
     _log.warning("kafka client did not stop cleanly", client=what)
-    inner = getattr(client, "_client", None) or client.client  # a consumer's, a producer's
-    await _ended(inner.close(), _ABANDON_S)
+    await _ended(_inner(client).close(), _ABANDON_S)
     sender = getattr(client, "_sender", None)  # a producer's; what it waits for does not come now
     if sender is not None:
         await _ended(sender.close(), _ABANDON_S)
+
+
+def _inner(client: Any) -> Any:
+    """A consumer's, a producer's."""
+    return getattr(client, "_client", None) or client.client
 
 
 async def _ended(work: Coroutine[Any, Any, None], within_s: float) -> bool:
@@ -73,7 +78,7 @@ async def start_or_unavailable(client: Any, *, what: str, within_s: float) -> No
             await client.start()
     except (KafkaError, OSError, TimeoutError) as error:
         await close_quietly(client, what=what)
-        raise KafkaUnavailable(f"{what}: {type(error).__name__}: {error}") from error
+        raise KafkaUnavailable(told(what, error, _inner(client))) from error
     except (KafkaUnavailable, asyncio.CancelledError):
         await close_quietly(client, what=what)
         raise

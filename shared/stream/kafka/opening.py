@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.stream.kafka.consumer import KafkaSource
 from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places
+from shared.stream.kafka.reach import reach
 from shared.stream.kafka.topics import need_topics
 from shared.stream.metrics import StreamMetrics
 from shared.stream.offsets import Offsets
@@ -67,7 +68,7 @@ async def open_source(
     def build() -> AIOKafkaConsumer:
         kind = _OnMock if broker.embedded else Patient
         return kind(
-            bootstrap_servers=broker.bootstrap,
+            **reach(broker.bootstrap, broker.security),
             group_id=f"{broker.prefix}{group}",
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from shared.failpoints import Point, hit
 from shared.stream.kafka.batches import enqueue, enqueue_together, partition_of
 from shared.stream.kafka.guards import START_RETRY_S, close_quietly, start_or_unavailable
+from shared.stream.kafka.reach import reach
 from shared.stream.kafka.room import Room
 from shared.stream.kafka.topics import need_topics
 from shared.stream.metrics import ProducerMetrics
@@ -121,7 +122,7 @@ class KafkaProducer:
 
     async def open(self) -> None:
         client = AIOKafkaProducer(
-            bootstrap_servers=self._broker.bootstrap,
+            **reach(self._broker.bootstrap, self._broker.security),
             acks="all",
             enable_idempotence=True,
             # 0.6 us a record; aiokafka's lz4 runs at level 9: 4.7 us, and half as large again

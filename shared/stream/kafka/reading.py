@@ -8,7 +8,9 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.security import PLAINTEXT, Security
 from shared.stream.kafka.guards import close_quietly, start_or_unavailable
+from shared.stream.kafka.reach import reach
 from shared.stream.kafka.topics import need_topics
 from shared.stream.records import KafkaUnavailable, Record
 
@@ -73,10 +75,12 @@ class Reader:
 
 
 @asynccontextmanager
-async def open_reader(bootstrap: str, topic: str) -> AsyncIterator[Reader]:
+async def open_reader(
+    bootstrap: str, topic: str, security: Security = PLAINTEXT
+) -> AsyncIterator[Reader]:
     """Yield a reader of what the topic holds now. Raises KafkaUnavailable within seconds."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **reach(bootstrap, security),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_wait_ms=_FETCH_MS,
@@ -93,9 +97,9 @@ async def open_reader(bootstrap: str, topic: str) -> AsyncIterator[Reader]:
         await close_quietly(consumer, what="reader")
 
 
-async def read_all(bootstrap: str, topic: str) -> list[Record]:
+async def read_all(bootstrap: str, topic: str, security: Security = PLAINTEXT) -> list[Record]:
     """Every record that the topic holds now, by partition and offset: for topics that are small."""
-    async with open_reader(bootstrap, topic) as reader:
+    async with open_reader(bootstrap, topic, security) as reader:
         records = [record async for page in reader.pages() for record in page]
     return sorted(records, key=lambda record: (record.partition, record.offset))
 

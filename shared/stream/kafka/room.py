@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events import Topic
 from shared.stream.kafka.guards import close_quietly, start_or_unavailable
+from shared.stream.kafka.reach import reach
 from shared.stream.records import Broker, KafkaUnavailable, Outgoing
 
 _log = structlog.get_logger()
@@ -155,7 +156,7 @@ class Room:
     async def _reader(self, group: str) -> Any:
         if group not in self._readers:
             reader = AIOKafkaConsumer(
-                bootstrap_servers=self._broker.bootstrap,
+                **reach(self._broker.bootstrap, self._broker.security),
                 group_id=f"{self._broker.prefix}{group}",
                 enable_auto_commit=False,
             )

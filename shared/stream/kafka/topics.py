@@ -16,6 +16,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
 from shared.events import PARTITIONS, Topic
+from shared.security import PLAINTEXT, Security
+from shared.stream.kafka.reach import reach, told
 from shared.stream.records import KafkaUnavailable
 
 _DAY_MS: Final = 86_400_000
@@ -28,26 +30,27 @@ _DEFAULT_DAYS: Final = 30
 COPIES: Final = 3
 _EXISTS: Final = 36
 _UNKNOWN: Final = 3
+_DENIED: Final = 29
 _PATIENCE_S: Final = 10.0
 _PAUSE_S: Final = 0.02
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+async def _admin(bootstrap: str, security: Security) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(**reach(bootstrap, security), request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(_PATIENCE_S):
             await client.start()
             yield client
     except (KafkaError, OSError, TimeoutError) as error:
-        raise KafkaUnavailable(f"admin: {type(error).__name__}: {error}") from error
+        raise KafkaUnavailable(told("admin", error, client._client)) from error  # noqa: SLF001
     finally:
         await client.close()
 
 
-async def cluster_id(bootstrap: str) -> str:
+async def cluster_id(bootstrap: str, security: Security = PLAINTEXT) -> str:
     """The id of the log that offsets belong to."""
-    async with _admin(bootstrap) as admin:
+    async with _admin(bootstrap, security) as admin:
         found = await admin.describe_cluster()
     return str(found["cluster_id"])
 
@@ -58,13 +61,14 @@ async def create_topics(
     prefix: str = "",
     replication: int | None = None,
     partitions: int = PARTITIONS,
+    security: Security = PLAINTEXT,
 ) -> list[str]:
     """Create what is missing; return the names created, once every broker knows them.
 
     Existing topics are left as they are. `replication` None: three copies, or as many as there are
     brokers. With three or more a write is acknowledged by two at least. Raises KafkaUnavailable.
     """
-    async with _admin(bootstrap) as admin:
+    async with _admin(bootstrap, security) as admin:
         await _until_led(admin)
         copies = replication or min(COPIES, len((await admin.describe_cluster())["brokers"]))
         wanted = [
@@ -121,12 +125,13 @@ def _all_led(described: Sequence[Mapping[str, Any]]) -> bool:
     return not any(topic["error_code"] for topic in described) and min(leaders, default=-1) >= 0
 
 
-async def topic_faults(bootstrap: str, topics: Sequence[str], *, prefix: str = "") -> list[str]:
-    """Name each topic that is missing or has fewer than 12 partitions. Makes none."""
-    if not topics:
-        async with _admin(bootstrap):
+async def topic_faults(
+    bootstrap: str, topics: Sequence[str], *, prefix: str = "", security: Security = PLAINTEXT
+) -> list[str]:
+    """Name each topic that is missing, denied, or has fewer than 12 partitions. Makes none."""
+    async with _admin(bootstrap, security) as admin:
+        if not topics:
             return []
-    async with _admin(bootstrap) as admin:
         names = [f"{prefix}{topic}" for topic in topics]
         described = await _described(admin._client, names)  # noqa: SLF001 - no public way
     return [fault for topic in described if (fault := _fault(topic)) is not None]
@@ -141,10 +146,13 @@ async def need_topics(client: AIOKafkaClient, names: Sequence[str]) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             described = await _described(client, names)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise KafkaUnavailable(f"topics: {type(error).__name__}: {error}") from error
+        raise KafkaUnavailable(told("topics", error, client)) from error
     missing = [topic["topic"] for topic in described if topic["error_code"] == _UNKNOWN]
     if missing:
         raise KafkaUnavailable(f"missing, `python -m services topics` creates it: {missing}")
+    denied = [topic["topic"] for topic in described if topic["error_code"] == _DENIED]
+    if denied:
+        raise KafkaUnavailable(f"Kafka's access control does not let this user see: {denied}")
 
 
 async def _described(client: AIOKafkaClient, names: Sequence[str]) -> Sequence[dict[str, Any]]:
@@ -173,6 +181,8 @@ def _fault(topic: Mapping[str, Any]) -> str | None:
     code, size = topic["error_code"], len(topic["partitions"])
     if code == _UNKNOWN:
         return f"{topic['topic']}: missing; `python -m services topics` creates it"
+    if code == _DENIED:
+        return f"{topic['topic']}: Kafka's access control does not let this user see it"
     if code:
         return f"{topic['topic']}: {for_code(code).__name__}"
     if size < PARTITIONS:
