@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 CODE := services shared generate migrations tests benchmarks
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 WORKERS ?= 3
 # bytecode is kept: every worker and every process of a test compiles the whole project without it
 unexport PYTHONDONTWRITEBYTECODE
@@ -60,7 +61,7 @@ check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, spelling, 
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m generate --check
 	$(BIN)/codespell services shared generate migrations benchmarks docs *.md Makefile
-	! grep -nE 'https?://|--index-url|--extra-index-url|--find-links' requirements.lock requirements-dev.lock
+	! grep -nE 'https?://|--index-url|--extra-index-url|--find-links' requirements*.lock
 
 generate: $(VENV)/.installed-dev ## write every file that follows from the code
 	$(BIN)/python -m generate
@@ -73,8 +74,9 @@ bench: $(VENV)/.installed-dev ## ratios in one run: ingest, scoring, latency
 	$(BIN)/python -m benchmarks
 
 upgrade: $(VENV)/.installed-dev ## renew the lock files
-	$(BIN)/uv pip compile pyproject.toml --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group dev --upgrade --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
+	$(COMPILE) --upgrade --group embedded -o requirements.lock
+	$(COMPILE) --upgrade --group embedded --group dev -o requirements-dev.lock
+	$(COMPILE) --upgrade --constraint requirements.lock -o requirements-image.lock
 
 clean: ## remove what was built or installed here; `make stop` first, var/ stays
 	rm -rf $(VENV) .kafka .tools .ci/schemas/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
