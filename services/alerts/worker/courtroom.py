@@ -32,6 +32,8 @@ from shared.failpoints import Point, hit
 from shared.segments import Lattice
 
 MINUTE: Final = timedelta(minutes=1) - timedelta.resolution
+# Much less than the standstill after which PostgreSQL ends the judge's connection.
+_CHUNK_S: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,12 @@ class Courtroom:
     async def judge_closed(self, fleet: Fleet, standing: Standing) -> bool:
         """Judge a chunk of closed minutes for good; say whether there are more.
 
-        It ends with the minute after which alerts are due to be looked at again, so that they are
-        looked at as of then, unless others have been due for longer: those delay nothing.
+        It ends after two seconds, and with the minute after which alerts are due to be looked at
+        again, so that they are looked at as of then, unless others have been due for longer:
+        those delay nothing.
         """
         connection, waited = self._connection, len(fleet.waiting)
+        until = time.monotonic() + _CHUNK_S
         async with connection.begin():
             docket = await read_docket(connection, fleet.line)
             bench = self._bench(fleet, docket)
@@ -90,7 +94,8 @@ class Courtroom:
                 )
                 await asyncio.sleep(0)  # others share this loop
                 judged += 1
-                if not fleet.looks_due and looks_due(docket):
+                looks = not fleet.looks_due and looks_due(docket)
+                if looks or time.monotonic() > until:
                     upto = minute
                     break
             await write_fleet(connection, fleet, bench.touched)
