@@ -19,6 +19,11 @@ class AlertsSettings(Settings):
     alerts_url: str = Field(
         "", description="base of the links in messages; default: loopback with alerts' port"
     )
+    alerts_alertmanager_url: str = Field(
+        "",
+        pattern=r"^(https?://[!-~]+)?$",
+        description="where Alertmanager is, instead of where the programme says",
+    )
     alerts_webhook_secret: SecretStr = Field(
         SecretStr(""), description="whsec_… by which alerts' webhooks are signed"
     )

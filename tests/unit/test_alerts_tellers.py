@@ -1,5 +1,6 @@
 """Where Slack's address comes from, and what is said where it is missing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,14 @@ def test_the_address_that_is_kept_gives_nothing_away() -> None:
 
     assert team.to.kind == "slack"
     assert "verysecret" not in repr(team.to)
+
+
+def test_alertmanager_may_stand_elsewhere_than_the_programme_says() -> None:
+    ops = {"ops": Destination(kind="alertmanager", url="http://127.0.0.1:9093")}
+    means = Means(NOBODY, NOBODY, "http://alerts", SEND_WITHIN, "", lambda _: "")
+    moved = replace(means, alertmanager_url="http://alertmanager:9093")
+
+    (named,), (placed,) = build_tellers(ops, means, NOBODY), build_tellers(ops, moved, NOBODY)
+
+    assert named.to.url == "http://127.0.0.1:9093"
+    assert placed.to.url == "http://alertmanager:9093"

@@ -60,6 +60,7 @@ def build_delivering(
         within=settings.send_within,
         webhook_secret=settings.alerts_webhook_secret.get_secret_value(),
         slack_url=settings.slack_url,
+        alertmanager_url=settings.alerts_alertmanager_url,
     )
     outbox = Outbox(engine, lease=lease_for(settings.send_within))
     return build_tellers(programme.alerts.destinations, means, outbox)

@@ -26,7 +26,10 @@ from shared.senders.webhook import WebhookSender
 
 @dataclass(frozen=True)
 class Means:
-    """What telling takes. `base`: of links; `webhook_secret`: signs; `slack_url`: by name."""
+    """What telling takes. `base`: of links; `webhook_secret`: signs; `slack_url`: by name.
+
+    `alertmanager_url`: of every Alertmanager, in place of the programme's; empty where it holds.
+    """
 
     client: httpx.AsyncClient
     clock: Clock
@@ -34,6 +37,7 @@ class Means:
     within: timedelta
     webhook_secret: str
     slack_url: Callable[[str], str]
+    alertmanager_url: str = ""
 
 
 def build_tellers(
@@ -47,7 +51,8 @@ def build_tellers(
     return tuple(tellers)
 
 
-def _alertmanager(name: str, url: str, means: Means) -> tuple[Addressee, Courier]:
+def _alertmanager(name: str, named: str, means: Means) -> tuple[Addressee, Courier]:
+    url = means.alertmanager_url or named
     sender = AlertmanagerSender(means.client, url, within=means.within)
     return Addressee(name, url, "alertmanager"), AlertmanagerCourier(
         sender, means.base, means.clock
