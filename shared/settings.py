@@ -5,7 +5,6 @@ them. `python -m services settings` prints each with its meaning and default.
 """
 
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -176,30 +175,6 @@ def _read_file(name: str) -> str | None:
         raise SettingsFault(f"{name}: {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsFault(f"{name}: {path} is not UTF-8") from error
-
-
-class LinkSettings(Settings):
-    """What those need who write or read survey links."""
-
-    ingest_port: int = Field(8001, ge=1, le=65535, description="port of ingest")
-    token_keys: SecretStr = Field(
-        description="keys that sign links, oldest first, separated by commas or white space"
-    )
-    public_url: str = Field(
-        "",
-        pattern=r"^(https?://[!-~]+)?$",
-        description="base of the links in mails; default: loopback with ingest's port",
-    )
-
-    @property
-    def signing_keys(self) -> list[str]:
-        """The keys of links, oldest first."""
-        return [key for key in re.split(r"[\s,]+", self.token_keys.get_secret_value()) if key]
-
-    @property
-    def public_base(self) -> str:
-        """The base of links, without a slash at its end."""
-        return (self.public_url or f"http://127.0.0.1:{self.ingest_port}").rstrip("/")
 
 
 def read_settings(model: type[S]) -> S:

@@ -20,7 +20,6 @@ from shared.process import Service
 from shared.programme.loading import load_programme
 from shared.programme.models import Programme
 from shared.stream.kafka import open_producer, open_room
-from shared.tokens import Tokens
 from shared.traces import open_traces
 from shared.web import Parts, TracedRequests, build_web
 
@@ -70,7 +69,7 @@ def build_ingest(
     parts: Parts,
 ) -> tuple[HotPath, Intake]:
     """Ingest's web application on what the caller gives it."""
-    tokens = Tokens(settings.signing_keys)
+    tokens = settings.tokens
     keys = KeyFile(settings.keys_file)
     producer, clock = outside.producer, outside.clock
     intake = Intake(producer, tokens, catalogue_of(programme), clock, outside.traces)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from shared.settings import LinkSettings
+from shared.link_settings import LinkSettings
 
 
 class IngestSettings(LinkSettings):

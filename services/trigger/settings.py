@@ -6,10 +6,10 @@ from typing import ClassVar, Self
 from pydantic import Field, SecretStr, model_validator
 
 from shared.durations import Duration
+from shared.link_settings import LinkSettings
 from shared.senders import SEND_WITHIN
 from shared.senders.smtp import MailServer
 from shared.senders.webhook import Destination
-from shared.settings import LinkSettings
 
 
 class TriggerSettings(LinkSettings):

@@ -17,8 +17,14 @@ from shared.stream.kafka.places import Places
 from shared.stream.offsets import Move
 
 
+# what a client of aiokafka's knows of its brokers
+NOWHERE = SimpleNamespace(hosts=[], cluster=SimpleNamespace(brokers=list))
+
+
 class RawConsumer:
     """One partition's worth of Kafka per `ends`; `polls` are answered or raised in turn."""
+
+    _client: Any = NOWHERE
 
     def __init__(self, ends: dict[TopicPartition, int]) -> None:
         self.begins = dict.fromkeys(ends, 0)

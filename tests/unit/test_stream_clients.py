@@ -12,7 +12,7 @@ from shared.stream import Broker, KafkaUnavailable, Outgoing
 from shared.stream.kafka import create_topics, producer, reading, topics
 from shared.stream.kafka.guards import start_or_unavailable
 from shared.stream.records import TooLargeForKafka
-from tests.support.raw import RawConsumer
+from tests.support.raw import NOWHERE, RawConsumer
 from tests.support.stream import eventually
 
 BROKER = Broker("127.0.0.1:1", log="x", embedded=True)
@@ -23,6 +23,8 @@ RECORD = Outgoing(TOPIC, None, b"x" * 1_000)
 
 class RawProducer:
     """Stands in for an AIOKafkaProducer; `replies` are raised, or None, in turn."""
+
+    client: Any = NOWHERE
 
     def __init__(self, replies: list[Exception | None]) -> None:
         self.replies = replies
@@ -139,7 +141,7 @@ async def test_a_stop_that_lies_or_hangs_is_followed_by_closing_the_connection()
             async def close() -> None:
                 closed.append("connection")
 
-            return SimpleNamespace(close=close)
+            return SimpleNamespace(close=close, **vars(NOWHERE))
 
     with pytest.raises(KafkaUnavailable):
         await start_or_unavailable(Lying([]), what="x", within_s=5)
@@ -156,9 +158,9 @@ def metadata(*topics: dict[str, Any]) -> SimpleNamespace:
         assert vars(request)["_allow_auto_topic_creation"] is False
         return SimpleNamespace(to_object=lambda: {"topics": topics})
 
-    brokers = [SimpleNamespace(nodeId=number) for number in (AWAY, 2)]
+    brokers = [SimpleNamespace(nodeId=number, host="b", port=number) for number in (AWAY, 2)]
     cluster = SimpleNamespace(brokers=lambda: brokers, controller=2)
-    return SimpleNamespace(send=send, cluster=cluster)
+    return SimpleNamespace(send=send, cluster=cluster, hosts=[])
 
 
 @pytest.mark.parametrize("code", [0, 36, 41])
@@ -198,7 +200,7 @@ async def test_topics_are_created_or_there_already_or_the_fault_is_named(
     monkeypatch.setattr(Admin, "_client", later)
     faults = await topics.topic_faults("b", ["one", "two"], prefix="p-")
     assert len(faults) == 3
-    for fault, said in zip(faults, ("1 partitions", "missing", "Authorization"), strict=True):
+    for fault, said in zip(faults, ("1 partitions", "missing", "access control"), strict=True):
         assert said in fault
 
 

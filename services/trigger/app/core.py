@@ -22,7 +22,6 @@ from shared.senders import lease_for
 from shared.senders.email import EmlFolder
 from shared.senders.smtp import open_smtp
 from shared.senders.webhook import WebhookSender, open_client
-from shared.tokens import Tokens
 from shared.traces import UNTRACED, Traces, open_traces
 
 
@@ -60,7 +59,7 @@ async def open_core(settings: TriggerSettings, stack: AsyncExitStack) -> Core:
     clock = CommonClock(engine)
     await clock.look()
     traces = await stack.enter_async_context(open_traces(settings, "trigger"))
-    links = Links(settings.public_base, Tokens(settings.signing_keys))
+    links = Links(settings.public_base, settings.tokens)
     desk = MailDesk(programme, links, settings.mail_from)
     couriers = await open_couriers(settings, desk, clock, stack)
     dispatch = build_dispatch(settings, engine, couriers, clock, programme)

@@ -27,11 +27,13 @@ _PORTS: Final = (20_000, 32_000)
 class Options:
     """`nodes` None: as many as there are, one to begin with.
 
-    `properties` are added to ours, or replace them, in every `server.properties`.
+    `properties` are added to ours, or replace them, in every `server.properties`. `doors` of the
+    first node are further listeners on loopback, protocol: port, such as SASL_SSL: 9093.
     """
 
     nodes: int | None = 1
     properties: Mapping[str, str] = field(default_factory=dict)
+    doors: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,8 @@ def start_kraft(var: Path, options: Options = ONE_NODE) -> Kraft:
             )
         voters = {node.number: node.controller for node in cluster.nodes}
         for at, node in enumerate(cluster.nodes):
-            properties = properties_of(node, voters, folder, options.properties)
+            doors = options.doors if at == 0 else {}
+            properties = properties_of(node, voters, folder, doors) | options.properties
             started = start_node(java, folder, cluster.log, node, properties)
             nodes = (*cluster.nodes[:at], started, *cluster.nodes[at + 1 :])
             cluster = replace(cluster, nodes=nodes)

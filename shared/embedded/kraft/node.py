@@ -104,9 +104,14 @@ def _becomes_free(port: int) -> bool:
 
 
 def properties_of(
-    node: Node, voters: Mapping[int, int], folder: Path, extra: Mapping[str, str]
+    node: Node, voters: Mapping[int, int], folder: Path, doors: Mapping[str, int]
 ) -> dict[str, str]:
-    """Everything in `server.properties`; `voters` are number: controller's port of all nodes."""
+    """Everything in `server.properties`; `voters` are number: controller's port of all nodes.
+
+    `doors` are further listeners, protocol: port.
+    """
+    listeners = {"PLAINTEXT": node.port, **doors}
+    open_to = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
     copies = str(len(voters))
     in_sync = str(max(1, len(voters) - 1))
     replicated = {
@@ -120,9 +125,11 @@ def properties_of(
         "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{p}" for n, p in voters.items()),
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
-        "listeners": f"PLAINTEXT://{node.address},CONTROLLER://127.0.0.1:{node.controller}",
-        "advertised.listeners": f"PLAINTEXT://{node.address}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"{open_to},CONTROLLER://127.0.0.1:{node.controller}",
+        "advertised.listeners": open_to,
+        "listener.security.protocol.map": ",".join(
+            ["CONTROLLER:PLAINTEXT", *(f"{name}:{name}" for name in listeners)]
+        ),
         "log.dirs": str(folder / str(node.number) / "data"),
         "auto.create.topics.enable": "false",
         "default.replication.factor": copies,
@@ -132,5 +139,4 @@ def properties_of(
         "group.initial.rebalance.delay.ms": "0",
         **replicated,
         **_SMALL,
-        **extra,
     }
