@@ -21,12 +21,17 @@ def stale(root: Path) -> list[str]:
 
 
 def write(root: Path) -> list[str]:
-    """Write what is not as the code says; the names of what was written."""
-    names = stale(root)
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(FILES[name](), encoding="utf-8")
+    """Write what is not as the code says; the names of what was written.
+
+    One after the other: some are made of those before.
+    """
+    names = []
+    for name, make in FILES.items():
+        path, text = root / name, make()
+        if _text(path) != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            names.append(name)
     return names
 
 
