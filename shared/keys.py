@@ -1,12 +1,14 @@
 """API keys: `Authorization: Bearer esk_<id>_<secret>`; scopes, expiry, re-read on change.
 
 The file is a JSON list of `{"id", "sha256", "scopes", "expires"}`; `sha256` is of the whole key.
-`python -m services keys` makes one. Keys have 32 random bytes, so a plain hash is enough.
+`python -m services keys` writes it. Keys have 32 random bytes, so a plain hash is enough. An id
+names one key: a holder who changes keys has two for a while, such as shop-eu and shop-eu-2.
 """
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +19,7 @@ import structlog
 from fastapi import Request
 
 from shared.errors import Forbidden, Unauthorised
+from shared.metrics.keys import KeyMetrics, Used
 from shared.settings import SettingsFault
 
 _log = structlog.get_logger()
@@ -47,6 +50,9 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def allows(self, scope: str) -> bool:
         return scope in self.scopes or "*" in self.scopes
 
+    def expired(self, now: datetime) -> bool:
+        return self.expires is not None and self.expires <= now
+
 
 _LIST: Final = msgspec.json.Decoder(list[Key])
 
@@ -58,12 +64,14 @@ class KeyFile:
     where it cannot be used, the keys read before stay.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, metrics: KeyMetrics | None = None) -> None:
         self._path = path
+        self._metrics = metrics
         self._read_at: tuple[int, int] | None = None
         self._keys: Sequence[Key] = ()
+        self._used: dict[str, Used] = {}
         if path is not None:
-            self._keys = self._read(path)
+            self._take(self._read(path))
 
     @property
     def asked(self) -> bool:
@@ -75,14 +83,33 @@ class KeyFile:
         word, _, text = (authorization or "").partition(" ")
         if word.lower() != "bearer" or not text:
             raise Unauthorised("a key is needed: Authorization: Bearer <key>")
-        digest = sha256(text.strip().encode()).hexdigest()
-        known = self._keys
-        key = next((k for k in known if hmac.compare_digest(k.sha256.lower(), digest)), None)
-        if key is None or (key.expires is not None and key.expires <= datetime.now(UTC)):
+        key, now = self._find(text), time.time()
+        if key is None or key.expired(datetime.fromtimestamp(now, UTC)):
+            self._refused(key, "unknown" if key is None else "expired")
             raise Unauthorised("this key is not known or has expired")
         if not key.allows(scope):
+            self._refused(key, "scope")
             raise Forbidden(f"the key {key.id} lacks the scope {scope}")
+        if (used := self._used.get(key.id)) is not None:
+            used(now)
         return key.id
+
+    def holder(self, authorization: str | None) -> str | None:
+        """The id of the key that is sent, where it is in force; what it opens is not asked."""
+        self._refresh()
+        word, _, text = (authorization or "").partition(" ")
+        key = self._find(text) if word.lower() == "bearer" else None
+        return None if key is None or key.expired(datetime.now(UTC)) else key.id
+
+    def _find(self, text: str) -> Key | None:
+        """Looks at every key, so that the time it takes tells nothing of them."""
+        digest = sha256(text.strip().encode()).hexdigest()
+        fits = [key for key in self._keys if hmac.compare_digest(key.sha256.lower(), digest)]
+        return fits[0] if fits else None
+
+    def _refused(self, key: Key | None, outcome: str) -> None:
+        if self._metrics is not None:
+            self._metrics.refused(None if key is None else key.id, outcome)
 
     def _refresh(self) -> None:
         if self._path is None:
@@ -90,7 +117,7 @@ class KeyFile:
         try:
             found = self._path.stat()
             if (found.st_mtime_ns, found.st_size) != self._read_at:
-                self._keys = self._read(self._path)
+                self._take(self._read(self._path))
         except (OSError, SettingsFault) as error:
             _log.error("keys file unusable; the keys read before stay", error=str(error))
 
@@ -98,14 +125,21 @@ class KeyFile:
         try:
             found = path.stat()
             self._read_at = (found.st_mtime_ns, found.st_size)
-            return _parse(path.read_bytes())
+            return parse_keys(path.read_bytes())
         except OSError as error:
             raise SettingsFault(f"EARSHOT_KEYS_FILE: {path}: {error.strerror}") from None
         except ValueError as error:
             raise SettingsFault(f"EARSHOT_KEYS_FILE: {path}: {error}") from None
 
+    def _take(self, keys: Sequence[Key]) -> None:
+        self._keys = keys
+        if self._metrics is None:
+            return
+        self._metrics.show({k.id: k.expires.timestamp() for k in keys if k.expires is not None})
+        self._used = {key.id: self._metrics.used(key.id) for key in keys}
 
-def _parse(content: bytes) -> Sequence[Key]:
+
+def parse_keys(content: bytes) -> Sequence[Key]:
     """Raises ValueError, which names the entry, the field and what is accepted."""
     keys = _LIST.decode(content)
     for number, key in enumerate(keys):
@@ -125,13 +159,18 @@ def new_key(name: str) -> tuple[str, str]:
     return text, sha256(text.encode()).hexdigest()
 
 
-def require_scope(scope: str) -> Callable[[Request], Awaitable[None]]:
+class RequiredScope:
     """A FastAPI dependency: the caller's key must have the scope, where keys are asked for."""
 
-    async def check(request: Request) -> None:
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> None:
         keys: KeyFile = request.app.state.keys
         if keys.asked:
-            keys.check(request.headers.get("authorization"), scope)
+            keys.check(request.headers.get("authorization"), self.scope)
 
-    check.__doc__ = f"Needs the scope {scope}"
-    return check
+
+def require_scope(scope: str) -> RequiredScope:
+    """What a route depends on that asks for a key with this scope."""
+    return RequiredScope(scope)

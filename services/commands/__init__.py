@@ -11,6 +11,6 @@ VERBS: Final = {
     "topics": "create Kafka's topics and check them",
     "migrate": "bring the schemas of the services up to date",
     "settings": "list the settings with meaning and default",
-    "keys": "make an API key",
+    "keys": "draw, list and revoke API keys",
     "deadletters": "list, show and send back the records that could not be processed",
 }

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-from services.ingest.api import HotPath, Submissions, build_router
+from services.ingest.api import Gate, HotPath, Submissions, build_router
 from services.ingest.domain.catalogue import Asked, Catalogue
 from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Outside
@@ -22,12 +22,14 @@ from shared.programme.models import Programme
 from shared.stream.kafka import open_producer, open_room
 from shared.traces import open_traces
 from shared.web import Parts, TracedRequests, build_web
+from shared.web.door import open_door, plain_headers
 
 # Kafka away is said within 2 s, twice this for who waits in the outbox; a full embedded broker is
 # waited for.
 ACKNOWLEDGED_S: Final = 0.9
 ROOM_S: Final = 25.0
 BATCH_BYTES: Final = 4 * 1024 * 1024
+BATCHES: Final = ("/v1/responses/batch", "/v1/events")
 
 
 @asynccontextmanager
@@ -70,15 +72,11 @@ def build_ingest(
 ) -> tuple[HotPath, Intake]:
     """Ingest's web application on what the caller gives it."""
     tokens = settings.tokens
-    keys = KeyFile(settings.keys_file)
+    keys = KeyFile(settings.keys_file, REGISTRY.keys)
+    door = open_door(settings, settings.public_base, dict.fromkeys(BATCHES, BATCH_BYTES))
     producer, clock = outside.producer, outside.clock
     intake = Intake(producer, tokens, catalogue_of(programme), clock, outside.traces)
-
-    def guard(authorization: str | None, scope: str) -> None:
-        if keys.asked:
-            keys.check(authorization, scope)
-
-    submissions = Submissions(intake, guard)
+    submissions = Submissions(intake, Gate(keys, door))
     public = urlsplit(settings.public_base)
     views = Views(programme, public_path=public.path, secure=public.scheme == "https")
     pages = build_pages(Wiring(views, intake, tokens, outside.optouts, producer, clock))
@@ -88,9 +86,9 @@ def build_ingest(
         parts=parts,
         registry=REGISTRY,
         keys=keys,
-        limits=dict.fromkeys(("/v1/responses/batch", "/v1/events"), BATCH_BYTES),
+        door=door,
     )
-    return HotPath(app, submissions), intake
+    return HotPath(app, submissions, plain_headers(https=door.https)), intake
 
 
 def catalogue_of(programme: Programme) -> Catalogue:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
 from shared.metrics.http import HttpMetrics
+from shared.metrics.keys import KeyMetrics
 from shared.metrics.kinds import Gauge
 from shared.metrics.process import PROCESS
 from shared.version import VERSION
@@ -35,6 +36,7 @@ class Registry(CollectorRegistry):
             registry=self,
         )
         self.http = HttpMetrics(self)
+        self.keys = KeyMetrics(self)
         for collector in PROCESS:
             self.register(collector)
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic.fields import FieldInfo
 from starlette.datastructures import QueryParams
+from starlette.types import ASGIApp
 
 from shared.cloudevents import media_type
 from shared.errors import FieldFault, Invalid, UnsupportedMedia, unknown_name
@@ -17,6 +18,9 @@ from shared.keys import KeyFile
 from shared.metrics import Registry
 from shared.stream.pipeline import Check, Health
 from shared.web import problems
+from shared.web.described import described
+from shared.web.documents import build_documents
+from shared.web.door import Door, Protected, Turnstile, plain_headers
 from shared.web.limits import BodyLimit, Counted
 from shared.web.probes import Probe
 
@@ -41,23 +45,47 @@ def build_web(
     parts: Parts,
     registry: Registry,
     keys: KeyFile,
-    limits: Mapping[str, int] | None = None,
+    door: Door | None = None,
 ) -> FastAPI:
-    """Return the application; `limits` are body sizes by path where 64 KiB does not fit."""
-    app = FastAPI(
-        title=f"Earshot {name}",
-        version="1",
-        dependencies=[Depends(refuse_unknown_query), Depends(refuse_other_media)],
-        redirect_slashes=False,
-    )
+    """Return the application. Without a `door` nothing is limited in how often."""
+    door = door or Door()
+    routers = [*routers, _health_router(name, parts, registry)]
+    app = Application(name, routers, door)
     app.state.keys = keys
     problems.install(app)
-    for router in routers:
+    for router in (*routers, build_documents(shown=door.docs)):
         app.include_router(router)
-    app.include_router(_health_router(name, parts, registry))
-    app.add_middleware(BodyLimit, limits=limits or {})
+    app.add_middleware(BodyLimit, limits=door.bodies)
+    app.add_middleware(Turnstile, door=door, keys=keys)
     app.add_middleware(Counted, metrics=registry.http)
     return app
+
+
+class Application(FastAPI):
+    """FastAPI whose document says every answer, and whose every answer has the headers."""
+
+    def __init__(self, name: str, routers: Sequence[APIRouter], door: Door) -> None:
+        super().__init__(
+            title=f"Earshot {name}",
+            version="1",
+            dependencies=[Depends(refuse_unknown_query), Depends(refuse_other_media)],
+            redirect_slashes=False,
+            openapi_url=None,  # both are ours: FastAPI's page loads its script from elsewhere
+            docs_url=None,
+            redoc_url=None,
+        )
+        self.routers = routers
+        self._door = door
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = described(super().openapi(), self.routers)
+        return self.openapi_schema
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All layers; the headers stand outside of what answers 500."""
+        return Protected(super().build_middleware_stack(), plain_headers(https=self._door.https))
 
 
 def json_response(body: Any, status: int = 200) -> Response:

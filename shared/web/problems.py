@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -22,10 +22,13 @@ from shared.errors import (
     Unavailable,
     unknown_name,
 )
+from shared.metrics.http import NO_ROUTE
 from shared.stream.records import KafkaUnavailable
-from shared.stream.verdict import judge
+from shared.stream.verdict import Verdict, judge
 
 _log = structlog.get_logger()
+_AWAY: Final = "the database or Kafka is away for the moment"
+_SLOW: Final = "it took longer than EARSHOT_DATABASE_STATEMENT allows; ask for less, or again later"
 PROBLEM = "application/problem+json"
 _SOURCES = {"body", "query", "path", "header"}
 _RANGES = ("greater_than", "less_than", "too_long", "too_short", "literal", "enum")
@@ -74,15 +77,22 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(KafkaUnavailable)
     @app.exception_handler(OSError)  # TimeoutError is one
     async def weather(request: Request, error: Exception) -> Response:
-        if not judge(error).passes:
+        verdict = judge(error)
+        if not verdict.passes:
             return await bug(request, error)
-        _log.warning("answered 503", path=request.url.path, error=type(error).__name__)
-        return problem_response(Unavailable("the database or Kafka is away for the moment"))
+        _log.warning("answered 503", route=_route(request), error=type(error).__name__)
+        slow = verdict is Verdict.SLOW
+        return problem_response(Unavailable(_SLOW if slow else _AWAY))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
-        _log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        _log.error("request failed", method=request.method, route=_route(request), exc_info=error)
         return _status_problem(500, "a fault of ours; it is in the log", {})
+
+
+def _route(request: Request) -> str:
+    """Never the path: a survey's has its token in it."""
+    return getattr(request.scope.get("route"), "path", NO_ROUTE)
 
 
 def _status_problem(status: int, detail: str, headers: dict[str, str]) -> Response:

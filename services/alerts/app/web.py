@@ -20,6 +20,7 @@ from services.alerts.metrics import REGISTRY
 from shared.db import database_check
 from shared.keys import KeyFile
 from shared.web import Check, Parts, build_web
+from shared.web.door import open_door
 
 
 def build_alerts_web(core: Core, posts: Posts, topics: Check) -> FastAPI:
@@ -53,7 +54,8 @@ def build_alerts_web(core: Core, posts: Posts, topics: Check) -> FastAPI:
         ],
         parts=Parts(needed=needed, named=named, loops=loops),
         registry=REGISTRY,
-        keys=KeyFile(core.settings.keys_file),
+        keys=KeyFile(core.settings.keys_file, REGISTRY.keys),
+        door=open_door(core.settings),
     )
 
 

@@ -18,11 +18,12 @@ from services.ingest.api.bodies import (
     read_body,
     read_head,
 )
+from services.ingest.api.gate import Gate
 from services.ingest.handlers.answers import Intake
-from services.ingest.handlers.ports import Guard
 from services.ingest.metrics import REGISTRY
 from shared.errors import EarshotError
 from shared.failpoints import Point, hit
+from shared.web.door import Headers
 
 PATH: Final = "/v1/responses"
 SCOPE: Final = "responses:write"
@@ -47,9 +48,10 @@ class Accepted(msgspec.Struct):
 class HotPath:
     """The web application with the fast route before it."""
 
-    def __init__(self, app: App, submissions: "Submissions") -> None:
+    def __init__(self, app: App, submissions: "Submissions", headers: Headers) -> None:
         self._app = app
         self._submissions = submissions
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _is_plain_submission(scope):
@@ -60,6 +62,7 @@ class HotPath:
             status, headers, body = await self._submissions.reply(scope, receive)
         finally:
             REGISTRY.http.note(PATH, "POST", status, perf_counter() - began)
+        headers += self._headers
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -76,26 +79,28 @@ def _is_plain_submission(scope: Scope) -> bool:
 class Submissions:
     """Answers one submission, for the fast route and the documented one alike."""
 
-    def __init__(self, intake: Intake, guard: Guard) -> None:
+    def __init__(self, intake: Intake, gate: Gate) -> None:
         self._intake = intake
-        self._guard = guard
+        self._gate = gate
 
     async def reply(self, scope: Scope, receive: Receive) -> Reply:
         """Status, headers and body of the answer to one submission."""
+        head = read_head(scope["headers"])
         try:
-            head = read_head(scope["headers"])
             check_json(head)
             body = await read_body(head, receive, SINGLE_LIMIT)
             response = self._intake.read_plain(body)
             submission = decode_json(body) if response is None else None
-            if not (isinstance(submission, dict) and "token" in submission):
-                self._guard(head.authorization, SCOPE)
+            if isinstance(submission, dict) and "token" in submission:
+                self._gate.customer(scope, submission["token"])
+            else:
+                self._gate.machine(head.authorization, SCOPE)
             if response is None:
                 response = self._intake.read(submission)
             trace = self._intake.trace_of(submission)
             await self._intake.accept(response, trace)
         except EarshotError as error:
-            return problem(error)
+            return problem(self._gate.refused(scope, head.authorization, error))
         return 202, [_JSON], _encode(Accepted(response.id))
 
 

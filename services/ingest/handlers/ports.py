@@ -13,9 +13,6 @@ from shared.traces import UNTRACED, Traces
 Clock = Callable[[], datetime]
 """The time now, aware, in UTC."""
 
-Guard = Callable[[str | None, str], None]
-"""Checks an `Authorization` header for a scope. Raises Unauthorised or Forbidden."""
-
 
 class Producer(Protocol):
     """Kafka, as far as ingest writes to it."""

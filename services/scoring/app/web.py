@@ -15,6 +15,7 @@ from shared.db import database_check
 from shared.keys import KeyFile
 from shared.stream import Health, Source
 from shared.web import Check, Parts, build_web
+from shared.web.door import open_door
 
 
 def build_scoring_web(
@@ -54,7 +55,8 @@ def build_scoring_web(
             loops=[signs.health],
         ),
         registry=REGISTRY,
-        keys=KeyFile(core.settings.keys_file),
+        keys=KeyFile(core.settings.keys_file, REGISTRY.keys),
+        door=open_door(core.settings),
     )
 
 

@@ -13,6 +13,7 @@ from shared.db import database_check
 from shared.keys import KeyFile
 from shared.stream import Health
 from shared.web import Check, Parts, build_web
+from shared.web.door import open_door
 
 
 def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
@@ -45,5 +46,6 @@ def build_trigger_web(core: Core, health: Health, topics: Check) -> FastAPI:
             loops=[health],
         ),
         registry=REGISTRY,
-        keys=KeyFile(core.settings.keys_file),
+        keys=KeyFile(core.settings.keys_file, REGISTRY.keys),
+        door=open_door(core.settings),
     )

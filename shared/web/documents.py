@@ -1,0 +1,67 @@
+"""`/docs`: the API on one page that loads nothing, for a person."""
+
+import html
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from shared.errors import NotFound
+
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_STYLE: Final = (
+    "body{font:16px/1.5 system-ui;max-width:52rem;margin:2rem auto;padding:0 1rem}"
+    "h2{font:600 1rem monospace;border-top:1px solid;padding-top:1rem}"
+    "pre{white-space:pre-wrap}td{padding-right:1rem;vertical-align:top}"
+)
+_CLOSED: Final = "the documents of the API are shut here; EARSHOT_DOCS=true opens them"
+
+
+def build_documents(*, shown: bool) -> APIRouter:
+    """`/docs` and `/openapi.json`; 404 with the reason where they are not shown."""
+    router = APIRouter()
+
+    async def document(request: Request) -> Response:
+        return JSONResponse(_of(request, shown=shown).openapi())
+
+    async def page(request: Request) -> Response:
+        text = _page(_of(request, shown=shown).openapi())
+        return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY})
+
+    router.add_route("/openapi.json", document, methods=["GET"])
+    router.add_route("/docs", page, methods=["GET"])
+    return router
+
+
+def _of(request: Request, *, shown: bool) -> FastAPI:
+    if not shown:
+        raise NotFound(_CLOSED)
+    app: FastAPI = request.app
+    return app
+
+
+def _page(document: dict[str, Any]) -> str:
+    title = html.escape(document["info"]["title"])
+    parts = [
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>',
+        f"<style>{_STYLE}</style><h1>{title}</h1>",
+        '<p>The whole document: <a href="openapi.json">openapi.json</a>.</p>',
+    ]
+    for path, methods in document["paths"].items():
+        parts += [_operation(f"{m.upper()} {path}", one) for m, one in methods.items()]
+    return "\n".join(parts)
+
+
+def _operation(name: str, operation: dict[str, Any]) -> str:
+    told = "\n\n".join(filter(None, (operation.get("summary"), operation.get("description"))))
+    taken = [
+        (one["name"], one.get("description", "") + (" (needed)" if one.get("required") else ""))
+        for one in operation.get("parameters", ())
+    ]
+    given = [(code, one["description"]) for code, one in sorted(operation["responses"].items())]
+    return f"<h2>{html.escape(name)}</h2><pre>{html.escape(told)}</pre>{_table(taken + given)}"
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    cells = (f"<tr><td><code>{html.escape(a)}</code><td>{html.escape(b)}</tr>" for a, b in rows)
+    return f"<table>{''.join(cells)}</table>"
