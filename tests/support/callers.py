@@ -44,7 +44,8 @@ class Caller:
     """Asks one thing again and again, on one connection or on a new one each time.
 
     `refused`: nobody listened, and nothing was sent. `failed`: it was sent on an open connection,
-    and no reply came. Those that share `numbers` never send the same.
+    and no reply came. Those that share `numbers` never send the same. `pick`: the port of the next
+    connection, where it is not always the same.
     """
 
     port: int
@@ -56,6 +57,7 @@ class Caller:
     failed: list[str] = field(default_factory=list)
     refused: int = 0
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    pick: Callable[[], int] | None = None
     _link: _Link | None = None
 
     async def run(self, stop: asyncio.Event, *, pause_s: float = 0.005) -> None:
@@ -72,8 +74,9 @@ class Caller:
     async def _reach(self) -> _Link | None:
         if self._link is None or self._link.spent or not self.keeps:
             self._leave()
+            port = self.port if self.pick is None else self.pick()
             try:
-                self._link = _Link(*await asyncio.open_connection("127.0.0.1", self.port))
+                self._link = _Link(*await asyncio.open_connection("127.0.0.1", port))
             except OSError:
                 self.refused += 1
         return self._link

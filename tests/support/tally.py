@@ -10,7 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import make_url
 
-from shared.events import PARTITIONS, Topic
+from shared.events import Topic
 from shared.stream.kafka import read_all
 from tests.support.fleet import Fleet, Replica
 from tests.support.load import POINTS, number_of
@@ -106,7 +106,8 @@ async def ends(fleet: Fleet, topic: str) -> dict[int, int]:
     consumer = AIOKafkaConsumer(bootstrap_servers=fleet.ground.kafka.bootstrap)
     await consumer.start()
     try:
-        homes = [TopicPartition(name, number) for number in range(PARTITIONS)]
+        numbers = await consumer._client._wait_on_metadata(name)  # noqa: SLF001 - no public way
+        homes = [TopicPartition(name, number) for number in sorted(numbers)]
         return {tp.partition: end for tp, end in (await consumer.end_offsets(homes)).items()}
     finally:
         await consumer.stop()
