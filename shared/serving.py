@@ -8,11 +8,14 @@ last of its connection, and the silent have a second to speak.
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.connections import Connection, end_late, is_silent, request_of
 
 REQUESTS_S: Final = 3  # for requests under way, after the silent have had their time
 SILENT_S: Final = 1.0
@@ -29,17 +32,23 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: once a second look who does not go on."""
+        if counter % 10 == 0:
+            end_late(self.server_state.connections, time.monotonic())
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """A request that was sent on an open connection is answered, if it does not take long."""
         state = self.server_state
         state.default_headers = [*state.default_headers, _LAST]
         for connection in _http(state.connections):
-            request = _request(connection)
+            request = request_of(connection)
             if request is not None and not request.response_started:
                 request.keep_alive = False
         await self._take_in(sockets or [])
         deadline = asyncio.get_running_loop().time() + SILENT_S
-        while any(map(_is_silent, _http(state.connections))):
+        while any(map(is_silent, _http(state.connections))):
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -55,8 +64,8 @@ class Server(uvicorn.Server):
             for plug in waiting:
                 await loop.connect_accepted_socket(self._protocol, plug)
 
-    def _protocol(self) -> HttpToolsProtocol:
-        return HttpToolsProtocol(self.config, self.server_state, self.lifespan.state)
+    def _protocol(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
 
 
 def build_server(application: Any) -> Server:
@@ -65,7 +74,8 @@ def build_server(application: Any) -> Server:
         uvicorn.Config(
             application,
             loop="uvloop",
-            http="httptools",
+            http=Connection,
+            proxy_headers=False,  # whose word counts is said by EARSHOT_TRUSTED_PROXIES
             ws="none",
             lifespan="off",
             log_config=None,
@@ -80,17 +90,6 @@ def build_server(application: Any) -> Server:
 
 def _http(connections: set[Any]) -> list[HttpToolsProtocol]:
     return [each for each in connections if isinstance(each, HttpToolsProtocol)]
-
-
-def _request(connection: HttpToolsProtocol) -> RequestResponseCycle | None:
-    """Its newest request; None before the first."""
-    return connection.cycle
-
-
-def _is_silent(connection: HttpToolsProtocol) -> bool:
-    """Whether no request of it is under way."""
-    request = _request(connection)
-    return request is None or request.response_complete
 
 
 def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
