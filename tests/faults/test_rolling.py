@@ -37,7 +37,7 @@ class Traffic:
 
     def build(self) -> None:
         ingest = self.services["ingest"]
-        answers = ingest.callers(ANSWERS, 4, lambda number: self.it.town.body(PAST + number))
+        answers = ingest.callers(ANSWERS, 8, lambda number: self.it.town.body(PAST + number))
         calls = ingest.callers(CALLS, 2, call_of)
         reads = [
             caller
@@ -47,7 +47,7 @@ class Traffic:
         self.callers = [*answers, *calls, *reads]
 
     async def run(self, stop: asyncio.Event) -> None:
-        await asyncio.gather(*(one.run(stop, pause_s=0.03) for one in self.callers))
+        await asyncio.gather(*(one.run(stop, pause_s=0.02) for one in self.callers))
 
     def note(self) -> None:
         """What was acknowledged must be there."""

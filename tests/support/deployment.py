@@ -94,8 +94,15 @@ class Deployment:
 
 
 async def deploy(
-    ground: Ground, var: Path, luck: Random, stack: AsyncExitStack, *, replicas: int = 2
+    ground: Ground,
+    var: Path,
+    luck: Random,
+    stack: AsyncExitStack,
+    *,
+    replicas: int = 2,
+    database_url: str = "",
 ) -> Deployment:
+    """So many replicas of each service. `database_url`: another database than the ground's."""
     asked = await stack.enter_async_context(open_receiver())
     alarmed = await stack.enter_async_context(open_receiver())
     programme = write_town_programme(var / "programme", f"{alarmed.url}/hook")
@@ -105,6 +112,8 @@ async def deploy(
     fleet = await stack.enter_async_context(
         open_fleet(ground, var, programme, **{f"EARSHOT_{k}": v for k, v in settings.items()})
     )
+    if database_url:
+        move(fleet, database_url)
     town = Town(luck)
     urls: list[str] = []
     it = Deployment(
@@ -115,3 +124,9 @@ async def deploy(
     await it.up(replicas, *SERVICES)
     urls += [replica.url for replica in it.replicas["ingest"]]
     return it
+
+
+def move(fleet: Fleet, database_url: str) -> None:
+    """Replicas that are added from now on work on this database."""
+    fleet.database_url = database_url
+    fleet.environment = {**fleet.environment, "EARSHOT_DATABASE_URL": database_url}

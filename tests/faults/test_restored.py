@@ -1,0 +1,124 @@
+"""PostgreSQL is lost under load and restored from a backup: all goes on, and the counts are exact.
+
+Kafka remembers what the restored database has not seen, and the offsets are restored with the
+counts: what came since the backup is read again, and nothing is counted twice.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.faults.conftest import Say
+from tests.support.clusters import Cluster
+from tests.support.deployment import Deployment, deploy, move
+from tests.support.ground import Ground
+from tests.support.tally import places
+
+CONSUMERS = ("scoring", "trigger", "alerts")
+Restore = Callable[[], Awaitable[None]]
+BackUp = Callable[[Cluster, Cluster], Awaitable[Restore]]
+
+
+@pytest.fixture
+def clusters(tmp_path: Path) -> Iterator[tuple[Cluster, Cluster]]:
+    """The one that will be lost, and the place of the one that comes after it."""
+    archive = tmp_path / "archive"
+    pair = Cluster(tmp_path / "first", archive), Cluster(tmp_path / "second", archive)
+    try:
+        yield pair
+    finally:
+        for cluster in pair:
+            cluster.kill()
+
+
+async def dumped(first: Cluster, second: Cluster) -> Restore:
+    """`pg_dump`, and `pg_restore` into a new and empty server."""
+    file = first.archive / "earshot.dump"
+    await asyncio.to_thread(
+        first.run, "pg_dump", "--format=custom", f"--file={file}", f"--dbname={first.url}"
+    )
+
+    async def restore() -> None:
+        await asyncio.to_thread(second.make, migrated=False)
+        words = "--exit-on-error", "--no-owner", f"--dbname={second.url}", str(file)
+        await asyncio.to_thread(second.run, "pg_restore", *words)
+
+    return restore
+
+
+async def archived(first: Cluster, second: Cluster) -> Restore:
+    """`pg_basebackup` and the archived WAL, to a moment some seconds after it."""
+    folder = first.archive / "base"
+    where = f"--dbname={first.root_url}"
+    await asyncio.to_thread(
+        first.run, "pg_basebackup", f"--pgdata={folder}", "--checkpoint=fast", where
+    )
+    await asyncio.sleep(2)
+    moment = await first.now()
+    await asyncio.sleep(1)
+    await first.archived()
+
+    async def restore() -> None:
+        await asyncio.to_thread(second.take_over, folder)
+        await asyncio.to_thread(
+            second.start,
+            restore_command=f"cp {first.archive}/%f %p",
+            recovery_target_time=moment.isoformat(),
+            recovery_target_action="promote",
+        )
+
+    return restore
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("back_up", [dumped, archived], ids=lambda found: found.__name__)
+async def test_a_database_that_was_lost_is_restored_and_goes_on(
+    ground: Ground,
+    tmp_path: Path,
+    say: Say,
+    clusters: tuple[Cluster, Cluster],
+    back_up: BackUp,
+) -> None:
+    first, second = clusters
+    await asyncio.to_thread(first.make)
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        it = await deploy(ground, tmp_path, Random(2), stack, replicas=1, database_url=first.url)
+        await it.remember()
+        load = asyncio.create_task(it.load(15 if back_up is dumped else 18))
+        await asyncio.sleep(4)
+        restore = await back_up(first, second)
+        await asyncio.sleep(4)
+        before = await settled(it)
+        first.lose()
+        lost_at = loop.time()
+        await it.down(*CONSUMERS)
+        await restore()
+        restored_s = loop.time() - lost_at
+        move(it.fleet, second.url)
+        behind = before - await settled(it)
+        await it.up(1, *CONSUMERS)
+        await load
+        await it.settle()
+        working_s = loop.time() - lost_at
+
+        found, called = await it.found(), it.called()
+        messages = [key for keys in it.keys().values() for key in keys]
+        say(
+            f"restored in {restored_s:.1f} s, {behind} records behind what was lost, all caught up "
+            f"{working_s:.1f} s after the loss; {found}; calls asked of, by key: {called}, "
+            f"{len(messages) - len(set(messages))} told again under the same key"
+        )
+        assert behind > 0
+        assert it.answers.faults == it.calls.faults == []
+        assert found.exact
+        assert called.exact
+
+
+async def settled(it: Deployment) -> int:
+    """How many answers scoring has settled, as its database says."""
+    return sum((await places(it.fleet, "scoring", "survey-responses")).values())
