@@ -16,7 +16,7 @@ from shared.web.rates import Rates
 
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 CUSTOMERS: Final = ("/s/", "/u/")
-_A_LINK_S: Final = 5.0
+A_LINK_S: Final = 5.0
 _MISS: Final = 20  # what a wrong key or link costs: to guess is slow
 _MISSED: Final = (401, 404)
 _YEAR_S: Final = 31_536_000
@@ -83,7 +83,7 @@ def open_door(
     return Door(
         keys=Rates(settings.rate_per_key),
         addresses=Rates(settings.rate_per_address),
-        links=Rates(_A_LINK_S if settings.rate_per_address else 0),
+        links=Rates(A_LINK_S if settings.rate_per_address else 0),
         callers=Addresses(read_networks(settings.trusted_proxies)),
         https=public_url.startswith("https:"),
         docs=settings.keys_file is None if settings.docs is None else settings.docs,

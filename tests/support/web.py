@@ -10,6 +10,7 @@ from shared.errors import FieldFault, Invalid, Unavailable
 from shared.keys import KeyFile, require_scope
 from shared.metrics import Registry
 from shared.web import Parts, build_web
+from shared.web.door import Door
 
 JSON = {"content-type": "application/json"}
 
@@ -31,7 +32,9 @@ FAULTS: dict[str, Exception] = {
 }
 
 
-def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.AsyncClient:
+def build(
+    parts: Parts | None = None, keys: KeyFile | None = None, door: Door | None = None
+) -> httpx.AsyncClient:
     router = APIRouter()
 
     @router.get("/v1/things")
@@ -63,6 +66,7 @@ def build(parts: Parts | None = None, keys: KeyFile | None = None) -> httpx.Asyn
         parts=parts or Parts(),
         registry=Registry(),
         keys=keys or KeyFile(None),
+        door=door,
     )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
