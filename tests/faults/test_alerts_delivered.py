@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
@@ -58,11 +58,11 @@ async def disturb(proxy: Proxy, luck: Random, stop: asyncio.Event) -> None:
 
 
 async def decide_on(
-    replicas: Sequence[Replica], alerts: Sequence[str], luck: Random, dying: asyncio.Task[None]
+    replicas: Sequence[Replica], alerts: Sequence[str], luck: Random, going: Callable[[], bool]
 ) -> set[Change]:
-    """Somebody acknowledges something for as long as they die; what was confirmed."""
+    """Somebody acknowledges something for as long as it goes on; what was confirmed."""
     confirmed: set[Change] = set()
-    while not dying.done():
+    while going():
         order, note = luck.sample(list(replicas), len(replicas)), f"note {len(confirmed)}"
         done = await decide(order, luck.choice(alerts), "acknowledge", note)
         confirmed |= {done} if done else set()
@@ -104,7 +104,11 @@ async def test_every_change_is_told_whoever_dies_and_however_receivers_answer(
             async with asyncio.TaskGroup() as group:
                 leading = group.create_task(dying.lead(replicas, lives))
                 group.create_task(disturb(proxy, luck, calm))
-                confirmed = await decide_on(replicas, alerts, luck, leading)
+
+                def going(dying: asyncio.Task[None] = leading) -> bool:
+                    return not dying.done() or not set(BAD) <= set(receiver.answers)
+
+                confirmed = await decide_on(replicas, alerts, luck, going)
                 calm.set()
             receiver.mood = lambda: 200
             await until_told(fleet, LATEST_S)
