@@ -5,9 +5,15 @@ import email
 import email.policy
 import re
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from tests.support.system import System
+
+class Mailing(Protocol):
+    """A system whose mails become files."""
+
+    var: Path
+
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+(/[su]/[\w.-]+)")
 
@@ -28,7 +34,7 @@ def call_ended(number: int, **customer: str) -> dict[str, Any]:
     }
 
 
-async def mail_to(system: System, count: int = 1) -> list[email.message.EmailMessage]:
+async def mail_to(system: Mailing, count: int = 1) -> list[email.message.EmailMessage]:
     async with asyncio.timeout(10):
         while len(paths := sorted((system.var / "mail").glob("*.eml"))) < count:
             await asyncio.sleep(0.01)

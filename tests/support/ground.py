@@ -38,12 +38,13 @@ class Ground:
     var: Path
     nodes: int = 1
     properties: Mapping[str, str] = field(default_factory=dict)
+    doors: Mapping[str, int] = field(default_factory=dict)
     kafka: Kraft = field(init=False)
     postgres: Postgres = field(init=False)
 
     def start(self) -> None:
         """Start what does not run; return when both answer. Not to be called in a loop."""
-        self.kafka = start_kraft(self.var, Options(self.nodes, self.properties))
+        self.kafka = start_kraft(self.var, Options(self.nodes, self.properties, self.doors))
         self.postgres = start_postgres(self.var, DURABLE)
 
     def prepare(self) -> None:
@@ -98,9 +99,13 @@ def draw_prefix() -> str:
 
 @contextmanager
 def open_ground(
-    var: Path, *, nodes: int = 1, properties: Mapping[str, str] | None = None
+    var: Path,
+    *,
+    nodes: int = 1,
+    properties: Mapping[str, str] | None = None,
+    doors: Mapping[str, int] | None = None,
 ) -> Iterator[Ground]:
-    ground = Ground(var, nodes, properties or {})
+    ground = Ground(var, nodes, properties or {}, doors or {})
     try:
         ground.start()
         ground.prepare()

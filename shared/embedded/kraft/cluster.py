@@ -71,7 +71,7 @@ def start_kraft(var: Path, options: Options = ONE_NODE) -> Kraft:
         voters = {node.number: node.controller for node in cluster.nodes}
         for at, node in enumerate(cluster.nodes):
             doors = options.doors if at == 0 else {}
-            properties = properties_of(node, voters, folder, doors) | options.properties
+            properties = {**properties_of(node, voters, folder, doors), **options.properties}
             started = start_node(java, folder, cluster.log, node, properties)
             nodes = (*cluster.nodes[:at], started, *cluster.nodes[at + 1 :])
             cluster = replace(cluster, nodes=nodes)

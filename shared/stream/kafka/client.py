@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from shared.stream.kafka.guards import close_quietly, fetches_no_more, start_or_unavailable
 from shared.stream.kafka.lenient import read_leniently
+from shared.stream.kafka.reach import told
 from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
@@ -100,7 +101,7 @@ class Client:
                 ends: Mapping[TopicPartition, int] = await self.raw.end_offsets(list(running))
                 behind = [tp for tp in ends if await self.raw.position(tp) < ends[tp]]
         except (KafkaError, TimeoutError, OSError) as error:
-            raise KafkaUnavailable(f"ends: {type(error).__name__}: {error}") from error
+            raise KafkaUnavailable(told("ends", error, self.raw._client)) from error  # noqa: SLF001
         if behind and self._suspect:
             _log.error("kafka client stuck", partitions=len(behind))
             self._faults = _FAULTS

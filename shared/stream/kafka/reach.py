@@ -98,7 +98,7 @@ def _why(error: OSError | KafkaError, connection: Any) -> str | None:
         name = connection._sasl_plain_username  # noqa: SLF001
         return f"it does not take the password of the user {name}, or knows no such user"
     if isinstance(error, UnsupportedSaslMechanismError):
-        return str(error.args[0])
+        return f"it does not offer {connection._sasl_mechanism}"  # noqa: SLF001
     return tls_fault(error) or _hung_up(error)
 
 
