@@ -17,7 +17,3 @@ def upgrade() -> None:
             detail text NOT NULL
         )
     """)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE disabled")

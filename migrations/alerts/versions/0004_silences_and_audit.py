@@ -6,8 +6,10 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+older_replicas = (
+    "write the three states of before, which the wider check allows, and claim no others"
+)
 
-_OLD = "state IN ('pending', 'sent', 'dead')"
 _NEW = "state IN ('pending', 'sent', 'dead', 'held', 'dropped')"
 
 
@@ -57,13 +59,3 @@ def upgrade() -> None:
     """)
     op.execute("CREATE INDEX audit_by_time ON audit (at, seq)")
     op.execute("CREATE INDEX audit_by_subject ON audit (subject, at, seq)")
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE audit")
-    op.execute("DROP TABLE silences")
-    op.execute("DROP INDEX deliveries_kept, deliveries_by_alert")
-    op.execute("ALTER TABLE deliveries DROP COLUMN told_at")
-    op.execute("DELETE FROM deliveries WHERE state IN ('held', 'dropped')")
-    op.execute("ALTER TABLE deliveries DROP CONSTRAINT deliveries_state_check")
-    op.execute(f"ALTER TABLE deliveries ADD CONSTRAINT deliveries_state_check CHECK ({_OLD})")

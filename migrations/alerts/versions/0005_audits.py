@@ -10,7 +10,3 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("CREATE TABLE audits (made_at timestamptz PRIMARY KEY, body jsonb NOT NULL)")
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE audits")

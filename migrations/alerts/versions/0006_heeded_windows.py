@@ -23,7 +23,3 @@ def upgrade() -> None:
         INSERT INTO heeded
         SELECT s.id, l.metric, l.survey, 0 FROM silences s CROSS JOIN lines l WHERE s.maintenance
     """)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE heeded")

@@ -11,7 +11,3 @@ depends_on = None
 def upgrade() -> None:
     # Rows are not written anew, and who does not name the column leaves it as it is.
     op.execute("ALTER TABLE lines ADD COLUMN layout integer NOT NULL DEFAULT 0")
-
-
-def downgrade() -> None:
-    op.execute("ALTER TABLE lines DROP COLUMN layout")

@@ -10,7 +10,3 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE alerts ADD COLUMN looked_n integer NOT NULL DEFAULT 0")
-
-
-def downgrade() -> None:
-    op.execute("ALTER TABLE alerts DROP COLUMN looked_n")

@@ -20,7 +20,3 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE INDEX traced_by_time ON traced (metric, survey, minute)")
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE traced")

@@ -113,9 +113,3 @@ def upgrade() -> None:
     for statement in _TABLES:
         op.execute(statement)
     create_table(op)
-
-
-def downgrade() -> None:
-    op.execute("DROP VIEW scored")
-    for table in ("answers", "layout", "dimension_values", "series", "counts", "offsets"):
-        op.execute(f"DROP TABLE {table}")

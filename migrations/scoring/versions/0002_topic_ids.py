@@ -11,7 +11,3 @@ depends_on = None
 def upgrade() -> None:
     # a table that 0001 makes today has it
     op.execute("ALTER TABLE offsets ADD COLUMN IF NOT EXISTS topic_id text NOT NULL DEFAULT ''")
-
-
-def downgrade() -> None:
-    op.execute("ALTER TABLE offsets DROP COLUMN topic_id")

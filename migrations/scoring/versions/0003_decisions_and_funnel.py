@@ -46,9 +46,3 @@ _TABLES = (
 def upgrade() -> None:
     for statement in _TABLES:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute("ALTER TABLE layout DROP COLUMN funnel")
-    op.execute("DROP TABLE funnel")
-    op.execute("DROP TABLE decisions")

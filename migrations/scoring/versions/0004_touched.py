@@ -22,7 +22,3 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX touched_by_xid ON touched (xid)")
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE touched")

@@ -18,7 +18,3 @@ def upgrade() -> None:
             WHERE answered_at IS NOT NULL
         """
     )
-
-
-def downgrade() -> None:
-    op.execute("DROP INDEX answers_by_segments")

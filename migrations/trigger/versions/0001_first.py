@@ -124,11 +124,3 @@ def upgrade() -> None:
     create_table(op)  # the module is the operations' proxy
     for statement in _TABLES:
         op.execute(statement)
-
-
-def downgrade() -> None:
-    for table in (
-        *("suppressions", "invitations", "decisions"),
-        *("contacts", "customers", "events", "offsets"),
-    ):
-        op.execute(f"DROP TABLE {table}")

@@ -11,7 +11,3 @@ depends_on = None
 def upgrade() -> None:
     # false: whoever does not say so, as the programs before this one, may have handed it over
     op.execute("ALTER TABLE invitations ADD held boolean NOT NULL DEFAULT false")
-
-
-def downgrade() -> None:
-    op.execute("ALTER TABLE invitations DROP held")

@@ -14,8 +14,3 @@ def upgrade() -> None:
         WHERE status = 'scheduled'
     """)
     op.execute("DROP INDEX invitations_due")
-
-
-def downgrade() -> None:
-    op.execute("CREATE INDEX invitations_due ON invitations (send_at) WHERE status = 'scheduled'")
-    op.execute("DROP INDEX invitations_due_by_channel")

@@ -6,6 +6,9 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+older_replicas = (
+    "read and write the column as before: its values and its type stay, its order does not"
+)
 
 # What is compared with a column of another collation must have the same: else no index serves it.
 _UP = (
@@ -186,32 +189,8 @@ _UP = (
     ),
     "CREATE INDEX invitations_of_subject ON invitations (subject_id) WHERE status = 'scheduled'",
 )
-# Lost: what is kept of answers, consents, firsts, groups, schedules and events. What waits is never
-# decided, and its decisions say `scheduled` for ever. Reminders go, sent or not: for the programs
-# before this they would be invitations.
-_DOWN = (
-    "DELETE FROM invitations WHERE reminder_of IS NOT NULL",
-    (
-        "DROP INDEX invitations_of_subject, invitations_reminding, invitations_of_experiment,"
-        " invitations_to_remind"
-    ),
-    (
-        "ALTER TABLE invitations DROP zones, DROP basis, DROP experiment, DROP variant,"
-        " DROP reminder_of, DROP reminder, DROP remind_at"
-    ),
-    "ALTER TABLE contacts DROP country, DROP segments, DROP touchpoint, DROP slot",
-    "DROP TABLE firsts, schedules, consents, counted, ask_counts, answer_counts, answers",
-    "ALTER TABLE decisions DROP turn, DROP decided, DROP facts, ALTER invitation_id TYPE text",
-    "DROP TABLE occasions, groups, group_asks, cancelling, waiting",
-    "DROP SEQUENCE turns",
-)
 
 
 def upgrade() -> None:
     for statement in _UP:
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    for statement in _DOWN:
         op.execute(statement)
