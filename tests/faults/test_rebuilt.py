@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +17,6 @@ from tests.support.embedded import execute
 from tests.support.ground import Ground
 from tests.support.rung import told
 
-SCORES = {"metric": "nps", "window": "7d", "by": "region"}
 MOVING = ("as_of", "behind_s")
 
 
@@ -58,9 +58,10 @@ async def test_rebuilt_scores_are_the_same_as_far_as_the_topics_go_back(
         await it.remember()
         await it.load(3)
         await it.settle()
-        before = await scores(it)
+        until = datetime.now(UTC)
+        before = await scores(it, until)
         await rebuild(it, monkeypatch)
-        assert await scores(it) == before
+        assert await scores(it, until) == before
 
         held = await offsets_of(it.fleet)
         cuts = {number: records[len(records) // 2].offset for number, records in held.items()}
@@ -94,6 +95,8 @@ async def rebuild(it: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     await it.settle()
 
 
-async def scores(it: Deployment) -> dict[str, Any]:
-    found: dict[str, Any] = await it.replicas["scoring"][0].get("/v1/scores", **SCORES)
+async def scores(it: Deployment, until: datetime) -> dict[str, Any]:
+    asked = {"metric": "nps", "by": "region,queue", "to": until.isoformat()}
+    asked["from"] = (until - timedelta(days=7)).isoformat()
+    found: dict[str, Any] = await it.replicas["scoring"][0].get("/v1/scores", **asked)
     return {name: value for name, value in found.items() if name not in MOVING}
