@@ -52,9 +52,13 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
         super().data_received(data)
-        if self._in_head and self._received > HEAD_BYTES:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is over 32 KiB")
-        if self.began is None and is_silent(self):
+        if self._in_head:
+            if self._received > HEAD_BYTES:
+                status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                self._refuse(status, "the head is over 32 KiB")
+        elif self.headers:
+            self.headers = []  # trailers, which say nothing
+        if self.began is None and self.cycle.response_complete:
             self.began = monotonic()  # an empty line, which begins nothing and ends the idle time
 
     def on_message_begin(self) -> None:
@@ -63,13 +67,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # trailers say nothing, and would be kept
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        self.headers = []  # the request has its own; what comes after them is none of it
 
     def on_message_complete(self) -> None:
         self.began = None
