@@ -24,7 +24,7 @@ def check_tls(url: str, ca: Path | None) -> str:
     """
     try:
         found = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError("it is no PostgreSQL address") from None
     if ca is not None:
         _checked_mode(found, ca)

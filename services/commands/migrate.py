@@ -9,6 +9,7 @@ from shared.db import SCHEMAS, TablesBusy, migrate
 from shared.launch import DATABASE, adopt_running
 from shared.process import CannotStart
 from shared.settings import PREFIX, SettingsFault, database_ca, read_variable, trusting
+from shared.tls import tls_fault
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,6 +28,10 @@ def main(arguments: Sequence[str]) -> int:
             return 2
         except TablesBusy:
             sys.stderr.write(f"{service}: its tables are in use, nothing was changed; try again.\n")
+            return 1
+        except OSError as error:
+            said = tls_fault(error) or error
+            sys.stderr.write(f"{service}: the database cannot be used: {said}\n")
             return 1
         print(f"{service}: up to date")
     return 0

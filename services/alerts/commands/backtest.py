@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.commands.listing import Found, Judged, show, write_json
@@ -31,7 +30,7 @@ from shared.embedded.postgres import running_postgres
 from shared.launch import DATABASE, var_folder
 from shared.programme.loading import load_programme
 from shared.segments import Lattice
-from shared.settings import PREFIX, SettingsFault, read_variable
+from shared.settings import PREFIX, SettingsFault, database_ca, read_variable, trusting
 
 WARM: Final = 56 * DAY  # minutes judged before the first that is asked for
 _SLOWEST: Final = timedelta(minutes=2)  # a statement; the pages are far quicker
@@ -129,11 +128,7 @@ def _database_url() -> str:
         url = found.url
     if not url:
         raise SettingsFault(f"{DATABASE}: it is missing, and no embedded default runs")
-    try:
-        sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise SettingsFault(f"{DATABASE}: it is no PostgreSQL address") from None
-    return url
+    return trusting(url, DATABASE, database_ca())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,7 +27,7 @@ from shared.embedded.postgres import running_postgres
 from shared.launch import DATABASE, var_folder
 from shared.programme.faults import ProgrammeError
 from shared.programme.models import Programme
-from shared.settings import PREFIX, SettingsFault, read_variable
+from shared.settings import PREFIX, SettingsFault, database_ca, read_variable, trusting
 
 _SLOWEST: Final = timedelta(minutes=10)  # a statement; the pages are far quicker
 _OWN: Final = f"{PREFIX}TRIGGER_DATABASE_URL"
@@ -106,7 +106,7 @@ def _database_url() -> str:
         url = found.url
     if not url:
         raise SettingsFault(f"{DATABASE}: it is missing, and no embedded default runs")
-    return url
+    return trusting(url, DATABASE, database_ca())
 
 
 def _write_csv(file: Path, rows: Sequence[Row]) -> None:
