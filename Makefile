@@ -15,7 +15,7 @@ APART := browser or tools or real_kafka or real_data or system or faults
 NEEDS := $(APART) or thorough
 
 .DEFAULT_GOAL := help
-.PHONY: help install run kafka stop demo test test-all test-faults check generate fmt bench upgrade clean
+.PHONY: help install run kafka stop demo up down test test-all test-faults check generate fmt bench upgrade clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +42,15 @@ stop: $(VENV)/.installed ## end what runs: the services, their PostgreSQL and Ka
 
 demo: $(VENV)/.installed ## four weeks of history, live traffic, one fault, and the alert
 	@exec $(BIN)/python -m services demo
+
+# v2 where the engine has it, else the older program of its own
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+up: ## build and start docker-compose.yml, wait until it is healthy, say where it is
+	@$(PYTHON) deploy/compose/up.py $(COMPOSE)
+
+down: ## stop it and keep its data; VOLUMES=1 removes that too
+	@$(COMPOSE) down $(if $(VOLUMES),--volumes)
 
 test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embedded default (< 60 s)
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not ($(NEEDS)) and not slow" tests

@@ -1,23 +1,11 @@
-"""One Kafka that insists on who one is, for all tests that come in by its doors."""
-
-from collections.abc import Iterator
+"""The image, made once: it takes a minute."""
 
 import pytest
 
-from shared.stream.kafka import create_topics
-from tests.support.kafka import draw_prefix
-from tests.support.secured import Site, open_site
+from tests.support.container import Image, build_image, needs_namespaces
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with open_site(tmp_path_factory.mktemp("secured")) as site:
-        yield site
-
-
-@pytest.fixture
-async def at_site(site: Site) -> str:
-    """The prefix of topics of this test's own."""
-    found = draw_prefix()
-    await create_topics(site.ground.kafka.bootstrap, prefix=found)
-    return found
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    needs_namespaces()
+    return build_image(tmp_path_factory.mktemp("image"))

@@ -1,33 +1,54 @@
 """`docker-compose up` starts what the services need, in order, with no secret of its own."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from shared.version import VERSION
+from tests.support.composed import JOBS, SERVICES, configured
 from tests.support.tools import ROOT, locked_tool, run_tool, system_tool
 
 Compose = dict[str, Any]
-SERVICES = {"ingest": 8001, "scoring": 8002, "trigger": 8003, "alerts": 8004}
-OURS = [*SERVICES, "migrate", "topics"]
+OURS = [*SERVICES, *JOBS]
+GRAFANA = ROOT / "deploy" / "grafana" / "provisioning"
 
 
 @pytest.fixture(scope="module")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Compose:
-    unset = tmp_path_factory.mktemp("compose") / "env"  # nobody's own .env decides a test
-    unset.touch()
-    rendered = run_tool(system_tool("docker-compose"), "--env-file", str(unset), "config")
-    read: Compose = yaml.safe_load(rendered)
-    return read
+    return configured(tmp_path_factory.mktemp("compose") / "env")
 
 
 @pytest.mark.tools
 def test_every_image_has_a_version(compose: Compose) -> None:
     images = {name: service["image"] for name, service in compose["services"].items()}
+    versions = {image.rpartition(":")[2].removeprefix("v") for image in images.values()}
 
-    assert all(image.rpartition(":")[2][0].isdigit() for image in images.values()), images
+    assert all(version.count(".") and version[0].isdigit() for version in versions), images
     assert images["postgres"].startswith("postgres:18.")
     assert images["kafka"].startswith("apache/kafka:4.")
+    assert {images[name] for name in OURS} == {f"earshot:{VERSION}"}
+
+
+@pytest.mark.tools
+def test_everything_has_its_limits(compose: Compose) -> None:
+    for name, service in compose["services"].items():
+        assert {"mem_limit", "cpus", "pids_limit"} <= set(service), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["logging"]["options"]["max-size"], name
+        assert service["restart"] == ("no" if name in JOBS else "unless-stopped"), name
+
+
+@pytest.mark.tools
+def test_everything_that_lasts_is_watched(compose: Compose) -> None:
+    """The services by the image's own check."""
+    for name, service in compose["services"].items():
+        check = service.get("healthcheck")
+        assert (check == {"test": ["NONE"]}) == (name in JOBS), name
+        assert (check is None) == (name in SERVICES), name
+        assert name in OURS or check["test"][0] == "CMD", name  # no shell
 
 
 @pytest.mark.tools
@@ -37,7 +58,6 @@ def test_a_container_of_ours_has_no_rights(compose: Compose, name: str) -> None:
 
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
     assert service.get("user") is None  # the image's own, which is not root
 
 
@@ -51,7 +71,7 @@ def test_ports_are_on_loopback_alone(compose: Compose) -> None:
 
 @pytest.mark.tools
 def test_no_password_stands_in_the_file(compose: Compose) -> None:
-    secret_words = ("PASSWORD", "DATABASE_URL", "KEY")
+    secret_words = ("PASSWORD", "DATABASE_URL", "KEY", "SECRET", "SMTP_URL", "SLACK_URL")
     named = {
         f"{service}.{key}": value
         for service, spec in compose["services"].items()
@@ -66,7 +86,7 @@ def test_no_password_stands_in_the_file(compose: Compose) -> None:
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", [*OURS, "postgres"])
+@pytest.mark.parametrize("name", [*OURS, "postgres", "grafana"])
 def test_a_service_gets_the_secrets_that_it_reads(compose: Compose, name: str) -> None:
     service = compose["services"][name]
     read = {v for v in service.get("environment", {}).values() if v.startswith("/run/secrets/")}
@@ -85,6 +105,66 @@ def test_a_service_with_state_waits_for_schema_and_topics(compose: Compose, name
         "migrate": "service_completed_successfully",
         "topics": "service_completed_successfully",
     }
+
+
+@pytest.mark.tools
+def test_what_is_mounted_is_there(compose: Compose) -> None:
+    mounted = [
+        volume.split(":")
+        for service in compose["services"].values()
+        for volume in service.get("volumes", [])
+    ]
+
+    for source, _, mode in mounted:
+        if source.startswith("/"):
+            assert Path(source).exists(), source
+            assert mode == "ro", source
+        else:
+            assert source in compose["volumes"], source
+
+
+@pytest.mark.tools
+def test_grafana_asks_for_a_password(compose: Compose) -> None:
+    environment = compose["services"]["grafana"]["environment"]
+    mounts = {v.split(":")[1] for v in compose["services"]["grafana"]["volumes"]}
+    boards = yaml.safe_load((GRAFANA / "dashboards/earshot.yaml").read_text())
+    sources = yaml.safe_load((GRAFANA / "datasources/prometheus.yaml").read_text())
+
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+    assert environment["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/run/secrets/grafana_password"
+    assert boards["providers"][0]["options"]["path"] in mounts
+    assert sources["datasources"][0]["url"] == "http://prometheus:9090"
+
+
+def scraped(folder: str) -> Compose:
+    (found,) = yaml.safe_load((ROOT / folder / "prometheus.yml").read_text())["scrape_configs"]
+    job: Compose = found
+    return job
+
+
+def test_prometheus_scrapes_as_it_does_elsewhere() -> None:
+    here, there = scraped("deploy/compose"), scraped("deploy/prometheus")
+
+    assert here["job_name"] == there["job_name"]
+    assert {t["labels"]["service"]: t["targets"] for t in here["static_configs"]} == {
+        name: [f"{name}:{port}"] for name, port in SERVICES.items()
+    }
+    assert {t["labels"]["service"] for t in there["static_configs"]} == set(SERVICES)
+
+
+@pytest.mark.tools
+def test_alertmanager_accepts_its_configuration() -> None:
+    run_tool(system_tool("amtool"), "check-config", "deploy/alertmanager/alertmanager.yml")
+
+
+@pytest.mark.tools
+def test_mails_of_both_kinds_are_caught(compose: Compose, tmp_path: Path) -> None:
+    alertmanager = yaml.safe_load((ROOT / "deploy/alertmanager/alertmanager.yml").read_text())
+    run_tool(sys.executable, "-I", "deploy/compose/write_secrets.py", str(tmp_path))
+
+    assert "mailpit" in compose["services"]
+    assert (tmp_path / "smtp_url").read_text() == "smtp://mailpit:1025\n"
+    assert alertmanager["global"]["smtp_smarthost"] == "mailpit:1025"
 
 
 @pytest.mark.tools

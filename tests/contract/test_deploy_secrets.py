@@ -2,13 +2,15 @@
 
 import sys
 from pathlib import Path
-from subprocess import run
+from subprocess import PIPE, run
 
 import pytest
 import yaml
 
 from shared.errors import Forbidden, Unauthorised
 from shared.keys import KeyFile
+from shared.senders.smtp import MailServer
+from shared.senders.webhook import Destination
 from shared.tokens import Tokens
 from tests.support.tools import ROOT, run_tool
 
@@ -64,7 +66,38 @@ def test_what_was_drawn_is_never_overwritten(drawn: tuple[Path, str]) -> None:
     folder = drawn[0]
     before = {path.name: path.read_text() for path in folder.iterdir()}
 
-    again = run([sys.executable, "-I", SCRIPT, str(folder)], cwd=ROOT, check=False)
+    assert run_tool(sys.executable, "-I", SCRIPT, str(folder)) == ""
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+
+
+def test_what_is_missing_is_drawn_and_the_rest_stays(drawn: tuple[Path, str]) -> None:
+    folder = drawn[0]
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    (folder / "grafana_password").unlink()
+
+    said = run_tool(sys.executable, "-I", SCRIPT, str(folder))
+
+    after = {path.name: path.read_text() for path in folder.iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {"grafana_password"}
+    assert "key" not in said.removeprefix(f"written to {folder}")
+
+
+def test_a_password_that_lost_its_other_half_is_told(drawn: tuple[Path, str]) -> None:
+    folder = drawn[0]
+    (folder / "database_url").unlink()
+
+    again = run([sys.executable, "-I", SCRIPT, str(folder)], cwd=ROOT, stderr=PIPE, check=False)
 
     assert again.returncode == 1
-    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+    assert b"database_url is missing, but belongs to database_password" in again.stderr
+
+
+@pytest.mark.parametrize("name", ["webhook_secret", "alerts_webhook_secret"])
+def test_a_webhooks_secret_signs(drawn: tuple[Path, str], name: str) -> None:
+    Destination("https://example.org/hook", (drawn[0] / name).read_text().strip())
+
+
+def test_mail_goes_where_the_file_says(drawn: tuple[Path, str]) -> None:
+    server = MailServer.read((drawn[0] / "smtp_url").read_text().strip())
+
+    assert (server.host, server.port, server.tls) == ("mailpit", 1025, False)
