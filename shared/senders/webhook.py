@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from shared.senders import SEND_WITHIN, SendFailed, asked_to_wait
+from shared.senders.public import PublicOnly
 
 _READ_AT_MOST: Final = 64 * 1024
 _BODY_S: Final = 5.0
@@ -31,13 +32,20 @@ class Destination:
 
     def __post_init__(self) -> None:
         """Raises ValueError that says what is accepted."""
-        url = httpx.URL(self.url)
-        if url.scheme not in {"http", "https"} or not url.host:
+        if not _names_a_host(self.url):
             raise ValueError("a webhook's address begins with https:// or http:// and names a host")
         try:
             Webhook(self.secret)
         except (ValueError, RuntimeError, EmptyWebhookSecretError) as error:
             raise ValueError("a webhook's secret is whsec_ and base64") from error
+
+
+def _names_a_host(address: str) -> bool:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +57,24 @@ class Delivery:
     content_type: str = "application/json"
 
 
-def open_client(*, timeout_s: float = 15.0, connections: int = CONNECTIONS) -> httpx.AsyncClient:
-    """A client for webhooks: no redirects, no proxies from the environment, every wait bounded."""
+def open_client(
+    *, timeout_s: float = 15.0, connections: int = CONNECTIONS, only_public: bool = False
+) -> httpx.AsyncClient:
+    """A client for webhooks: no redirects, no proxies from the environment, every wait bounded.
+
+    `only_public` is for addresses that come from data; those that an operator names need it not.
+    """
+    limits = httpx.Limits(max_connections=connections)
+    transport = None
+    if only_public:
+        unkept = httpx.Limits(max_connections=connections, max_keepalive_connections=0)
+        transport = PublicOnly(httpx.AsyncHTTPTransport(trust_env=False, limits=unkept))
     return httpx.AsyncClient(
         timeout=timeout_s,
         follow_redirects=False,
         trust_env=False,
-        limits=httpx.Limits(max_connections=connections),
+        limits=limits,
+        transport=transport,
         headers={"User-Agent": "Earshot", "Accept-Encoding": "identity"},
     )
 

@@ -105,6 +105,7 @@ async def test_the_client_follows_nothing_and_trusts_no_environment() -> None:
     ("url", "secret"),
     [
         ("ftp://hooks.example", SECRET),
+        ("http://0177.0.0.1", SECRET),
         ("hooks.example", SECRET),
         ("https://hooks.example", ""),
         ("https://hooks.example", "whsec_not base64!"),
