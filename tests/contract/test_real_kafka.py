@@ -107,6 +107,21 @@ def test_a_topic_that_is_too_small_is_named_and_left_as_it_is(
     assert "8 of 9 topics" in said.out
 
 
+def test_topics_get_more_partitions_and_never_fewer(
+    kraft: Kraft, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["topics"]) == 0
+    assert main(["topics", "--partitions", "24"]) == 0
+    assert main(["topics", "--partitions", "16"]) == 0
+    with pytest.raises(SystemExit):
+        main(["topics", "--partitions", "8"])
+
+    assert capsys.readouterr().out.count("12 -> 24 partitions") == len(Topic)
+    for topic in Topic:
+        partitions, _ = asyncio.run(described(kraft.bootstrap, f"{prefix}{topic}"))
+        assert len(partitions) == 24
+
+
 def test_copies_that_cannot_be_had_and_a_kafka_that_is_away_are_told(
     prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

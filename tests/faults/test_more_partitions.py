@@ -6,16 +6,16 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from aiokafka.admin import NewPartitions
 
+from services.commands.topics import main as topics
 from tests.faults.conftest import Say
-from tests.faults.test_retention import admin
 from tests.support.deployment import SERVICES, Deployment, deploy
 from tests.support.ground import Ground
 from tests.support.rolling import Endpoints, roll
 from tests.support.tally import ends, places
 
-RAISED = ("survey-responses", "survey-invitations", "support-calls", "scored-responses")
+READ = (("scoring", "survey-responses"), ("trigger", "support-calls"),
+        ("alerts", "scored-responses"))  # fmt: skip
 PARTITIONS = 24
 
 
@@ -28,14 +28,19 @@ PARTITIONS = 24
     ],
 )
 async def test_topics_get_more_partitions_under_load(
-    ground: Ground, tmp_path: Path, say: Say, lasting_s: float, *, rolled: bool
+    ground: Ground,
+    tmp_path: Path,
+    say: Say,
+    monkeypatch: pytest.MonkeyPatch,
+    lasting_s: float,
+    rolled: bool,
 ) -> None:
     async with AsyncExitStack() as stack:
         it = await deploy(ground, tmp_path, Random(5), stack, replicas=1)
         await it.remember()
         load = asyncio.create_task(it.load(lasting_s * 2.5 if rolled else lasting_s))
         await asyncio.sleep(2)
-        await widen(it)
+        await widen(it, monkeypatch)
         for service in SERVICES if rolled else ():
             await roll(it.fleet, service, Endpoints(it.replicas[service]))
             it.answers.urls = it.calls.urls = [one.url for one in it.replicas["ingest"]]
@@ -50,17 +55,16 @@ async def test_topics_get_more_partitions_under_load(
         assert min(used.values()) > 12
 
 
-async def widen(it: Deployment) -> None:
-    async with admin(it.fleet) as client:
-        await client.create_partitions(
-            {f"{it.fleet.prefix}{topic}": NewPartitions(total_count=PARTITIONS) for topic in RAISED}
-        )
+async def widen(it: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EARSHOT_KAFKA_BOOTSTRAP", "EARSHOT_KAFKA_TOPIC_PREFIX"):
+        monkeypatch.setenv(name, it.fleet.environment[name])
+    assert await asyncio.to_thread(topics, ["--partitions", str(PARTITIONS)]) == 0
 
 
 async def in_use(it: Deployment) -> dict[str, int]:
     """Of each topic, how many partitions hold records that were settled."""
     used = {}
-    for service, topic in (("scoring", RAISED[0]), ("trigger", RAISED[2]), ("alerts", RAISED[3])):
+    for service, topic in READ:
         held, stands = await ends(it.fleet, topic), await places(it.fleet, service, topic)
         used[topic] = sum(end > 0 and stands.get(number) == end for number, end in held.items())
     return used

@@ -6,6 +6,7 @@ from shared.stream.kafka.producer import KafkaProducer, open_producer
 from shared.stream.kafka.reading import Reader, open_reader, read_all
 from shared.stream.kafka.room import Room, open_room
 from shared.stream.kafka.topics import cluster_id, create_topics, topic_faults
+from shared.stream.kafka.widening import widen_topics
 
 __all__ = [
     "KafkaProducer",
@@ -20,4 +21,5 @@ __all__ = [
     "open_source",
     "read_all",
     "topic_faults",
+    "widen_topics",
 ]

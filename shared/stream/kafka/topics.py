@@ -36,7 +36,8 @@ _PAUSE_S: Final = 0.02
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str, security: Security) -> AsyncIterator[AIOKafkaAdminClient]:
+async def open_admin(bootstrap: str, security: Security) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Yield an admin; a fault of Kafka, and ten seconds, are KafkaUnavailable."""
     client = AIOKafkaAdminClient(**reach(bootstrap, security), request_timeout_ms=10_000)
     try:
         async with asyncio.timeout(_PATIENCE_S):
@@ -50,7 +51,7 @@ async def _admin(bootstrap: str, security: Security) -> AsyncIterator[AIOKafkaAd
 
 async def cluster_id(bootstrap: str, security: Security = PLAINTEXT) -> str:
     """The id of the log that offsets belong to."""
-    async with _admin(bootstrap, security) as admin:
+    async with open_admin(bootstrap, security) as admin:
         found = await admin.describe_cluster()
     return str(found["cluster_id"])
 
@@ -68,7 +69,7 @@ async def create_topics(
     Existing topics are left as they are. `replication` None: three copies, or as many as there are
     brokers. With three or more a write is acknowledged by two at least. Raises KafkaUnavailable.
     """
-    async with _admin(bootstrap, security) as admin:
+    async with open_admin(bootstrap, security) as admin:
         await _until_led(admin)
         copies = replication or min(COPIES, len((await admin.describe_cluster())["brokers"]))
         wanted = [
@@ -129,11 +130,11 @@ async def topic_faults(
     bootstrap: str, topics: Sequence[str], *, prefix: str = "", security: Security = PLAINTEXT
 ) -> list[str]:
     """Name each topic that is missing, denied, or has fewer than 12 partitions. Makes none."""
-    async with _admin(bootstrap, security) as admin:
+    async with open_admin(bootstrap, security) as admin:
         if not topics:
             return []
         names = [f"{prefix}{topic}" for topic in topics]
-        described = await _described(admin._client, names)  # noqa: SLF001 - no public way
+        described = await describe(admin._client, names)  # noqa: SLF001 - no public way
     return [fault for topic in described if (fault := _fault(topic)) is not None]
 
 
@@ -144,7 +145,7 @@ async def need_topics(client: AIOKafkaClient, names: Sequence[str]) -> None:
     """
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            described = await _described(client, names)
+            described = await describe(client, names)
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaUnavailable(told("topics", error, client)) from error
     missing = [topic["topic"] for topic in described if topic["error_code"] == _UNKNOWN]
@@ -155,7 +156,7 @@ async def need_topics(client: AIOKafkaClient, names: Sequence[str]) -> None:
         raise KafkaUnavailable(f"Kafka's access control does not let this user see: {denied}")
 
 
-async def _described(client: AIOKafkaClient, names: Sequence[str]) -> Sequence[dict[str, Any]]:
+async def describe(client: AIOKafkaClient, names: Sequence[str]) -> Sequence[dict[str, Any]]:
     """What some broker says of these topics: one of several may be away."""
     nodes = [broker.nodeId for broker in client.cluster.brokers()]
     shuffle(nodes)
