@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from shared.broker import topics_check
+from shared.errors import NotFound
 from shared.events import Topic
 from shared.flows import FLOWS
 from shared.stream import Broker, KafkaUnavailable, Outgoing
 from shared.stream.kafka import open_producer, read_all
+from shared.tokens import Tokens
 from tests.support.asked import call_ended, link_in, mail_to
 from tests.support.fleet import Fleet, Replica, open_fleet
 from tests.support.secured import (
@@ -31,6 +33,7 @@ from tests.support.secured import (
 )
 from tests.support.system import ROOT
 
+OLD, NEW = "o" * 32, "n" * 32
 pytestmark = [pytest.mark.real_kafka, pytest.mark.timeout(180)]
 
 
@@ -41,9 +44,13 @@ async def up(fleet: Fleet, site: Site, security: str) -> dict[str, Replica]:
         user = f"{fleet.prefix}{service}"
         site.allow(user, rights_of(service, fleet.prefix))
         found[service] = fleet.add(service, **settings_of(site, user, security, fleet.var))
+    (fleet.var / "token-keys").write_text(OLD)
     for replica in found.values():
         await replica.start(
-            EARSHOT_TRIGGER_URL=found["trigger"].url, EARSHOT_PUBLIC_URL=found["ingest"].url
+            EARSHOT_TRIGGER_URL=found["trigger"].url,
+            EARSHOT_PUBLIC_URL=found["ingest"].url,
+            EARSHOT_TOKEN_KEYS="",
+            EARSHOT_TOKEN_KEYS_FILE=str(fleet.var / "token-keys"),
         )
     return found
 
@@ -55,15 +62,8 @@ async def test_the_four_services_do_all_with_the_rights_of_their_flows(
     async with open_fleet(site.ground, tmp_path, ROOT / "programme") as fleet:
         services = await up(fleet, site, security)
         ingest, scoring = services["ingest"], services["scoring"]
-        reply = await fleet.http.post(
-            f"{ingest.url}/v1/events", json=call_ended(1),
-            headers={"content-type": "application/cloudevents+json"},
-        )  # fmt: skip
-        assert reply.status_code == 202
-        (message,) = await mail_to(fleet)
-
-        page = f"{ingest.url}{link_in(message)}"
-        assert (await fleet.http.post(page, data={"score": "2"})).status_code == 303
+        old = await asked(fleet, ingest, 1)
+        assert (await fleet.http.post(f"{ingest.url}{old}", data={"score": "2"})).status_code == 303
 
         async with asyncio.timeout(10):
             while await counted(scoring) != (1, 1):
@@ -76,9 +76,37 @@ async def test_the_four_services_do_all_with_the_rights_of_their_flows(
                 < 1
             ):
                 await asyncio.sleep(0.05)
+        await keys_rotate(fleet, ingest, old)
         assert "AuthorizationFailed" not in "".join(one.log() for one in fleet.replicas)
         assert PASSWORD not in "".join(one.log() for one in fleet.replicas)
         verbs_come_in(site, fleet, security)
+
+
+async def asked(fleet: Fleet, ingest: Replica, number: int) -> str:
+    """The path of the link in the mail that an event leads to."""
+    reply = await fleet.http.post(
+        f"{ingest.url}/v1/events", json=call_ended(number),
+        headers={"content-type": "application/cloudevents+json"},
+    )  # fmt: skip
+    assert reply.status_code == 202
+    mails = await mail_to(fleet, number)
+    (mail,) = [one for one in mails if one["To"] == f"c{number}@example.org"]
+    return link_in(mail)
+
+
+async def keys_rotate(fleet: Fleet, ingest: Replica, old: str) -> None:
+    """No process is started again: the next link has the new key, and both kinds are read."""
+    beside = fleet.var / "token-keys.new"
+    beside.write_text(f"{OLD} {NEW}")
+    beside.replace(fleet.var / "token-keys")
+
+    new = await asked(fleet, ingest, 2)
+
+    assert Tokens([NEW]).read_survey(new.rpartition("/")[2]).language == "en"
+    with pytest.raises(NotFound):
+        Tokens([NEW]).read_survey(old.rpartition("/")[2])
+    assert (await fleet.http.post(f"{ingest.url}{new}", data={"score": "4"})).status_code == 303
+    assert (await fleet.http.get(f"{ingest.url}{old}")).status_code == 200
 
 
 async def counted(scoring: Replica) -> tuple[int, int]:
