@@ -89,7 +89,7 @@ async def create_topics(
             elif code != _EXISTS:
                 raise KafkaUnavailable(f"topic {name}: {for_code(code).__name__}: {said}")
         if created:
-            await _until_known(admin, created)
+            await until_known(admin, created)
     return created
 
 
@@ -110,18 +110,22 @@ async def _until_led(admin: AIOKafkaAdminClient) -> None:
         await admin._client.force_metadata_update()  # noqa: SLF001
 
 
-async def _until_known(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+async def until_known(
+    admin: AIOKafkaAdminClient, names: Sequence[str], partitions: int = 1
+) -> None:
     """A broker hears of a new topic and of its leaders a little after the controller made it."""
     client = admin._client  # noqa: SLF001 - no public way
     for broker in client.cluster.brokers():
         with suppress(KafkaError):  # away: it will know when it is back
             while True:
-                if _all_led(await _described_by(broker.nodeId, client, names)):
+                if _all_led(await _described_by(broker.nodeId, client, names), partitions):
                     break
                 await asyncio.sleep(_PAUSE_S)
 
 
-def _all_led(described: Sequence[Mapping[str, Any]]) -> bool:
+def _all_led(described: Sequence[Mapping[str, Any]], partitions: int) -> bool:
+    if any(len(topic["partitions"]) < partitions for topic in described):
+        return False
     leaders = [part["leader"] for topic in described for part in topic["partitions"]]
     return not any(topic["error_code"] for topic in described) and min(leaders, default=-1) >= 0
 

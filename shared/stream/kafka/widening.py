@@ -5,7 +5,7 @@ from aiokafka.errors import InvalidPartitionsError
 
 from shared.events import Topic
 from shared.security import PLAINTEXT, Security
-from shared.stream.kafka.topics import describe, open_admin
+from shared.stream.kafka.topics import describe, open_admin, until_known
 
 
 async def widen_topics(
@@ -13,6 +13,7 @@ async def widen_topics(
 ) -> dict[str, int]:
     """Give each of our topics so many partitions; return how many those had that had fewer.
 
+    It returns once every broker knows.
     What a partition holds stays there, and later records of a key may come to another one. Who
     runs looks for new partitions every five minutes, and at its start. Raises KafkaUnavailable.
     """
@@ -24,6 +25,8 @@ async def widen_topics(
         for name in names:
             if 0 < had[name] < partitions and await _widen(admin, name, partitions):
                 widened[name] = had[name]
+        if widened:
+            await until_known(admin, list(widened), partitions)
     return widened
 
 
