@@ -63,11 +63,12 @@ test-all: test ## the same, and what takes long or needs a browser, Debian's too
 test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, also what takes minutes
 	$(FAULTS) tests/faults
 
-check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, spelling, generated files
+check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, bandit, spelling, generated files
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check --quiet $(CODE)
 	$(BIN)/mypy --no-error-summary $(CODE)
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	$(BIN)/bandit -q -c pyproject.toml -r services shared generate
 	$(BIN)/python -m generate --check
 	$(BIN)/codespell services shared generate migrations benchmarks docs *.md Makefile
 	! grep -nE 'https?://|--index-url|--extra-index-url|--find-links' requirements*.lock

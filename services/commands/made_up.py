@@ -25,7 +25,7 @@ class Company:
     faulty: bool = False
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)  # noqa: S311 - a demo, not a secret
+        self._random = random.Random(self.seed)  # noqa: S311 - a demo # nosec B311
         self._drawn = 0
 
     def history(self, end: datetime, *, days: int, a_day: int) -> Iterator[dict[str, Any]]:

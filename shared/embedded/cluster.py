@@ -165,7 +165,7 @@ def remove_leftovers(var: Path) -> None:
 
 def _run_to_end(launch: Launch, words: str = "") -> None:
     try:
-        done = subprocess.run(  # noqa: S603 (the command is ours)
+        done = subprocess.run(  # noqa: S603 - the command is ours # nosec B603
             launch.command,
             env=dict(launch.environment),
             user=launch.uid,

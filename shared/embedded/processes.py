@@ -34,7 +34,7 @@ def spawn(launch: Launch, output: Path) -> int:
     with os.fdopen(descriptor, "ab") as file:
         give_away(output)
         try:
-            child = subprocess.Popen(  # noqa: S603 (the command is ours)
+            child = subprocess.Popen(  # noqa: S603 - the command is ours # nosec B603
                 launch.command,
                 stdin=subprocess.DEVNULL,
                 stdout=file,

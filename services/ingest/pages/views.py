@@ -62,7 +62,7 @@ class Views:
         loader = self._templates.loader
         assert loader is not None
         css = loader.get_source(self._templates, "style.css")[0]
-        self._css = Markup(css)  # noqa: S704 - our own file
+        self._css = Markup(css)  # noqa: S704 - our own file # nosec B704
         self._headers = _headers(css, secure=secure)
 
     def words(self, language: str, **places: object) -> dict[str, str]:

@@ -110,7 +110,7 @@ def _draw(number: int) -> Kraft:
     """
     ports: list[int] = []
     while len(ports) < 2 * number:
-        port = randrange(*_PORTS)  # noqa: S311 - no secret
+        port = randrange(*_PORTS)  # noqa: S311 - a port # nosec B311
         if port not in ports and free_port(port) == port:
             ports.append(port)
     nodes = [

@@ -61,7 +61,7 @@ def _fetch_jars() -> None:
 def run_tool(command: Sequence[str], within_s: float) -> str:
     """What the command said. Raises StartFailed, with that, where it fails."""
     try:
-        ended = subprocess.run(  # noqa: S603 (the command is ours)
+        ended = subprocess.run(  # noqa: S603 - the command is ours # nosec B603
             command, capture_output=True, text=True, timeout=within_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as fault:

@@ -19,7 +19,7 @@ FEW: Final = 24
 def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequence[int]) -> int:
     """Librdkafka's default: CRC-32 of the key over all partitions, any available without one."""
     if key is None:
-        return choice(available or partitions)  # noqa: S311 - spreading load, not a secret
+        return choice(available or partitions)  # noqa: S311 - spreads load # nosec B311
     return partitions[crc32(key) % len(partitions)]
 
 
