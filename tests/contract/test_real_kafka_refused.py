@@ -4,17 +4,22 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from shared.broker import topics_check
 from shared.events import Topic
 from shared.security import Login, Security
-from shared.stream import Broker, Outgoing
-from shared.stream.kafka import open_producer
+from shared.stream import Broker, KafkaUnavailable, Outgoing
+from shared.stream.kafka import create_topics, open_producer
 from shared.tls import Trust
 from tests.support.fleet import open_fleet
+from tests.support.kafka import draw_prefix
 from tests.support.secured import (
+    CREATE,
+    DESCRIBE,
     MECHANISM,
     PASSWORD,
+    TOPIC,
     Site,
     logged_in,
     rights_of,
@@ -51,6 +56,10 @@ def faults(site: Site) -> dict[str, tuple[str, Security, str]]:
     }  # fmt: skip
 
 
+async def said_of(broker: Broker) -> str | None:
+    return await topics_check(broker, ())()
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -58,12 +67,13 @@ def faults(site: Site) -> dict[str, tuple[str, Security, str]]:
         "no certificate", "alien", "plaintext", "tls",
     ],
 )  # fmt: skip
-async def test_what_is_wrong_is_said_and_never_the_secret(site: Site, fault: str) -> None:
+def test_what_is_wrong_is_said_and_never_the_secret(site: Site, fault: str) -> None:
+    """On the services' own loop, whose errors are not asyncio's."""
     site.admit("known", PASSWORD)
     bootstrap, security, expected = faults(site)[fault]
     broker = Broker(bootstrap, "log", security=security)
 
-    said = await topics_check(broker, ())()
+    said = uvloop.run(said_of(broker))
 
     assert said is not None
     assert expected in said
@@ -146,3 +156,17 @@ async def test_a_password_without_tls_is_never_sent_as_it_is(site: Site, at_site
         await topics_check(Broker(site.door("SASL_PLAINTEXT"), "log", security=security), ())()
         is None
     )
+
+
+async def test_topics_are_made_by_who_may_create_them(site: Site) -> None:
+    prefix = draw_prefix()
+    user, names = f"{prefix}topics", [f"{prefix}{topic}" for topic in Topic]
+    site.admit(user, PASSWORD)
+    site.allow(user, [(TOPIC, name, DESCRIBE) for name in names])
+    where, security = site.door("SASL_SSL"), logged_in(site, user)
+    with pytest.raises(KafkaUnavailable, match=f"topic {prefix}.*AuthorizationFailed"):
+        await create_topics(where, prefix=prefix, security=security)
+
+    site.allow(user, [(TOPIC, name, CREATE) for name in names])
+
+    assert sorted(await create_topics(where, prefix=prefix, security=security)) == sorted(names)

@@ -29,6 +29,7 @@ from tests.support.system import free_ports
 
 TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP
 DESCRIBE, READ, WRITE = AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE
+CREATE = AclOperation.CREATE
 PASSWORD = "correct-horse-battery"
 MECHANISM = "SCRAM-SHA-512"
 _LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
