@@ -153,6 +153,12 @@ async def test_alerts_tells_the_alertmanager_that_compose_starts(composed: Compo
     assert "http://alertmanager:9093" in str(found)
 
 
+def test_an_operators_verb_works_in_the_image(composed: Composed) -> None:
+    listed = composed.container("topics").run("python", "-m", "services", "deadletters", "list")
+
+    assert listed.returncode == 0, listed.stderr
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_memory_stays_far_below_its_limit(composed: Composed, name: str) -> None:
     limit = composed.service(name)["mem_limit"]
