@@ -1,13 +1,19 @@
 """JSON log lines, one event each: `ts`, `level`, `event` and named values. Never a secret."""
 
+import json
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 import structlog
 from opentelemetry.trace import get_current_span
 
 _LONGEST: Final = 300
+# What JSON leaves as it is and a terminal or a pager obeys: C1 controls, line and paragraph
+# separators, and what turns the direction of writing.
+_OBEYED: Final = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _QUIET: Final = ("aiokafka", "httpx", "httpcore", "alembic", "sqlalchemy", "uvicorn")
 
 
@@ -25,6 +31,12 @@ def _shorten(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any
         if isinstance(value, str) and len(value) > _LONGEST and key != "exception":
             event[key] = f"{value[:_LONGEST]}…"
     return event
+
+
+def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    """One line, whatever the values hold: nobody forges a second one, or moves a cursor."""
+    text = json.dumps(event, ensure_ascii=False, default=repr)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 _SHARED: Final[list[Any]] = [
@@ -46,7 +58,7 @@ def configure(level: str = "info") -> None:
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                _render,
             ],
         )
     )

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic.fields import FieldInfo
 from starlette.datastructures import QueryParams
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
 from shared.cloudevents import media_type
@@ -18,7 +19,7 @@ from shared.keys import KeyFile
 from shared.metrics import Registry
 from shared.stream.pipeline import Check, Health
 from shared.web import problems
-from shared.web.described import described
+from shared.web.described import STATUS, described
 from shared.web.documents import build_documents
 from shared.web.door import Door, Protected, Turnstile, plain_headers
 from shared.web.limits import BodyLimit, Counted
@@ -143,14 +144,14 @@ def _health_router(name: str, parts: Parts, registry: Registry) -> APIRouter:
     router = APIRouter(tags=["health"])
     probes = {part: Probe(check) for part, check in {**parts.named, **parts.needed}.items()}
 
-    @router.get("/healthz", summary="Does the loop turn?")
+    @router.get("/healthz", summary="Does the loop turn?", responses=STATUS)
     async def healthz() -> Response:
         stuck = any(loop.stuck() for loop in parts.loops)
         return json_response(
             {"service": name, "status": "stuck" if stuck else "ok"}, 503 if stuck else 200
         )
 
-    @router.get("/readyz", summary="Can it do what it is for?")
+    @router.get("/readyz", summary="Can it do what it is for?", responses=STATUS)
     async def readyz() -> Response:
         found = await asyncio.gather(*(probe.fault() for probe in probes.values()))
         faults = dict(zip(probes, found, strict=True))
@@ -159,7 +160,7 @@ def _health_router(name: str, parts: Parts, registry: Registry) -> APIRouter:
         body = {"service": name, "status": "ready" if ready else "not ready", "parts": shown}
         return json_response(body, 200 if ready else 503)
 
-    @router.get("/metrics", summary="Prometheus series")
+    @router.get("/metrics", summary="Prometheus series", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 

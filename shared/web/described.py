@@ -32,19 +32,40 @@ PROBLEM: Final[Json] = {
         },
     },
 }
+_STATUS: Final[Json] = {
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["service", "status"],
+                "properties": {
+                    "service": _TEXT,
+                    "status": _TEXT,
+                    "parts": {"type": "object", "additionalProperties": _TEXT},
+                },
+            }
+        }
+    }
+}
+STATUS: Final[dict[int | str, Json]] = {
+    200: {**_STATUS, "description": "Yes"},
+    503: {**_STATUS, "description": "No; `parts` says why"},
+}
 _ANY: Final = {
     422: "A field's fault, each named with what is accepted",
     429: "More often than is allowed: again after Retry-After",
     503: "The database or Kafka is away, or took too long: again after Retry-After",
 }
 _KEYED: Final = {401: "No key, or not a valid one", 403: "The key lacks the scope"}
-_BODIED: Final = {
+_WRITING: Final = {
     400: "Not JSON",
+    404: "There is none of what is named",
     408: "The body did not come in time",
     413: "Too large",
+    409: "Its state forbids it",
     415: "Not a content type taken here",
 }
-_MISSING: Final = {404: "There is none of that name"}
+_NAMED: Final = {404: "There is none of that name"}
 
 
 def scope_of(dependant: Dependant) -> str | None:
@@ -59,7 +80,7 @@ def described(document: Json, routers: Sequence[APIRouter]) -> Json:
     """The document with the faults that the chassis answers with, and the scope of each route."""
     for route in _routes(routers):
         for method in route.methods or ():
-            operation = document["paths"].get(route.path, {}).get(method.lower())
+            operation = document["paths"].get(route.path_format, {}).get(method.lower())
             if operation is not None:
                 _complete(operation, route, method)
     parts = document.setdefault("components", {})
@@ -101,7 +122,7 @@ def _faults(route: APIRoute, method: str) -> dict[int, str]:
     if scope_of(route.dependant) is not None:
         faults |= _KEYED
     if method not in _READING:
-        faults |= _BODIED
+        faults |= _WRITING
     if "{" in route.path:
-        faults |= _MISSING
+        faults |= _NAMED
     return faults

@@ -45,7 +45,7 @@ def test_no_text_begins_like_a_formula_however_it_is_cut(text: str) -> None:
     """Also where the spreadsheet's separator is `;` and it takes no notice of our quotes."""
     (line,) = read(csv_text([[text]]) or '""')
 
-    assert line[0][:1] not in {*FORMULA, "\t", "\r"}
+    assert line[0][:1] not in {*FORMULA, "\t", "\r", "\n"}
     for part in re.split("[;\t\r\n]", line[0]):
         assert part.lstrip(HIDDEN)[:1] not in {*FORMULA}
 
@@ -57,6 +57,8 @@ def test_no_text_begins_like_a_formula_however_it_is_cut(text: str) -> None:
         ("  @SUM(A1)", "'  @SUM(A1)"),
         ("\uff1d1", "'\uff1d1"),
         ("\tx", "'\tx"),
+        ("\nx", "'\nx"),
+        ("\u00a0=1", "'\u00a0=1"),
         ('good;"=1', "good;'\"=1"),
         ("bad:\n- late", "bad:\n'- late"),
         ("a-b = c", "a-b = c"),

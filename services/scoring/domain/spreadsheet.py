@@ -35,10 +35,10 @@ Cells = Sequence[Any]  # one row: a value a column
 # spreadsheet takes for the same; it may hide behind spaces and quotes, and behind whatever
 # another locale takes for a separator.
 _SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
-_SUSPECT: Final = re.compile(f"[{_SIGNS}\t\r]")
+_SUSPECT: Final = re.compile(f"[{_SIGNS}\t\r\n]")
 # no separator is among these: what stands behind one is looked at once
 _HIDES: Final = r'(?:[^\S\t\r\n]|["\ufeff\u200b-\u200f\u2060])*'
-_BEGINS: Final = re.compile(f"^(?=[\t\r])|(^|[;\t\r\n])(?={_HIDES}[{_SIGNS}])")
+_BEGINS: Final = re.compile(f"^(?=[\t\r\n])|(^|[;\t\r\n])(?={_HIDES}[{_SIGNS}])")
 
 
 def neutral(text: str) -> str:
