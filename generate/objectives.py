@@ -30,11 +30,12 @@ _HEAD: Final = """\
 class Objective(NamedTuple):
     """A promise about a share of requests, answers or invitations.
 
-    One of `bad` and `good` selects those that break it, or those that keep it.
+    `title` is of those that fail; one of `bad` and `good` selects those that break it, or keep it.
     """
 
     alert: str
     name: str  # of its recorded series: earshot:<name>:ratio_rate<window>
+    question: str
     title: str
     percent: float
     total: str
@@ -75,6 +76,7 @@ OBJECTIVES: Final[Sequence[Objective]] = (
     Objective(
         "EarshotIngestFails",
         "ingest_errors",
+        "Does ingest take what comes?",
         "requests to ingest answered with 5xx",
         99.95,
         _REQUESTS + "}",
@@ -83,6 +85,7 @@ OBJECTIVES: Final[Sequence[Objective]] = (
     Objective(
         "EarshotIngestSlow",
         "ingest_slow",
+        "Is ingest quick?",
         "single answers and events that ingest took over 250 ms for",
         99,
         f"earshot_http_request_duration_seconds_count{{{_QUICK}}}",
@@ -91,6 +94,7 @@ OBJECTIVES: Final[Sequence[Objective]] = (
     Objective(
         "EarshotAnswersLate",
         "answers_late",
+        "Are answers scored at once?",
         "answers that were in no score 10 s after ingest took them",
         99,
         "earshot_scoring_answer_age_seconds_count",
@@ -99,6 +103,7 @@ OBJECTIVES: Final[Sequence[Objective]] = (
     Objective(
         "EarshotInvitationsLate",
         "invitations_late",
+        "Do invitations go in time?",
         "invitations that were sent over 30 s after they were due",
         99,
         "earshot_trigger_dispatch_seconds_count",
@@ -126,11 +131,9 @@ PACES: Final[Sequence[Pace]] = (
 
 def write_objectives() -> str:
     """A recorded share by objective and window, and three alerts by objective."""
-    groups = [
-        {"name": "earshot-objectives-recorded", "rules": list(_recorded())},
-        {"name": "earshot-objectives", "rules": list(_alerts())},
-    ]
-    text = yaml.safe_dump({"groups": groups}, sort_keys=False, allow_unicode=True, width=120)
+    # one group: its rules are evaluated one after another, so alerts see what was just recorded
+    group = {"name": "earshot-objectives", "rules": [*_recorded(), *_alerts()]}
+    text = yaml.safe_dump({"groups": [group]}, sort_keys=False, allow_unicode=True, width=120)
     return _HEAD + text
 
 

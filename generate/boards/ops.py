@@ -15,9 +15,9 @@ _FIRING: Final = 'ALERTS{alertname=~"Earshot.*", alertstate="firing"}'
 def _promises() -> Iterator[Panel]:
     for objective in OBJECTIVES:
         yield lines(
-            f"Promised: {objective.percent:g} %. What share fails?",
-            f"Of {objective.title}, over windows; the dashed line is the allowance of 30 days. How"
-            f" fast it burns pages or makes a ticket ({objective.alert}).",
+            objective.question,
+            f"{objective.percent:g} % are promised. The share of {objective.title}, over windows;"
+            f" the dashed line is what is allowed. {objective.alert} says that it burns too fast.",
             [
                 Query(f"{objective.series(window)}{{$here}}", window)
                 for window in ("5m", "1h", "6h", "3d")

@@ -46,6 +46,12 @@ VOICE: Final = Board(
                     labels={"segment": "segment"},
                 ),
                 lines(
+                    "How many answers are the scores made of?",
+                    "In the window of the score. On few answers the band is wide.",
+                    [Query(_score("_answers"), "{{segment}}")],
+                    width=24,
+                ),
+                lines(
                     "How does $segment score?",
                     "The score within its 95 % interval. Two segments differ surely where their"
                     " bands do not meet; where they do, GET /v1/scores?against= tells.",
@@ -59,12 +65,6 @@ VOICE: Final = Board(
                     decimals=1,
                     repeat="segment",
                     band=("from", "to"),
-                ),
-                lines(
-                    "How many answers are the scores made of?",
-                    "In the window of the score. On few answers the band is wide.",
-                    [Query(_score("_answers"), "{{segment}}")],
-                    width=24,
                 ),
             ],
         ),

@@ -44,6 +44,8 @@ class Delivering:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until stopped."""
+        for outcome in Outcome:  # shown from the start, so that the first is an increase
+            DELIVERIES.labels(self.name, outcome)
         name = f"delivering to {self.name}"
         await take_turns(name, self.turn, stop, health=self.health, every_s=0.5)
 

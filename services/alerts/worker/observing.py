@@ -31,6 +31,9 @@ from shared.metrics import Gauge
 
 _log = structlog.get_logger()
 _open: dict[Line, Counter[tuple[Severity, State]]] = {}
+# shown from the start: a series that begins with the first alert would hide it from `increase`
+for _raised in product(Severity, ("true", "false")):
+    RAISED.labels(*_raised)
 
 
 def observe_open(line: Line, docket: Docket) -> None:

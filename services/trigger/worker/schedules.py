@@ -109,6 +109,7 @@ class Schedules:
         now = self.desk().now
         behind = max(now - (position or now), timedelta(0))
         SCHEDULE_BEHIND.labels(survey).set(behind.total_seconds())
+        SCHEDULE_SKIPPED.labels(survey)  # shown before the first, which is an increase then
 
     async def _decide(self, found: Sequence[Found], way: _Way) -> None:
         """Decide on these, in the order of their ids; halved until who is at fault stands alone."""
