@@ -78,7 +78,9 @@ async def test_what_is_not_public_is_refused_in_whichever_form(host: str) -> Non
     assert inner.asked == []
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "::ffff:8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"]
+)
 def test_what_is_public_is_reached(address: str) -> None:
     assert is_public(address)
 
