@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from services.ingest.api import HotPath
-from services.ingest.pages import Wiring, build_pages
 from shared.process import _END_S
 from shared.web.probes import PROBE_S
+from tests.support.four import routes_of
 from tests.support.ingest import Rig
 from tests.support.manifests import (
     JOBS,
@@ -31,8 +31,6 @@ CLOSED = {
     "/healthz",
     "/readyz",
     "/docs",
-    "/docs/oauth2-redirect",
-    "/redoc",
     "/openapi.json",
 }
 OTHERS = [*CLOSED, "/", "/v1", "/v1/responses/other", "/v2/events", "/sessions"]
@@ -144,9 +142,7 @@ def passes(ingress: Manifest, path: str) -> bool:
 def paths_of(web: HotPath) -> set[str]:
     """Every path that ingest serves, documented or not."""
     app: Any = web._app  # noqa: SLF001 - it shows its routes to nobody
-    pages = build_pages(Wiring(*(None,) * 6))  # type: ignore[arg-type]
-    undocumented = [getattr(route, "path", "") for route in (*app.routes, *pages.routes)]
-    return {path for path in undocumented if path} | set(app.openapi()["paths"])
+    return {path for _, path in routes_of(app)}
 
 
 def test_ingest_alone_is_public_and_with_its_public_routes_alone(applied: list[Manifest]) -> None:
