@@ -42,7 +42,6 @@ def test_everything_has_its_limits(compose: Compose) -> None:
 
 @pytest.mark.tools
 def test_everything_that_lasts_is_watched(compose: Compose) -> None:
-    """The services by the image's own check."""
     for name, service in compose["services"].items():
         check = service.get("healthcheck")
         assert (check == {"test": ["NONE"]}) == (name in JOBS), name
