@@ -134,6 +134,16 @@ async def test_the_segments_with_most_answers_are_shown_and_the_rest_counted(
     assert rig.plain("segments_left_out") == 3  # e, a and f; nobody answered csat
 
 
+async def test_whatever_customers_say_there_are_at_most_200_segments(engine: AsyncEngine) -> None:
+    await settle(engine, [one for n in range(230) for one in answers(f"r-{n:03}", 9)])
+    rig = Rig(engine, BY_REGION, Gauge(metric="nps"))
+
+    await rig.board.compute()
+
+    assert len(rig.series()) == len(rig.series("score_answers")) == 200
+    assert rig.plain("segments_left_out") == 31
+
+
 async def test_who_falls_out_is_gone_and_who_falls_silent_says_so(engine: AsyncEngine) -> None:
     await settle(engine, answers("old", 9, 9) + answers("new", 9, answered_at=NOW))
     rig = Rig(engine, BY_REGION, most=2)
