@@ -9,8 +9,6 @@ from tests.support.tools import ROOT
 
 Pins = dict[str, tuple[str, frozenset[str]]]
 PIN = re.compile(r"(?ms)^([a-z0-9.-]+)(?:\[[^\]]*\])?==([^ ;]+)(.*?)(?=^\S|\Z)")
-    r"^([a-z0-9.-]+)(?:\[[^\]]*\])?==([^ ;]+)(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL
-)
 
 
 def pins(name: str) -> Pins:
