@@ -9,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from services.ingest.app import BATCH_BYTES, BATCHES
 from shared.keys import KeyFile
 from shared.web import door
 from shared.web.door import Door
@@ -246,3 +247,35 @@ async def test_the_limits_stand_before_the_application(tmp_path: Path) -> None:
     assert (first.status_code, second.status_code) == (200, 429)
     assert json.loads(second.text)["title"] == "Too Many Requests"
     assert 'earshot_http_requests_total{code="429",method="GET",route="none"} 1' in page
+
+
+@on_module
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_body_is_bounded_whether_or_not_its_size_is_told(
+    services: dict[str, Served], service: str
+) -> None:
+    served = services[service]
+
+    async def chunks(size: int) -> AsyncIterator[bytes]:
+        for _ in range(size // 16_384 + 1):
+            yield b" " * 16_384
+
+    async with served.client() as client:
+        for method, path in routes_of(served.app):
+            if method == "GET":
+                continue
+            single = path not in BATCHES
+            size = 65_536 if single else BATCH_BYTES
+            url = path.replace("{token}", survey_token())
+            kind = (
+                "application/x-www-form-urlencoded" if url.startswith("/s/") else "application/json"
+            )
+            if path == "/v1/events":
+                kind = "application/cloudevents-batch+json"
+            headers = {"content-type": kind}
+            told = await client.request(method, url, headers=headers, content=b" " * (size + 1))
+            untold = await client.request(method, url, headers=headers, content=chunks(size))
+            if path != "/u/{token}" and method != "DELETE":
+                assert (told.status_code, untold.status_code) == (413, 413), path
+            else:  # its body is never read
+                assert told.status_code == 413
