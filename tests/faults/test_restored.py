@@ -85,7 +85,6 @@ async def test_a_database_that_was_lost_is_restored_and_goes_on(
 ) -> None:
     first, second = clusters
     await asyncio.to_thread(first.make)
-    loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         it = await deploy(ground, tmp_path, Random(2), stack, replicas=1, database_url=first.url)
         await it.remember()
@@ -93,30 +92,60 @@ async def test_a_database_that_was_lost_is_restored_and_goes_on(
         await asyncio.sleep(4)
         restore = await back_up(first, second)
         await asyncio.sleep(4)
-        before = await settled(it)
-        first.lose()
-        lost_at = loop.time()
-        await it.down(*CONSUMERS)
-        await restore()
-        restored_s = loop.time() - lost_at
-        move(it.fleet, second.url)
-        behind = before - await settled(it)
-        await it.up(1, *CONSUMERS)
+        customer, invitation = last_asked(it)
+        assert await opt_out(it, invitation) == 200
+        assert await opted_out(it, customer)
+        behind, restored_s = await lose_and_restore(it, first, second, restore)
         await load
         await it.settle()
-        working_s = loop.time() - lost_at
 
         found, called = await it.found(), it.called()
         messages = [key for keys in it.keys().values() for key in keys]
         say(
-            f"restored in {restored_s:.1f} s, {behind} records behind what was lost, all caught up "
-            f"{working_s:.1f} s after the loss; {found}; calls asked of, by key: {called}, "
-            f"{len(messages) - len(set(messages))} told again under the same key"
+            f"restored in {restored_s:.1f} s, {behind} records behind what was lost; {found}; "
+            f"calls asked of, by key: {called}, {len(messages) - len(set(messages))} of "
+            f"{len(messages)} messages again under the same key"
         )
         assert behind > 0
         assert it.answers.faults == it.calls.faults == []
         assert found.exact
         assert called.exact
+        assert not await opted_out(it, customer)  # docs/operations.md: from the door's log, again
+        assert await opt_out(it, invitation) == 200
+        assert await opted_out(it, customer)
+
+
+async def lose_and_restore(
+    it: Deployment, first: Cluster, second: Cluster, restore: Restore
+) -> tuple[int, float]:
+    """How many answers the backup is behind, and the seconds until all work again."""
+    before, loop = await settled(it), asyncio.get_running_loop()
+    began = loop.time()
+    first.lose()
+    await it.down(*CONSUMERS)
+    await restore()
+    move(it.fleet, second.url)
+    behind = before - await settled(it)
+    await it.up(1, *CONSUMERS)
+    return behind, loop.time() - began
+
+
+def last_asked(it: Deployment) -> tuple[str, str]:
+    """The customer who was asked last, and the invitation."""
+    found = it.asked.bodies()[-1]["data"]
+    return found["customer"]["id"], found["invitation_id"]
+
+
+async def opt_out(it: Deployment, invitation: str) -> int:
+    """What ingest does when the link of a mail is followed."""
+    (trigger,) = it.replicas["trigger"]
+    body = {"invitation_id": invitation}
+    return (await it.fleet.http.post(f"{trigger.url}/v1/suppressions", json=body)).status_code
+
+
+async def opted_out(it: Deployment, customer: str) -> bool:
+    (trigger,) = it.replicas["trigger"]
+    return (await it.fleet.http.get(f"{trigger.url}/v1/suppressions/{customer}")).is_success
 
 
 async def settled(it: Deployment) -> int:
