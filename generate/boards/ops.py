@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from generate.boards import rows
+from generate.boards import resources, rows
 from generate.boards.board import Board
 from generate.boards.panels import Panel, Query, Row, lines, number, table
 from generate.boards.queries import quantiles, rates
@@ -175,52 +175,6 @@ OPS: Final = Board(
                 ),
             ],
         ),
-        Row(
-            "What runs out?",
-            [
-                lines(
-                    "How much memory do processes take?",
-                    "Resident, by service. One process that runs all shows the same four times.",
-                    [
-                        Query(
-                            "max by (service, instance) (process_resident_memory_bytes{$here})",
-                            "{{service}} {{instance}}",
-                        )
-                    ],
-                    unit="bytes",
-                ),
-                lines(
-                    "How late are event loops?",
-                    "99 of 100 timers come less late than this.",
-                    [
-                        Query(
-                            "histogram_quantile(0.99, sum by (service, le)"
-                            " (rate(earshot_event_loop_lag_seconds_bucket{$here}"
-                            "[$__rate_interval])))",
-                            "{{service}}",
-                        )
-                    ],
-                    unit="s",
-                    limit=0.5,
-                ),
-                lines(
-                    "What share of connections and files is in use?",
-                    "At 1 the next one waits, or is refused.",
-                    [
-                        Query(
-                            'sum by (service) (earshot_database_connections{$here, state="in-use"})'
-                            " / sum by (service) (earshot_database_connections_max{$here})",
-                            "{{service}}: connections",
-                        ),
-                        Query(
-                            "max by (service) (process_open_fds{$here} / process_max_fds{$here})",
-                            "{{service}}: files",
-                        ),
-                    ],
-                    unit="percentunit",
-                    limit=0.8,
-                ),
-            ],
-        ),
+        resources.running_out(),
     ],
 )

@@ -1,4 +1,4 @@
-"""Rows that several boards have: of requests, consumers, producers, the database, the process."""
+"""Rows that several boards have: of requests, of what is read from Kafka and written to it."""
 
 from typing import Final
 
@@ -141,63 +141,6 @@ def writing() -> Row:
                         "{{instance}}",
                     )
                 ],
-            ),
-        ],
-    )
-
-
-def database() -> Row:
-    """Connections to PostgreSQL."""
-    return Row(
-        "PostgreSQL",
-        [
-            lines(
-                "How many connections are in use?",
-                "Open ones by state, and how many may be in use at once.",
-                [
-                    Query("sum by (state) (earshot_database_connections{$here})", "{{state}}"),
-                    Query("sum (earshot_database_connections_max{$here})", "at most"),
-                ],
-            ),
-            lines(
-                "How long is a connection waited for?",
-                "Below 0.01 s is normal; over one second for a quarter of an hour makes a ticket.",
-                quantiles("earshot_database_connection_wait_seconds{$here}"),
-                unit="s",
-                limit=1,
-            ),
-            lines(
-                "How often is none had?",
-                "The database is away, refuses, or all connections are in use. A second.",
-                [rates("earshot_database_connection_failures_total{$here}", "instance")],
-                unit="cps",
-            ),
-        ],
-    )
-
-
-def process() -> Row:
-    """What the process takes of its machine."""
-    return Row(
-        "Process",
-        [
-            lines(
-                "How much CPU does it take?",
-                "Cores. One process uses little more than one.",
-                [rates("process_cpu_seconds_total{$here}", "instance")],
-            ),
-            lines(
-                "How much memory does it take?",
-                "Resident memory. One process that runs all services shows the same for each.",
-                [Query("max by (instance) (process_resident_memory_bytes{$here})", "{{instance}}")],
-                unit="bytes",
-            ),
-            lines(
-                "How late is its event loop?",
-                "How late timers come; every request waits as long. Below 0.05 s is normal.",
-                quantiles("earshot_event_loop_lag_seconds{$here}", "instance"),
-                unit="s",
-                limit=0.5,
             ),
         ],
     )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from generate.boards import rows
+from generate.boards import resources, rows
 from generate.boards.board import Board
 from generate.boards.panels import Query, Row, lines, number
 from generate.boards.queries import quantiles, rates
@@ -104,5 +104,5 @@ SCORING: Final[Board] = service_board(
             ],
         ),
     ],
-    [rows.reading(), rows.database()],
+    [rows.reading(), resources.database()],
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from generate.boards import rows
+from generate.boards import resources, rows
 from generate.boards.board import Board
 from generate.boards.panels import Row, Variable
 
@@ -14,7 +14,7 @@ def service_board(name: str, text: str, own: Sequence[Row], shared: Sequence[Row
         name,
         f"Earshot: {name}",
         text,
-        [*own, rows.requests(), *shared, rows.writing(), rows.process()],
+        [*own, rows.requests(), *shared, rows.writing(), resources.process()],
         here=f'service="{name}", instance=~"$instance"',
         narrowed_by=[Variable("instance", "The replicas of the service.", running)],
     )

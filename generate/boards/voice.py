@@ -14,12 +14,13 @@ def _score(name: str) -> str:
     return f"max by (segment) (earshot_scoring_score{name}{{$here, {_CHOSEN}}})"
 
 
-def _in_span(series: str, *matchers: str, by: str = "") -> str:
+def _in_span(series: str, *matchers: str) -> str:
     said = ", ".join(("$here", *matchers))
-    grouped = f" by ({by})" if by else ""
-    return f"sum{grouped} (increase({series}{{{said}}}[$__range]))"
+    return f"sum(increase({series}{{{said}}}[$__range]))"
 
 
+_SENT: Final = _in_span("earshot_trigger_sends_total", 'outcome="sent"')
+_ANSWERED: Final = _in_span("earshot_ingest_answers_total", 'invited="yes"')
 _SHOWN: Final = 'earshot_scoring_score_answers{job=~"$job", survey="$survey"'
 
 VOICE: Final = Board(
@@ -33,8 +34,8 @@ VOICE: Final = Board(
             [
                 table(
                     "Scores now",
-                    "The newest score of each segment with its 95 % interval and the answers that"
-                    " it is made of. Never average scores: ask for the larger segment.",
+                    "Each with its 95 % interval and the answers that it is made of. Never average"
+                    " scores: ask for the larger segment.",
                     [
                         Query(_score(""), "score"),
                         Query(_score("_lower"), "from"),
@@ -84,14 +85,8 @@ VOICE: Final = Board(
                             ),
                             "to be asked",
                         ),
-                        Query(
-                            _in_span("earshot_trigger_sends_total", 'outcome="sent"'),
-                            "sent",
-                        ),
-                        Query(
-                            _in_span("earshot_ingest_answers_total", 'invited="yes"'),
-                            "answered",
-                        ),
+                        Query(_SENT, "sent"),
+                        Query(_ANSWERED, "answered"),
                     ],
                     width=12,
                     decimals=0,
@@ -100,14 +95,7 @@ VOICE: Final = Board(
                     "What share of those asked answers?",
                     "Invited answers by invitations sent within the time shown; a young span has"
                     " letters on their way.",
-                    [
-                        Query(
-                            _in_span("earshot_ingest_answers_total", 'invited="yes"')
-                            + " / ("
-                            + _in_span("earshot_trigger_sends_total", 'outcome="sent"')
-                            + " > 0)"
-                        )
-                    ],
+                    [Query(f"{_ANSWERED} / ({_SENT} > 0)")],
                     unit="percentunit",
                     width=6,
                 ),

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from generate.boards import BOARDS, Board
 from generate.boards.drawing import SOURCE
@@ -103,6 +106,16 @@ def test_a_variable_is_listed_from_series_that_are_shown(board: Board) -> None:
         if one["type"] == "query":
             assert named(one["query"]) <= shown_series()
             assert one["datasource"] == SOURCE.to_json()
+
+
+@EACH
+def test_the_model_of_grafana_reads_what_is_written(board: Board) -> None:
+    register_default_plugins()
+    written = board.write()
+
+    read = Dashboard.from_json(json.loads(written))
+
+    assert json.loads(JSONEncoder().encode(read)) == json.loads(written)
 
 
 def test_grafana_finds_the_boards_and_prometheus() -> None:
