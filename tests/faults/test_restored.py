@@ -16,9 +16,10 @@ from tests.faults.conftest import Say
 from tests.support.clusters import Cluster
 from tests.support.deployment import Deployment, deploy, move
 from tests.support.ground import Ground
-from tests.support.tally import places
+from tests.support.tally import places, until_settled
 
 CONSUMERS = ("scoring", "trigger", "alerts")
+NOBODY = "http://127.0.0.1:1/"
 Restore = Callable[[], Awaitable[None]]
 BackUp = Callable[[Cluster, Cluster], Awaitable[Restore]]
 
@@ -115,8 +116,37 @@ async def test_a_database_that_was_lost_is_restored_and_goes_on(
         assert await opted_out(it, customer)
 
 
+@pytest.mark.slow  # what could not be sent three times waits for two minutes
+@pytest.mark.timeout(400)
+async def test_opt_outs_are_told_again_before_anybody_is_asked_again(
+    ground: Ground, tmp_path: Path, say: Say, clusters: tuple[Cluster, Cluster]
+) -> None:
+    """As docs/operations.md has it: trigger first has nowhere to send to."""
+    first, second = clusters
+    await asyncio.to_thread(first.make)
+    async with AsyncExitStack() as stack:
+        it = await deploy(ground, tmp_path, Random(6), stack, replicas=1, database_url=first.url)
+        restore = await dumped(first, second)
+        await it.load(5)
+        await it.settle()
+        customer, invitation = last_asked(it)
+        assert await opt_out(it, invitation) == 200
+        await lose_and_restore(it, first, second, restore, EARSHOT_WEBHOOK_URL=NOBODY)
+        await until_settled(it.fleet, "trigger", "support-calls")
+        assert not await opted_out(it, customer)
+        assert await opt_out(it, invitation) == 200
+        await it.down("trigger")
+        await it.up(1, "trigger")
+        await it.settle()
+
+        told = [body["data"]["invitation_id"] for body in it.asked.bodies()]
+        again = {one for one in told if told.count(one) > 1}
+        say(f"{len(again)} asked again, {len(set(told) - again)} not")
+        assert set(told) - again == {invitation}
+
+
 async def lose_and_restore(
-    it: Deployment, first: Cluster, second: Cluster, restore: Restore
+    it: Deployment, first: Cluster, second: Cluster, restore: Restore, **settings: str
 ) -> tuple[int, float]:
     """How many answers the backup is behind, and the seconds until all work again."""
     before, loop = await settled(it), asyncio.get_running_loop()
@@ -126,7 +156,7 @@ async def lose_and_restore(
     await restore()
     move(it.fleet, second.url)
     behind = before - await settled(it)
-    await it.up(1, *CONSUMERS)
+    await it.up(1, *CONSUMERS, **settings)
     return behind, loop.time() - began
 
 

@@ -78,9 +78,11 @@ class Deployment:
             for load in (self.answers, self.calls):
                 load.stop.set()
 
-    async def up(self, replicas: int, *services: str) -> None:
+    async def up(self, replicas: int, *services: str, **settings: str) -> None:
         """Further replicas of these services, ready."""
-        groups = await asyncio.gather(*(self.fleet.up(one, replicas) for one in services))
+        groups = await asyncio.gather(
+            *(self.fleet.up(one, replicas, **settings) for one in services)
+        )
         for service, group in zip(services, groups, strict=True):
             self.replicas[service] += group
 
