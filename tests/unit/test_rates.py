@@ -67,6 +67,16 @@ def test_memory_is_bounded_and_a_name_is_kept_until_as_many_others_came(names: l
     assert len(rates) <= 16
 
 
+def test_however_many_come_memory_is_bounded() -> None:
+    rates = Rates(1, most=8)
+
+    for name in range(1_000):
+        rates.take(name)
+        rates.charge(-name, 5)
+
+    assert len(rates) <= 16
+
+
 def scope(peer: str | None, *forwarded: str) -> Any:
     headers = [(b"x-forwarded-for", one.encode()) for one in forwarded]
     return {"client": None if peer is None else (peer, 1), "headers": headers}
