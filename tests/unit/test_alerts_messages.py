@@ -8,7 +8,7 @@ import pytest
 
 from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.domain.facts import Crossing, Evidence, Rates, ReasonShare, Rise, Slice, Word
-from services.alerts.domain.messages import story, title
+from services.alerts.domain.messages import place, story, title
 from services.alerts.worker.bodies import in_blocks, posted
 from tests.support.alerts import an_alert
 
@@ -127,3 +127,9 @@ def test_labels_stay_whatever_explains_the_alert_later() -> None:
     assert before.annotations["segment"] == "region EU"
     assert after.annotations["segment"] == "region EU, product shoes"
     assert other.labels != before.labels  # two of one segment are two
+
+
+def test_a_segment_is_named_alike_before_and_after_it_was_stored() -> None:
+    raised, stored = {"product": "shoes", "region": "EU"}, {"region": "EU", "product": "shoes"}
+
+    assert place(raised) == place(stored) == "region EU, product shoes"

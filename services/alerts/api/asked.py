@@ -3,19 +3,15 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
-from services.alerts.api.said import Said
+from services.alerts.api.said import FIRST, LAST, Said
 from services.alerts.domain.silences import LONGEST, Matcher, Silence
 from shared.errors import FieldFault, Invalid, unknown_name
 from shared.programme.metrics import METRIC_NAMES
 from shared.segments import clean_value
-
-_FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class NewSilence(Said):
     matchers: Matchers
     begins_at: AwareDatetime | None = Field(None, alias="from")
     ends_at: AwareDatetime = Field(alias="to")
-    maintenance: bool = Field(
+    maintenance: StrictBool = Field(
         default=False, description="answers of that time and segment are no evidence either"
     )
 
@@ -87,7 +83,7 @@ def _untimely(begins_at: datetime, ends_at: datetime, now: datetime) -> list[Fie
     faults = [
         FieldFault(name, "out-of-range", moment.isoformat(), "a time from 1971 to 2199")
         for name, moment in (("from", begins_at), ("to", ends_at))
-        if not _FIRST <= moment < _LAST
+        if not FIRST <= moment < LAST
     ]
     if faults:
         return faults

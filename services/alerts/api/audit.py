@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.alerts.api.said import FIRST, LAST
 from services.alerts.domain.alerts import Alert, Change
 from services.alerts.domain.audit import Difference, Entry, differences
 from services.alerts.store.alerts import find_alert
@@ -22,7 +23,7 @@ from shared.web.schemas import page_replies
 
 _Text = Annotated[str | None, Query(min_length=1, max_length=200)]
 _Moment = Annotated[
-    AwareDatetime | None,
+    Annotated[AwareDatetime, Field(ge=FIRST, lt=LAST)] | None,
     # a plus sign that nobody escaped comes as a space
     BeforeValidator(lambda v: v.replace(" ", "+") if isinstance(v, str) else v),
 ]

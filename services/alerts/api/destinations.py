@@ -58,7 +58,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 class WhichLetters(Said):
     """Who decides on what was given up: all of it, or what is about one alert."""
 
-    alert_id: str | None = Field(None, max_length=200)
+    alert_id: str | None = Field(None, max_length=200, pattern="^[!-~]+$")
 
 
 def build_destinations(

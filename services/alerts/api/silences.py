@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.alerts.api.asked import Known, NewSilence, read_silence
-from services.alerts.api.said import Said
+from services.alerts.api.said import Name, Said
 from services.alerts.domain.audit import Entry
 from services.alerts.domain.facts import Word
 from services.alerts.domain.silences import Phase, Silence
@@ -79,7 +79,7 @@ def build_silences(engine: AsyncEngine, known: Known, clock: Callable[[], dateti
     async def end(
         silence_id: str,
         *,
-        by: Annotated[str, Query(min_length=1, max_length=200)] = "somebody",
+        by: Annotated[Name, Query()] = "somebody",
         said: Annotated[str | None, Query(alias="note", max_length=2000)] = None,
     ) -> Response:
         now = clock()

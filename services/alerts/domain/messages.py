@@ -68,10 +68,10 @@ def where(alert: Alert) -> str:
 
 
 def place(segment: Mapping[str, str]) -> str:
-    """A segment in words."""
+    """A segment in words, the same in each message: short names first, as jsonb gives them."""
     if not segment:
         return "all customers"
-    return ", ".join(f"{name} {value}" for name, value in segment.items())
+    return ", ".join(f"{name} {value}" for name, value in sorted(segment.items(), key=_length))
 
 
 def asked(alert: Alert) -> str:
@@ -106,6 +106,10 @@ def _why(alert: Alert) -> str:
     )
     verb = "Reason that grew" if len(grown[:NAMED]) == 1 else "Reasons that grew"
     return f"{verb}: {named}."
+
+
+def _length(part: tuple[str, str]) -> tuple[int, str]:
+    return len(part[0]), part[0]
 
 
 def _percent(share: float) -> str:
