@@ -18,7 +18,7 @@ from shared.db import open_engine
 from shared.keys import KeyFile
 from shared.metrics import Registry
 from shared.web import Parts, build_web
-from tests.support.alerts import START, AlertsRig, an_alert, finish, judging
+from tests.support.alerts import START, AlertsRig, an_alert, finish, judging, scored
 from tests.support.alerts_history import SPIKE_ENDS, history
 from tests.support.schemas import check_reply
 
@@ -173,6 +173,9 @@ async def test_the_fleet_hears_of_what_a_person_closed(
         assert alert.state is State.OPEN
 
         await http.post(f"/v1/alerts/{alert.id}/{way}", json=ANNE)
+        await finish(judge)
+        rig.put([scored(500_000, SPIKE_ENDS + timedelta(minutes=20), detractor=False)])
+        await rig.count_all()
         await finish(judge)
 
     assert await rig.rows("SELECT settled FROM alerts") == [(True,)]

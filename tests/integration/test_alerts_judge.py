@@ -8,8 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.alerts.domain.alerts import Change, State
-from services.alerts.store.alerts import write_by_hand
+from services.alerts.domain.alerts import State
 from services.alerts.store.retention import delete_old
 from shared.db import open_engine
 from tests.support.alerts import START, AlertsRig, finish, judging, scored
@@ -161,35 +160,3 @@ async def test_only_evidence_that_was_judged_long_ago_is_deleted(rig: AlertsRig)
         )
         assert not any(judged for _, judged in left)
         assert "other" in {survey for survey, _ in left}
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("state", [State.RESOLVED, State.ACCEPTED])
-async def test_what_a_person_closed_does_not_ring_again_when_its_minute_closes(
-    rig: AlertsRig, state: State
-) -> None:
-    start = SPIKE + timedelta(minutes=30)
-    rig.now = start + timedelta(minutes=1)
-    rig.put(history(until=SPIKE, spike=False))
-    await rig.count_all()
-    async with judging(rig.judge()) as judge:
-        await finish(judge)
-        rig.put(
-            scored(500_000 + i, start + timedelta(seconds=i / 2), detractor=i % 5 != 0,
-                   segments=BAD)
-            for i in range(60)
-        )  # fmt: skip
-        await rig.count_all()
-        await finish(judge)
-        (alert,) = await rig.alerts()
-        over = alert.end(state, start, rig.now)
-        async with rig.engine.begin() as connection:
-            await write_by_hand(connection, over, Change(state), {})
-        await finish(judge)
-        later = start + timedelta(minutes=5)
-        rig.put([scored(600_000, later, detractor=False, segments=BAD)])
-        await rig.count_all()
-        await finish(judge)
-
-    assert [alert.state for alert in await rig.alerts()] == [state]
-    assert await rig.rows("SELECT settled, pending FROM alerts") == [(True, [])]

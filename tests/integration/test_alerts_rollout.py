@@ -85,7 +85,7 @@ async def test_an_older_judge_stands_down_and_says_why(rig: AlertsRig) -> None:
 
             assert await kept(rig) == before
             assert not older.elected
-            assert "layout 2, this one knows 1" in str(older.outdated)
+            assert f"layout {LAYOUT + 1}, this one knows {LAYOUT}" in str(older.outdated)
             assert shown() == (1.0, 0.0)
             assert [one["event"] for one in logs] == ["does not judge"]
             assert await _locks(rig) == 0  # it stands in no newer one's way

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.alerts.domain.alerts import State
-from services.alerts.domain.answers import begin_of
+from services.alerts.domain.answers import begin_of, minute_of
 from services.alerts.domain.cases import Case
 from services.alerts.domain.streams import LeafTick
 from services.alerts.handlers.judging import judge_minute, settle_by_hand
@@ -51,11 +51,14 @@ async def test_what_a_person_closed_the_fleet_lets_go(pending: bool) -> None:
     (case,) = bench.docket.cases.values()
     over = replace(case, alert=case.alert.end(State.RESOLVED, NOW, NOW))
     bench.docket.cases.clear()
-    bench.docket.ended_by_hand.append(over)
+    bench.docket.ended_by_hand[over.alert.id] = over
 
-    settle_by_hand(bench, MINUTE - 1)
-    assert bool(bench.docket.ended_by_hand) is pending  # its minute is not judged yet
-    settle_by_hand(bench, MINUTE)
+    assert over.alert.resolved_at is not None
+    said = minute_of(over.alert.resolved_at)
+
+    settle_by_hand(bench, said - 1)
+    assert bench.docket.ended_by_hand  # what came before that was said is not all judged yet
+    settle_by_hand(bench, said)
 
     assert np.isnan(bench.fleet.opened_at).all()
     assert [c.alert.state for c in bench.docket.written()] == [State.RESOLVED]

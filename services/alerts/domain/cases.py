@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.alerts.domain.alerts import Alert, Change
+from services.alerts.domain.answers import minute_of
 from services.alerts.domain.estimates import Severity, severity
 
 NEWS: Final = 0.25
@@ -43,7 +44,10 @@ class Case:
         return replace(self, pending=(*self.pending, row), opened_in=minute)
 
     def is_judged(self, judged_to: int) -> bool:
-        """Whether the fleet knows all that this was raised by."""
+        """Whether the fleet knows all that this was raised by, and what came until it was over."""
+        over = self.alert.resolved_at
+        if over is not None and minute_of(over) > judged_to:
+            return False
         return not self.pending or self.opened_in <= judged_to
 
     def let_go(self, rows: Collection[int]) -> "Case":
@@ -57,24 +61,28 @@ class Docket:
     """All cases of a line that are not settled, with what one turn did to them.
 
     `ended_by_hand`: alerts that a person closed and whose streams the fleet still holds open, or
-    will find once more in the minute that raised them.
+    will find once more in what came before that was said.
     """
 
     cases: dict[str, Case] = field(default_factory=dict)
-    ended_by_hand: list[Case] = field(default_factory=list)
+    ended_by_hand: dict[str, Case] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     changes: list[tuple[Alert, Change]] = field(default_factory=list)
     over: dict[str, Case] = field(default_factory=dict)
 
     def held_rows(self) -> set[int]:
         """The streams that a case holds, also one that a person closed a moment ago."""
-        held = (*self.cases.values(), *self.ended_by_hand)
-        return {row for case in held for row in case.holds}
+        return {row for case in self.around().values() for row in case.holds}
+
+    def around(self) -> dict[str, Case]:
+        """What a stream that crosses may be part of: alerts that are open, or were a moment ago."""
+        return self.cases | self.ended_by_hand
 
     def take_settled(self, judged_to: int) -> list[Case]:
         """Take what a person closed and whose minutes are all judged by now."""
-        settled = [case for case in self.ended_by_hand if case.is_judged(judged_to)]
-        self.ended_by_hand = [c for c in self.ended_by_hand if not c.is_judged(judged_to)]
+        settled = [case for case in self.ended_by_hand.values() if case.is_judged(judged_to)]
+        for case in settled:
+            del self.ended_by_hand[case.alert.id]
         return settled
 
     def put(self, case: Case, change: Change | None = None) -> None:
@@ -82,16 +90,20 @@ class Docket:
         if change is not None:
             case = replace(case, told_n=case.alert.n)
             self.changes.append((case.alert, change))
-        self.touched.add(case.alert.id)
-        if case.alert.state.is_over:
-            self.cases.pop(case.alert.id, None)
-            self.over[case.alert.id] = case
+        name = case.alert.id
+        self.touched.add(name)
+        if name in self.ended_by_hand:
+            self.ended_by_hand[name] = case
+        elif case.alert.state.is_over:
+            self.cases.pop(name, None)
+            self.over[name] = case
         else:
-            self.cases[case.alert.id] = case
+            self.cases[name] = case
 
     def written(self) -> list[Case]:
-        """The cases to be stored."""
-        return [self.over.get(name) or self.cases[name] for name in sorted(self.touched)]
+        """The cases to be stored; those that are `over` are settled."""
+        known = self.around() | self.over
+        return [known[name] for name in sorted(self.touched)]
 
 
 def how_due(case: Case) -> tuple[bool, float] | None:

@@ -1,4 +1,4 @@
-"""The open alerts of a line, as the streams that cross meet them."""
+"""The alerts of a line that are not settled, as the streams that cross meet them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Incidents:
         self._bench = bench
         self._overlaps: dict[int, tuple[Scene, Overlaps]] = {}
         self._around: dict[frozenset[tuple[str, str]], list[str]] = {}
-        for case in bench.docket.cases.values():
+        for case in bench.docket.around().values():
             self._note(case)
 
     def add(self, case: Case) -> None:
@@ -56,22 +56,22 @@ class Incidents:
         case = self._case_around(crossed)
         if case is not None:
             return Meeting(joins=case)
-        if not self._bench.docket.cases:
+        if not self._around:
             return Meeting(fires=True)
         own = self.scenes.nearest(minute_of(began_at))
         view = await self._view(own, crossed)
         for onset in dict.fromkeys(self._onsets(view, began_at)):
             other = view if onset == own else await self._view(onset, crossed)
             if other.joins is not None and not other.fires:
-                return Meeting(joins=self._bench.docket.cases[other.joins])
+                return Meeting(joins=self._case(other.joins))
         if view.fires:
             return Meeting(fires=True, held=self._held(view))
-        return Meeting(joins=None if view.joins is None else self._bench.docket.cases[view.joins])
+        return Meeting(joins=None if view.joins is None else self._case(view.joins))
 
     def _onsets(self, view: View, began_at: datetime) -> Iterator[int]:
         """The onsets of alerts beside a stream that began at about the same time."""
         for name in view.beside:
-            began = self._bench.docket.cases[name].alert.began_at
+            began = self._case(name).alert.began_at
             if abs(began - began_at) <= SAME_TIME:
                 yield self.scenes.nearest(minute_of(began))
 
@@ -80,14 +80,14 @@ class Incidents:
         known = self._overlaps.get(onset)
         if known is None or known[0] is not scene:
             overlaps = Overlaps(scene.leaves)
-            for case in self._bench.docket.cases.values():
+            for case in self._bench.docket.around().values():
                 overlaps.hold(case.alert.id, [one.segment for one in case.alert.slices])
             known = self._overlaps[onset] = scene, overlaps
         return known[1].view(crossed)
 
     def _held(self, view: View) -> tuple[Segment, ...]:
-        cases = self._bench.docket.cases
-        return tuple(one.segment for name in view.held for one in cases[name].alert.slices)
+        held = (self._case(name) for name in view.held)
+        return tuple(one.segment for case in held for one in case.alert.slices)
 
     def _case_around(self, crossed: Crossed) -> Case | None:
         """The alert within whose segment a stream rose no more than all of it; no scan."""
@@ -95,11 +95,15 @@ class Incidents:
         for size in range(len(items) + 1):
             for part in combinations(items, size):
                 for name in self._around.get(frozenset(part), ()):
-                    case = self._bench.docket.cases[name]
+                    case = self._case(name)
                     rate = case.alert.detractor_rate
                     if is_inside(crossed, case.alert.segment, rate.baseline, rate.current):
                         return case
         return None
+
+    def _case(self, name: str) -> Case:
+        docket = self._bench.docket
+        return docket.cases.get(name) or docket.ended_by_hand[name]
 
     def _note(self, case: Case) -> None:
         key = frozenset(case.alert.segment.items())

@@ -81,9 +81,10 @@ async def look_ahead(
 
 
 def settle_by_hand(bench: Bench, judged_to: int) -> None:
-    """Tell the fleet of alerts that a person closed, once it knows what had raised them.
+    """Tell the fleet of alerts that a person closed, once it has seen what came until then.
 
-    Told before, it would find it in the open minute again, and ring for what was closed.
+    Told before, it would find the rest of it, in the open minute or in hours that are caught up
+    with, and ring for what was closed.
     """
     for case in bench.docket.take_settled(judged_to):
         for row in case.pending:

@@ -71,14 +71,16 @@ def _segment(bench: Bench, finding: Finding, i: int) -> dict[str, str]:
 
 def _join(bench: Bench, finding: Finding, i: int, case: Case) -> None:
     crossing, row = finding.crossing(i, _segment(bench, finding, i)), finding.row(i)
-    joined = replace(case, alert=case.alert.joined_by(crossing)).hold(row)
+    alert = case.alert if case.alert.state.is_over else case.alert.joined_by(crossing)
+    joined = replace(case, alert=alert).hold(row)
     _hold(bench, finding, joined, row)
 
 
 def _raised_in(bench: Bench, minute: int) -> int:
     """How many alerts a minute has opened so far, while it was open."""
     first, last = begin_of(minute), begin_of(minute + 1)
-    return sum(first < case.alert.opened_at <= last for case in bench.docket.cases.values())
+    around = bench.docket.around().values()
+    return sum(first < case.alert.opened_at <= last for case in around)
 
 
 def _hold(bench: Bench, finding: Finding, case: Case, row: int) -> None:

@@ -7,7 +7,7 @@ from itertools import count
 from typing import NamedTuple
 
 from services.alerts.domain.alerts import Alert, State
-from services.alerts.domain.answers import Line, begin_of
+from services.alerts.domain.answers import Line, begin_of, minute_of
 from services.alerts.domain.cases import Docket
 from services.alerts.domain.clusters import Clusters
 from services.alerts.domain.columns import Ints
@@ -23,9 +23,9 @@ from shared.segments import Lattice
 
 
 class Closing(NamedTuple):
-    """A person closed the alert of a stream when the line had come to that minute."""
+    """A person closed the alert of a stream when the line's time had come that far."""
 
-    minute: int
+    at: datetime
     segment: dict[str, str]
     state: State
 
@@ -90,10 +90,11 @@ class Rehearsal:
     async def judge(self, minute: int, ticks: Sequence[LeafTick], left_out: Ints = NO_ROWS) -> None:
         """Judge the next minute, but for the rows that are `left_out`; minutes come in order."""
         bench = self._bench
-        self._close_by_hand(minute)
+        self._close_by_hand(minute - 1)
         bench.now = begin_of(minute + 1)
         bench.detector.policy = self.setup.policy_at(minute)
         await judge_minute(bench, minute, ticks, left_out)
+        self._close_by_hand(minute)
         self.answers += sum(tick.answers for tick in ticks)
         self._note(case.alert for case in bench.docket.written())
         bench.touched.clear()
@@ -102,19 +103,18 @@ class Rehearsal:
     def _note(self, alerts: Iterable[Alert]) -> None:
         self.alerts.update((alert.id, alert) for alert in alerts)
 
-    def _close_by_hand(self, minute: int) -> None:
-        """Told before the minute that was open then; one raised in it is closed after it."""
-        for closing in [one for one in self._closings if one.minute <= minute]:
-            if self._close(closing) or closing.minute < minute:
-                self._closings.remove(closing)
+    def _close_by_hand(self, judged_to: int) -> None:
+        """Close what a person did, once the minute in which that was said is judged."""
+        for closing in [one for one in self._closings if minute_of(one.at) <= judged_to]:
+            self._closings.remove(closing)
+            self._close(closing)
+        settle_by_hand(self._bench, judged_to)
 
-    def _close(self, closing: Closing) -> bool:
-        docket, at = self._bench.docket, begin_of(closing.minute + 1)
+    def _close(self, closing: Closing) -> None:
+        docket = self._bench.docket
         named = [c for c in docket.cases.values() if c.alert.raised_segment == closing.segment]
         for case in named:
-            ended = replace(case, alert=case.alert.end(closing.state, at, at))
+            ended = replace(case, alert=case.alert.end(closing.state, closing.at, self._bench.now))
             docket.cases.pop(case.alert.id)
-            docket.ended_by_hand.append(ended)
+            docket.ended_by_hand[ended.alert.id] = ended
             self._note([ended.alert])
-        settle_by_hand(self._bench, closing.minute)
-        return bool(named)

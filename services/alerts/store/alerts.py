@@ -58,7 +58,7 @@ async def read_docket(connection: AsyncConnection, line: Line) -> Docket:
             row["looked_n"],
         )
         if case.alert.state.is_over:
-            docket.ended_by_hand.append(case)
+            docket.ended_by_hand[case.alert.id] = case
         else:
             docket.cases[case.alert.id] = case
     return docket
@@ -66,7 +66,9 @@ async def read_docket(connection: AsyncConnection, line: Line) -> Docket:
 
 async def write_docket(connection: AsyncConnection, docket: Docket, ways: Ways) -> None:
     """Store the cases that changed, and what is to be told of them."""
-    cases = [_case_values(case) for case in docket.written()]
+    cases = [
+        _case_values(case) | {"settled": case.alert.id in docket.over} for case in docket.written()
+    ]
     if cases:
         await connection.execute(_PUT, cases)
     await announce(connection, docket.changes, ways)
@@ -127,7 +129,6 @@ def _case_values(case: Case) -> dict[str, Any]:
         "told_n": case.told_n,
         "looked_n": case.looked_n,
         "raised_as": case.raised_as,
-        "settled": alert.state.is_over,
     }
 
 

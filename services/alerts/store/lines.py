@@ -28,7 +28,9 @@ _LINES: Final = sa.text("""
             AS newest,
         EXISTS (SELECT FROM alerts a WHERE a.metric = l.metric AND a.survey = l.survey
             AND NOT a.settled AND a.state IN ('resolved', 'accepted')
-            AND (a.pending = '{}' OR a.opened_in <= l.judged_to)) AS by_hand
+            AND (a.pending = '{}' OR a.opened_in <= l.judged_to)
+            AND extract(epoch FROM CAST(a.body ->> 'resolved_at' AS timestamptz))
+                < 60 * (l.judged_to + 1.0)) AS by_hand
     FROM lines l CROSS JOIN LATERAL (
         SELECT coalesce(sum(t.answers), 0) AS answers, min(t.minute) AS first, max(t.minute) AS last
         FROM ticks t WHERE t.metric = l.metric AND t.survey = l.survey
@@ -78,7 +80,7 @@ class Standing:
 
     Minutes up to `closed_to` take no more answers, those up to `judged_to` are in the fleet. Open
     minutes hold `answers`, from minute `first` to `last`. `newest`: its newest answer ever.
-    `by_hand`: a person closed an alert, and the fleet is to be told.
+    `by_hand`: a person closed an alert, all that came before was judged, the fleet is to be told.
     """
 
     line: Line

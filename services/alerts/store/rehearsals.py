@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerts.domain.alerts import Alert
-from services.alerts.domain.answers import Line, begin_of, minute_of
+from services.alerts.domain.answers import Line, begin_of
 from services.alerts.domain.causes import Remark
 from services.alerts.domain.mixes import Mix, as_heeded, left_out
 from services.alerts.handlers.rehearsing import Closing, Rehearsal, Setup
@@ -91,9 +91,9 @@ async def read_raised(
 
 
 def closings_of(alerts: Sequence[Alert]) -> list[Closing]:
-    """What persons closed, and when the line's time had come that far."""
+    """What persons closed, and how far the line's time had come."""
     return [
-        Closing(minute_of(alert.resolved_at), alert.raised_segment, alert.state)
+        Closing(alert.resolved_at, alert.raised_segment, alert.state)
         for alert in alerts
         if alert.closed is not None and alert.resolved_at is not None
     ]
