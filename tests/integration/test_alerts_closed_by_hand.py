@@ -1,6 +1,7 @@
 """What a person closed rings no more by what came before that was said."""
 
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.alerts.domain.alerts import Alert, Change, State
 from services.alerts.store.alerts import write_by_hand
 from shared.db import open_engine
-from tests.support.alerts import AlertsRig, finish, judging, scored
-from tests.support.alerts_history import BAD, SPIKE, SPIKE_ENDS, history
+from shared.events import ScoredResponse
+from tests.support.alerts import START, AlertsRig, finish, judging, scored
+from tests.support.alerts_history import BAD, PRODUCTS, REGIONS, SPIKE, SPIKE_ENDS, history
 
 
 @pytest.fixture
@@ -45,6 +47,40 @@ async def test_what_was_closed_while_the_judge_caught_up_stays_closed(
         await finish(judge)
 
     assert [alert.state for alert in await rig.alerts()] == [state]
+
+
+def rising(seed: int = 1) -> Iterator[ScoredResponse]:
+    """An answer a minute; EU's shoes get worse at 36 h, for good, and worse again at 60 h."""
+    draw = random.Random(seed)
+    for number in range(72 * 60):
+        where = {"region": draw.choice(REGIONS), "product": draw.choice(PRODUCTS)}
+        worse = (number >= 36 * 60) + (number >= 60 * 60) if where == BAD else 0
+        at = START + timedelta(minutes=number, seconds=draw.randrange(60))
+        detractor = draw.random() < (0.12, 0.45, 0.9)[worse]
+        yield scored(number, at, detractor=detractor, segments=where)
+
+
+@pytest.mark.thorough
+async def test_what_was_accepted_rings_in_no_wider_stream_and_a_further_rise_does(
+    rig: AlertsRig,
+) -> None:
+    answers, came = list(rising()), 36 * 60
+    rig.put(answers[:came])
+    async with judging(rig.judge()) as judge:
+        while not await rig.alerts():
+            rig.put(answers[came : came + 60])
+            came += 60
+            await rig.count_all()
+            await finish(judge)
+        await close(rig, (await rig.alerts())[0], State.ACCEPTED)
+        rig.put(answers[came:])
+        await rig.count_all()
+        await finish(judge)
+
+    first, second = await rig.alerts()
+    assert (first.state, first.also_raised) == (State.ACCEPTED, ())
+    assert (second.segment, second.state) == (BAD, State.OPEN)
+    assert second.opened_at > START + timedelta(hours=60)
 
 
 @pytest.mark.thorough
@@ -95,4 +131,5 @@ async def test_what_was_closed_in_its_minute_does_not_ring_again_when_that_close
         await finish(judge)
 
     assert [alert.state for alert in await rig.alerts()] == [state]
-    assert await rig.rows("SELECT settled, pending FROM alerts") == [(True, [])]
+    settled = state is State.RESOLVED  # what was accepted is remembered for a while
+    assert await rig.rows("SELECT settled, pending FROM alerts") == [(settled, [])]

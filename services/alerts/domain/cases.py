@@ -8,6 +8,7 @@ slice that is still bad raises an alert of its own.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from services.alerts.domain.alerts import Alert, Change
@@ -61,11 +62,13 @@ class Docket:
     """All cases of a line that are not settled, with what one turn did to them.
 
     `ended_by_hand`: alerts that a person closed and whose streams the fleet still holds open, or
-    will find once more in what came before that was said.
+    will find once more in what came before that was said. `accepted`: by a person, and told to the
+    fleet; streams that cross later by what rose before that was said take it as normal as well.
     """
 
     cases: dict[str, Case] = field(default_factory=dict)
     ended_by_hand: dict[str, Case] = field(default_factory=dict)
+    accepted: dict[str, Case] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     changes: list[tuple[Alert, Change]] = field(default_factory=list)
     over: dict[str, Case] = field(default_factory=dict)
@@ -77,6 +80,22 @@ class Docket:
     def around(self) -> dict[str, Case]:
         """What a stream that crosses may be part of: alerts that are open, or were a moment ago."""
         return self.cases | self.ended_by_hand
+
+    def find(self, name: str) -> Case:
+        """A case that is not settled."""
+        return self.cases.get(name) or self.ended_by_hand.get(name) or self.accepted[name]
+
+    def accept(self, case: Case) -> None:
+        """Remember what a person accepted, for as long as streams may cross by it."""
+        self.accepted[case.alert.id] = case
+        self.touched.add(case.alert.id)
+
+    def forget_accepted(self, before: datetime) -> None:
+        """Settle what was accepted before that moment."""
+        for name, case in list(self.accepted.items()):
+            if case.alert.resolved_at is None or case.alert.resolved_at < before:
+                self.over[name] = self.accepted.pop(name)
+                self.touched.add(name)
 
     def take_settled(self, judged_to: int) -> list[Case]:
         """Take what a person closed and whose minutes are all judged by now."""
@@ -102,7 +121,7 @@ class Docket:
 
     def written(self) -> list[Case]:
         """The cases to be stored; those that are `over` are settled."""
-        known = self.around() | self.over
+        known = self.around() | self.accepted | self.over
         return [known[name] for name in sorted(self.touched)]
 
 

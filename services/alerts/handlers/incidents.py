@@ -1,6 +1,6 @@
 """The alerts of a line that are not settled, as the streams that cross meet them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -37,17 +37,19 @@ class Incidents:
     that was read serves for what open alerts explain.
     """
 
-    def __init__(self, bench: Bench, minute: int) -> None:
-        self.scenes = Scenes(bench, minute)
+    def __init__(self, bench: Bench, scenes: Scenes, cases: Mapping[str, Case]) -> None:
+        self.scenes = scenes
         self._bench = bench
+        self._names = list(cases)
         self._overlaps: dict[int, tuple[Scene, Overlaps]] = {}
         self._around: dict[frozenset[tuple[str, str]], list[str]] = {}
-        for case in bench.docket.around().values():
+        for case in cases.values():
             self._note(case)
 
     def add(self, case: Case) -> None:
         """Count a new alert among the open ones."""
         self._note(case)
+        self._names.append(case.alert.id)
         for _, overlaps in self._overlaps.values():
             overlaps.hold(case.alert.id, [one.segment for one in case.alert.slices])
 
@@ -80,7 +82,7 @@ class Incidents:
         known = self._overlaps.get(onset)
         if known is None or known[0] is not scene:
             overlaps = Overlaps(scene.leaves)
-            for case in self._bench.docket.around().values():
+            for case in map(self._case, self._names):
                 overlaps.hold(case.alert.id, [one.segment for one in case.alert.slices])
             known = self._overlaps[onset] = scene, overlaps
         return known[1].view(crossed)
@@ -102,8 +104,7 @@ class Incidents:
         return None
 
     def _case(self, name: str) -> Case:
-        docket = self._bench.docket
-        return docket.cases.get(name) or docket.ended_by_hand[name]
+        return self._bench.docket.find(name)
 
     def _note(self, case: Case) -> None:
         key = frozenset(case.alert.segment.items())

@@ -25,6 +25,7 @@ from services.alerts.handlers.looking import look_again, looks_due
 from services.alerts.handlers.raising import A_TURN, raise_all
 from services.alerts.handlers.waiting import with_rows
 
+ACCEPTED_FOR: Final = timedelta(days=14)  # by then what rose is normal without anybody's word
 SILENT_FOR: Final = timedelta(days=15)  # a day more than a stream with answers is given
 
 
@@ -89,8 +90,13 @@ def settle_by_hand(bench: Bench, judged_to: int) -> None:
     for case in bench.docket.take_settled(judged_to):
         for row in case.pending:
             bench.open(row, (case.opened_in + 1) / 60)
-        bench.close(case.holds, accepted=case.alert.state is State.ACCEPTED)
-        bench.docket.put(replace(case, pending=()))
+        accepted = case.alert.state is State.ACCEPTED
+        bench.close(case.holds, accepted=accepted)
+        if accepted:
+            bench.docket.accept(replace(case, holds=(), pending=()))
+        else:
+            bench.docket.put(replace(case, pending=()))
+    bench.docket.forget_accepted(begin_of(judged_to) - ACCEPTED_FOR)
 
 
 def _open_pending(bench: Bench, minute: int, now_h: float) -> set[str]:

@@ -23,7 +23,7 @@ from services.alerts.domain.facts import Crossing, Evidence
 from services.alerts.domain.findings import Finding
 from services.alerts.domain.leaves import Segment
 from services.alerts.handlers.bench import Bench
-from services.alerts.handlers.incidents import Incidents
+from services.alerts.handlers.incidents import Incidents, Meeting
 from services.alerts.handlers.locating import Scenes, explain, find_location, measure, move_to
 from shared.segments import read_segment_key
 
@@ -41,15 +41,16 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
     """
     waiting: set[int] = set()
     held = bench.docket.held_rows()
-    incidents = Incidents(bench, finding.minute)
+    scenes = Scenes(bench, finding.minute)
+    incidents = Incidents(bench, scenes, bench.docket.around())
+    accepted = Incidents(bench, scenes, bench.docket.accepted)
     room = RAISED_A_MINUTE - _raised_in(bench, finding.minute)
     opened: list[str] = []
     fired = [i for i in finding.fired() if finding.row(i) not in held]
     for place, i in enumerate(fired):
         if place % A_TURN == 0:
             await asyncio.sleep(0)  # all may cross at once, and others share this loop
-        crossed = finding.crossed(i, _segment(bench, finding, i))
-        met = await incidents.meet(crossed, finding.began_at(i))
+        met = await _meet(bench, finding, i, (accepted, incidents))
         if met.joins is not None:
             _join(bench, finding, i, met.joins)
         elif met.fires and len(opened) < room:
@@ -63,6 +64,27 @@ async def raise_all(bench: Bench, finding: Finding) -> None:
         bench.docket.put(bench.docket.cases[name], Change.OPENED)
     if not finding.provisional:
         bench.wait(waiting)
+
+
+async def _meet(
+    bench: Bench, finding: Finding, i: int, alerts: tuple[Incidents, Incidents]
+) -> Meeting:
+    """What becomes of a stream beside accepted alerts and open ones.
+
+    One that rose before a person accepted that, and crosses by it, takes it as normal; one that
+    only part of it explains waits. What rises afterwards is a fault of its own.
+    """
+    accepted, incidents = alerts
+    crossed, began_at = finding.crossed(i, _segment(bench, finding, i)), finding.began_at(i)
+    said = [case.alert.resolved_at for case in bench.docket.accepted.values()]
+    if any(at is not None and began_at <= at for at in said):
+        met = await accepted.meet(crossed, began_at)
+        if met.joins is not None and not finding.provisional:
+            bench.open(finding.row(i), finding.now_h)
+            bench.close([finding.row(i)], accepted=True)
+        if not met.fires:
+            return Meeting()
+    return await incidents.meet(crossed, began_at)
 
 
 def _segment(bench: Bench, finding: Finding, i: int) -> dict[str, str]:

@@ -98,7 +98,7 @@ class Rehearsal:
         self.answers += sum(tick.answers for tick in ticks)
         self._note(case.alert for case in bench.docket.written())
         bench.touched.clear()
-        bench.docket = Docket(bench.docket.cases, bench.docket.ended_by_hand)
+        bench.docket = replace(bench.docket, touched=set(), changes=[], over={})
 
     def _note(self, alerts: Iterable[Alert]) -> None:
         self.alerts.update((alert.id, alert) for alert in alerts)

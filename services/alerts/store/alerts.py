@@ -57,7 +57,9 @@ async def read_docket(connection: AsyncConnection, line: Line) -> Docket:
             tuple(row["pending"]),
             row["looked_n"],
         )
-        if case.alert.state.is_over:
+        if case.alert.state is State.ACCEPTED and not case.holds:
+            docket.accepted[case.alert.id] = case
+        elif case.alert.state.is_over:
             docket.ended_by_hand[case.alert.id] = case
         else:
             docket.cases[case.alert.id] = case

@@ -28,7 +28,7 @@ _LINES: Final = sa.text("""
             AS newest,
         EXISTS (SELECT FROM alerts a WHERE a.metric = l.metric AND a.survey = l.survey
             AND NOT a.settled AND a.state IN ('resolved', 'accepted')
-            AND (a.pending = '{}' OR a.opened_in <= l.judged_to)
+            AND a.holds <> '{}' AND (a.pending = '{}' OR a.opened_in <= l.judged_to)
             AND extract(epoch FROM CAST(a.body ->> 'resolved_at' AS timestamptz))
                 < 60 * (l.judged_to + 1.0)) AS by_hand
     FROM lines l CROSS JOIN LATERAL (
