@@ -1,4 +1,4 @@
-"""The API of scoring, filled and built once for a module; a module with needs of its own overrides."""
+"""The API of scoring, filled and built once a module; one with needs of its own overrides."""
 
 from collections.abc import AsyncIterator
 

@@ -16,7 +16,6 @@ from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places
 from shared.stream.offsets import Move
 
-
 # what a client of aiokafka's knows of its brokers
 NOWHERE = SimpleNamespace(hosts=[], cluster=SimpleNamespace(brokers=list))
 

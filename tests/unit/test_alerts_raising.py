@@ -1,6 +1,5 @@
 """One fault, one alert: who raises and who joins."""
 
-
 import numpy as np
 import pytest
 
