@@ -55,7 +55,6 @@ from shared.flows import FLOWS, group_of
 from shared.senders import HandOver
 from shared.stream import Broker, Health, StreamMetrics
 from shared.stream.kafka import create_topics, open_producer, open_source
-from shared.tokens import Tokens
 
 CUSTOMERS = 30_000
 IDLE_PER_S = 10
@@ -182,7 +181,7 @@ async def open_core(url: str, courier: Courier, stack: AsyncExitStack) -> Core:
     await clock.look()
     store = DispatchStore(engine, repeatable=set())
     dispatch = Dispatch(store, {"email": courier}, clock, programme)
-    links = Links("http://localhost", Tokens(settings.signing_keys))
+    links = Links("http://localhost", settings.tokens)
     return Core(settings, programme, engine, dispatch, links, clock)
 
 
