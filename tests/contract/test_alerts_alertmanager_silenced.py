@@ -33,6 +33,7 @@ async def shown(client: httpx.AsyncClient) -> set[str]:
     return {alert["labels"]["incident"] for alert in alerts}
 
 
+@pytest.mark.thorough
 async def test_what_fired_before_a_silence_fires_on_in_it_and_is_resolved_after_it(
     client: httpx.AsyncClient, fresh_database_url: str
 ) -> None:

@@ -99,6 +99,7 @@ async def test_by_the_same_settings_what_opened_opens_again(rig: AlertsRig) -> N
     assert sum(one.answers for one in found.judged) <= len(answers)
 
 
+@pytest.mark.thorough
 async def test_what_an_open_minute_raised_is_the_same_or_was_taken_back(rig: AlertsRig) -> None:
     before = history(until=SPIKE, spike=False)
     start = SPIKE + timedelta(minutes=30)

@@ -127,6 +127,7 @@ async def resolved_at(receiver: Receiver) -> None:
 
 
 @on_both
+@pytest.mark.thorough
 async def test_a_fault_is_alerted_published_told_and_closed_by_a_person(
     settings: AlertsSettings, broker: Broker, receiver: Receiver
 ) -> None:

@@ -134,6 +134,7 @@ async def test_an_answer_is_counted_once_however_often_it_is_sent_back(
 
 
 @on_both
+@pytest.mark.thorough
 async def test_an_event_asks_once_however_often_it_is_sent_back(
     fresh_database_url: str, broker: Broker, capsys: Said, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ async def test_a_killed_broker_comes_back_empty_and_under_another_name(var: Path
     assert await read_all(again) == []
 
 
+@pytest.mark.thorough
 def test_a_broker_that_says_nothing_is_replaced(var: Path) -> None:
     first = start_kafka(var, TOPICS)
     os.kill(first.pid, signal.SIGSTOP)
@@ -104,6 +105,7 @@ async def test_a_topic_that_is_there_with_other_partitions_is_named(var: Path) -
     assert (await asyncio.to_thread(start_kafka, var, {"other": 1})).log == first.log
 
 
+@pytest.mark.thorough
 def test_a_broker_ends_with_its_folder(var: Path) -> None:
     kafka = start_kafka(var, TOPICS)
     (var / "kafka.json").unlink()

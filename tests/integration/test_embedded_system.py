@@ -50,6 +50,7 @@ async def test_what_runs_is_found_until_it_is_stopped(var: Path) -> None:
     assert running(var) is None
 
 
+@pytest.mark.thorough
 async def test_both_killed_start_again(var: Path) -> None:
     first = await start(var, TOPICS, FAST)
     os.kill(first.postgres_pid, signal.SIGKILL)
@@ -64,6 +65,7 @@ async def test_both_killed_start_again(var: Path) -> None:
     assert again.kafka_log != first.kafka_log
 
 
+@pytest.mark.thorough
 def test_starts_at_once_share_one_pair_of_servers(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         starts = [pool.submit(start_blocking, tmp_path, TOPICS, FAST) for _ in range(3)]

@@ -89,6 +89,7 @@ async def test_columns_say_what_the_database_says_after_every_batch(
     assert found[1] > 5
 
 
+@pytest.mark.thorough
 async def test_loose_entries_are_folded_into_stretches(
     engines: list[AsyncEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ async def test_a_stream_tells_what_is_and_then_what_changes(fresh_database_url: 
     assert rest == []
 
 
+@pytest.mark.thorough
 async def test_a_stream_tells_of_a_group_that_nobody_is_left_in(fresh_database_url: str) -> None:
     later = NOW - timedelta(minutes=1)
     async with open_engine(fresh_database_url, schema="scoring") as engine:

@@ -158,6 +158,7 @@ async def open_reader(
     await reader.stop()
 
 
+@pytest.mark.thorough
 async def test_room_holds_writers_back_until_the_reader_has_come_closer(own: OwnBroker) -> None:
     topic, word = "scored-responses", os.urandom(100_000)
     reader = open_reader(own.broker, topic, "earshot-alerts")

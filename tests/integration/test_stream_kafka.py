@@ -148,6 +148,7 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(rig: Rig, broker: Br
 
 
 @on_both
+@pytest.mark.thorough
 async def test_two_members_share_a_group_and_each_record_counts_once(
     engine: AsyncEngine, broker: Broker
 ) -> None:

@@ -186,6 +186,7 @@ def test_a_rise_is_found_and_its_end_too() -> None:
     assert len(service.alarms) == 1
 
 
+@pytest.mark.thorough
 def test_what_lasts_becomes_normal() -> None:
     service = Service(streams=1)
     steady(service, 3_000)

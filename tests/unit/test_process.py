@@ -128,6 +128,7 @@ process.main(start)
 """
 
 
+@pytest.mark.thorough
 async def test_a_process_ends_in_time_whatever_hangs() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", HANGS, stdout=PIPE)
     async with asyncio.timeout(20):

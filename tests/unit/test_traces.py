@@ -1,5 +1,6 @@
 """Which traces are followed, and how one is handed on."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -69,13 +70,17 @@ async def test_without_a_collector_nothing_is_traced() -> None:
         assert traces.begin("settle", FOLLOWED) is None
 
 
-async def test_a_collector_that_is_away_holds_nobody_up() -> None:
+async def test_a_collector_that_is_away_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.traces._LEAVE_S", 0.1)
+    started = time.monotonic()
     settings = Settings(kafka_bootstrap="x", traces_url="http://127.0.0.1:9", traces_share=1)
 
     async with open_traces(settings, "scoring") as traces:
         span = traces.begin("settle")
         assert span is not None
         span.end()
+
+    assert time.monotonic() - started < 3
 
 
 def test_a_link_carries_the_trace_of_its_invitation() -> None:

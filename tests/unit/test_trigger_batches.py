@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ def deliveries(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]]]:
 
 @settings(max_examples=120)
 @given(deliveries())
+@pytest.mark.thorough
 async def test_any_order_and_repetition_makes_the_same_invitations(
     delivery: tuple[list[Event], list[list[Event]]],
 ) -> None:
