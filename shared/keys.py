@@ -21,6 +21,7 @@ from fastapi import Request
 from shared.errors import Forbidden, Unauthorised
 from shared.metrics.keys import KeyMetrics, Used
 from shared.settings import SettingsFault
+from shared.stamps import Stamp, stamp_of
 
 _log = structlog.get_logger()
 SCOPES: Final = (
@@ -67,11 +68,11 @@ class KeyFile:
     def __init__(self, path: Path | None, metrics: KeyMetrics | None = None) -> None:
         self._path = path
         self._metrics = metrics
-        self._read_at: tuple[int, int] | None = None
+        self._seen: Stamp | None = None
         self._keys: Sequence[Key] = ()
         self._used: dict[str, Used] = {}
         if path is not None:
-            self._take(self._read(path))
+            self._renew(path)
 
     @property
     def asked(self) -> bool:
@@ -112,26 +113,21 @@ class KeyFile:
             self._metrics.refused(None if key is None else key.id, outcome)
 
     def _refresh(self) -> None:
-        if self._path is None:
+        if self._path is None or stamp_of(self._path) == self._seen:
             return
         try:
-            found = self._path.stat()
-            if (found.st_mtime_ns, found.st_size) != self._read_at:
-                self._take(self._read(self._path))
-        except (OSError, SettingsFault) as error:
+            self._renew(self._path)
+        except SettingsFault as error:
             _log.error("keys file unusable; the keys read before stay", error=str(error))
 
-    def _read(self, path: Path) -> Sequence[Key]:
+    def _renew(self, path: Path) -> None:
+        self._seen = stamp_of(path)
         try:
-            found = path.stat()
-            self._read_at = (found.st_mtime_ns, found.st_size)
-            return parse_keys(path.read_bytes())
+            keys = parse_keys(path.read_bytes())
         except OSError as error:
             raise SettingsFault(f"EARSHOT_KEYS_FILE: {path}: {error.strerror}") from None
         except ValueError as error:
             raise SettingsFault(f"EARSHOT_KEYS_FILE: {path}: {error}") from None
-
-    def _take(self, keys: Sequence[Key]) -> None:
         self._keys = keys
         if self._metrics is None:
             return

@@ -12,6 +12,7 @@ import structlog
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from shared.errors import NotFound
+from shared.stamps import stamp_of
 
 _log = structlog.get_logger()
 _SHORTEST: Final = 16
@@ -58,7 +59,7 @@ class Tokens:
 
     def __init__(self, keys: Sequence[str] | Path) -> None:
         self._path = keys if isinstance(keys, Path) else None
-        self._seen = _stamp(self._path)
+        self._seen = None if self._path is None else stamp_of(self._path)
         self._take(_read_keys(keys) if isinstance(keys, Path) else keys)
 
     def _take(self, keys: Sequence[str]) -> None:
@@ -68,7 +69,7 @@ class Tokens:
         self._unsubscribe = _signer(keys, "unsubscribe")
 
     def _renew(self) -> None:
-        if self._path is None or (stamp := _stamp(self._path)) == self._seen:
+        if self._path is None or (stamp := stamp_of(self._path)) == self._seen:
             return
         self._seen = stamp
         try:
@@ -108,14 +109,6 @@ class Tokens:
         self._renew()
         invitation_id, survey, language, _ = _read(self._unsubscribe, token, (4,))
         return UnsubscribeToken(invitation_id, survey, language)
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat() if path else None
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino) if found else None
 
 
 def _read_keys(path: Path) -> Sequence[str]:

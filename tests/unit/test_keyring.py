@@ -1,12 +1,14 @@
 """Keys as an operator draws, lists and revokes them."""
 
 import json
+import os
 import stat
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.commands.keys import main
 from shared.errors import Unauthorised
@@ -130,6 +132,37 @@ def test_who_draws_at_the_same_time_waits_and_who_reads_finds_a_whole_file(path:
 
     assert not faults
     assert len(ring.keys()) == 11
+
+
+def test_keys_that_were_copied_with_the_time_of_the_old_ones_are_read(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `cp -p` and a restored backup do: of the same length and time, it is another file."""
+    old = drawn(path, capsys, "--scope", "*", "--id", "shop")
+    keys, entries, then = KeyFile(path), path.read_bytes(), path.stat().st_mtime_ns
+    assert run(path, "revoke", "shop") == 0
+    new = drawn(path, capsys, "--scope", "*", "--id", "shop")
+    assert len(path.read_bytes()) == len(entries)
+    os.utime(path, ns=(then, then))
+
+    assert keys.check(f"Bearer {new}", "preview") == "shop"
+    with pytest.raises(Unauthorised):
+        keys.check(f"Bearer {old}", "preview")
+
+
+def test_a_file_that_is_gone_is_said_once_and_its_keys_stay_until_it_is_back(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = drawn(path, capsys, "--scope", "*", "--id", "shop")
+    keys, entries = KeyFile(path), path.read_bytes()
+    path.unlink()
+
+    with capture_logs() as logs:
+        assert [keys.check(f"Bearer {key}", "preview") for _ in range(3)] == ["shop"] * 3
+    path.write_bytes(entries.replace(b"shop", b"till"))
+
+    assert len(logs) == 1
+    assert keys.check(f"Bearer {key}", "preview") == "till"
 
 
 def test_series_say_who_uses_a_key_until_when_and_what_failed(path: Path) -> None:
