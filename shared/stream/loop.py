@@ -108,7 +108,7 @@ class _Loop:
                 self._fair_weather()
                 self._note_good(batch)
                 self._backlog.settled(settled)
-                self._traced.settled(batch)
+                self._traced.settled(batch, settled)
                 self._pipeline.after_commit()
         for home in self._taken.left:
             self._source.rewind(home)

@@ -53,12 +53,16 @@ class Traced:
         self._open[_place(record)] = span
         return record._replace(headers=with_trace(record.headers, traceparent_of(span)))
 
-    def settled(self, batch: Iterable[Decoded]) -> None:
-        """End the spans of what was committed, and say one line for each."""
+    def settled(self, batch: Iterable[Decoded], lasts: Iterable[Record]) -> None:
+        """End the spans of what was committed, and say one line for each.
+
+        `lasts`: a record of each partition that was; the rest of the batch is another owner's.
+        """
         if not self._open:
             return
+        homes = {last.home for last in lasts}
         for record, value in batch:
-            span = self._open.pop(_place(record), None)
+            span = self._open.pop(_place(record), None) if record.home in homes else None
             if span is None:
                 continue
             outcome = "ok"

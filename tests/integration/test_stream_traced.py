@@ -86,3 +86,18 @@ async def test_a_batch_that_is_tried_again_is_one_span(rig: Rig, spans: Spans) -
     ends = {(span.attributes or {})["messaging.kafka.offset"]: span for span in spans.ended}
     assert ends[0].status.status_code is StatusCode.ERROR
     assert ends[1].status.status_code is StatusCode.UNSET
+
+
+async def test_what_another_owner_has_moved_is_not_said_to_be_settled(
+    rig: Rig, spans: Spans
+) -> None:
+    rig.source.append(TOPIC, b"a")
+    async with rig.running():
+        await rig.until(1)
+        await rig.execute("UPDATE offsets SET next = next + 1 WHERE partition = 0")
+        rig.source.append(TOPIC, b"another's", headers=HEADERS)
+        await eventually(lambda: spans.ended)
+
+    (span,) = spans.ended
+    assert span.status.status_code is StatusCode.ERROR
+    assert not [line for line in rig.logs if line["event"] == "record settled"]

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final, get_args
 
 import structlog
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, use_span
 
 from services.trigger.domain.invitations import Status
 from services.trigger.domain.letters import Letter
@@ -157,9 +157,10 @@ class Dispatch:
             return await self._tries.make(letter, until)
         name = f"send {letter.channel}"
         span = self.traces.begin(name, letter.traceparent, kind=SpanKind.PRODUCER)
-        settlement = await self._tries.make(letter, until)
-        if span is not None:
+        if span is None:
+            return await self._tries.make(letter, until)
+        with use_span(span, end_on_exit=True):
             span.set_attribute("earshot.invitation", letter.id)
+            settlement = await self._tries.make(letter, until)
             span.set_attribute("earshot.status", str(settlement.step.status))
-            span.end()
         return settlement
