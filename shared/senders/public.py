@@ -32,6 +32,8 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 def is_public(text: str) -> bool:
     """Whether this is a unicast address that everybody reaches, also if written within another."""
     address = _within(ip_address(text.partition("%")[0]))
+    if isinstance(address, IPv6Address) and address.is_site_local:  # RFC 3879; "global" to Python
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 

@@ -38,7 +38,7 @@ class Addresses:
         values = [value for key, value in scope["headers"] if key == _HEADER]
         hops = b",".join(values).decode("latin-1").split(",") if values else []
         for hop in reversed(hops):
-            said, is_proxy = self._read(hop.strip()[:50])
+            said, is_proxy = self._read(_without_port(hop.strip()[:60]))
             if said == _NOBODY:
                 break
             name = said
@@ -67,6 +67,13 @@ class Addresses:
         if isinstance(found, IPv6Address):
             return str(IPv6Network((int(found) >> 64 << 64, 64))), is_proxy
         return str(found), is_proxy
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies write the caller's port too: 198.51.100.1:4711, [2001:db8::1]:4711."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def read_networks(text: str) -> tuple[Network, ...]:
