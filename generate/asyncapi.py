@@ -18,6 +18,7 @@ from shared.events import (
     Topic,
 )
 from shared.flows import FLOWS, group_of
+from shared.stream.deadletter import CUT
 from shared.stream.kafka.topics import COPIES, topic_config
 from shared.version import VERSION
 
@@ -65,7 +66,7 @@ _LETTER_HEADERS: Final = {
     "earshot-failures": "how often it has failed",
     "earshot-timestamp": "create time of the record as it first came, epoch ms",
     "earshot-replay-of": "the letter that was sent back, of one that failed again",
-    "earshot-truncated-from": "bytes that the value had before it was cut",
+    **{name: f"bytes that its {part} had: too long, not whole here" for name, part in CUT.items()},
 }
 
 

@@ -10,8 +10,11 @@ import yaml
 
 from generate.asyncapi import KINDS, write_asyncapi
 from services.alerts.domain.alerts import Change
+from shared.errors import Reason, Refused
 from shared.events import SurveyOptout, Topic
 from shared.flows import FLOWS
+from shared.stream.deadletter import REPLAY_OF, dead_letter
+from shared.stream.records import Record
 from tests.support.alerts import an_alert, scored
 from tests.support.scoring import decision, invitation, response
 
@@ -40,6 +43,18 @@ def test_what_we_write_is_as_documented(topic: Topic) -> None:
 def test_what_is_not_as_documented_is_seen() -> None:
     with pytest.raises(jsonschema.ValidationError):
         check(Topic.SCORED_RESPONSES, {"schema": "survey-response/1", "id": "r-1"})
+
+
+def test_every_header_of_a_dead_letter_is_there() -> None:
+    """Of a replay that fails again, of which nothing could be kept whole."""
+    headers = ((REPLAY_OF, b"0@1"), ("x", b"x" * 100_000))
+    whole = Record("survey-responses", 0, 1, b"k" * 100_000, b"v" * 1_000_000, headers, 5)
+    why = Refused(Reason.WRONG_TYPE, "no number", "score")
+
+    letter = dead_letter(whole, why, service="scoring", now=AT)
+
+    told = DOCUMENT["components"]["messages"][Topic.DEAD_LETTERS]["headers"]["properties"]
+    assert {name for name, _ in letter.headers} == set(told) - {"traceparent"}
 
 
 def test_every_topic_is_there_with_its_writers_and_readers() -> None:
