@@ -16,12 +16,20 @@ from shared.embedded.kafka import running_kafka
 from shared.embedded.kraft import running_kraft
 from shared.embedded.postgres import running_postgres
 from shared.process import CannotStart, Service, main, run
-from shared.settings import PREFIX, Settings, read_settings, read_variable
+from shared.settings import (
+    PREFIX,
+    Settings,
+    SettingsFault,
+    database_ca,
+    read_settings,
+    read_variable,
+    trusting,
+)
 
 _log = structlog.get_logger()
 
 S = TypeVar("S", bound=Settings)
-_ADDRESS: Final = re.compile(r"(\w://)[^/@\s]*@")
+_ADDRESS: Final = re.compile(r"(\w://)[^/\s]*@")
 KAFKA: Final = f"{PREFIX}KAFKA_BOOTSTRAP"
 TOKENS: Final = f"{PREFIX}TOKEN_KEYS"
 DATABASE: Final = f"{PREFIX}DATABASE_URL"
@@ -90,6 +98,19 @@ def adopt_running() -> None:
     adopt_kafka()
     if not names_a_database() and (found := running_postgres(var_folder())) is not None:
         point_at_database(found.url)
+
+
+def database_of(service: str) -> str:
+    """The service's database, for a verb that reads no other settings; also the embedded one.
+
+    Raises SettingsFault, which names the variable.
+    """
+    for name in (f"{PREFIX}{service.upper()}_DATABASE_URL", DATABASE):
+        if url := read_variable(name):
+            return trusting(url, name, database_ca())
+    if not names_a_database() and (found := running_postgres(var_folder())) is not None:
+        return found.url
+    raise SettingsFault(f"{DATABASE}: it is missing, and no embedded default runs")
 
 
 def say_whether_open(settings: Settings) -> None:

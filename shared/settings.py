@@ -135,9 +135,8 @@ class Settings(_Environment, KafkaAccess):
         own = f"{PREFIX}{service.upper()}_DATABASE_URL"
         url = read_variable(own)
         name, url = (own, url) if url else (_DATABASE, self.database_url.get_secret_value())
-        if not url.startswith(("postgresql://", "postgresql+", "postgres://")):
-            fault = "is no PostgreSQL address" if url else "is missing"
-            raise SettingsFault(f"{name}: it {fault}; accepted: {_DATABASE_FORM}")
+        if not url:
+            raise SettingsFault(f"{name}: it is missing; accepted: {_DATABASE_FORM}")
         return trusting(url, name, self.database_ca_file)
 
 
@@ -150,8 +149,10 @@ def database_ca() -> Path | None:
 def trusting(url: str, name: str, ca: Path | None) -> str:
     """The address of `name`, with the CA that its server is to prove itself by, if any is named.
 
-    Raises SettingsFault where the two contradict, or the files cannot be used.
+    Raises SettingsFault where it is none, the two contradict, or the files cannot be used.
     """
+    if not url.startswith(("postgresql://", "postgresql+", "postgres://")):
+        raise SettingsFault(f"{name}: it is no PostgreSQL address; accepted: {_DATABASE_FORM}")
     try:
         return check_tls(url, ca)
     except TlsFilesFault as error:

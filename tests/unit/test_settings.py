@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from shared.launch import database_of, say_settings
 from shared.settings import Settings, SettingsFault, read_settings
 
 URL = "postgresql://earshot:secret@db/earshot"
@@ -81,3 +83,30 @@ def test_a_door_to_the_outside_needs_keys(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(SettingsFault, match="EARSHOT_KEYS_FILE"):
         read_settings(Settings)
+
+
+def test_a_verb_is_told_which_variable_is_at_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EARSHOT_VAR", str(tmp_path))
+    with pytest.raises(SettingsFault, match="EARSHOT_DATABASE_URL: it is missing"):
+        database_of("scoring")
+
+    monkeypatch.setenv("EARSHOT_DATABASE_URL", URL)
+    monkeypatch.setenv("EARSHOT_SCORING_DATABASE_URL", "mysql://earshot:secret@db/earshot")
+    with pytest.raises(SettingsFault, match=r"EARSHOT_SCORING_DATABASE_URL: .*accepted") as fault:
+        database_of("scoring")
+
+    assert "secret" not in str(fault.value)
+    assert database_of("trigger") == URL
+
+
+@pytest.mark.parametrize("user", ["earshot:hush", "earshot:hu@sh", "hush"])
+def test_of_an_address_that_is_shown_at_the_start_no_password_is(user: str) -> None:
+    settings = Settings(kafka_bootstrap="x", traces_url=f"https://{user}@collector/otlp")
+
+    with capture_logs() as logs:
+        say_settings(settings)
+
+    (line,) = logs
+    assert line["traces_url"] == "https://***@collector/otlp"

@@ -26,15 +26,13 @@ from services.alerts.handlers.rehearsing import Setup
 from services.alerts.settings import AlertsSettings
 from services.alerts.store.rehearsals import closings_of, play, read_known, read_raised
 from shared.db import AWAY, open_engine
-from shared.embedded.postgres import running_postgres
-from shared.launch import DATABASE, var_folder
+from shared.launch import database_of
 from shared.programme.loading import load_programme
 from shared.segments import Lattice
-from shared.settings import PREFIX, SettingsFault, database_ca, read_variable, trusting
+from shared.settings import PREFIX, SettingsFault, read_variable
 
 WARM: Final = 56 * DAY  # minutes judged before the first that is asked for
 _SLOWEST: Final = timedelta(minutes=2)  # a statement; the pages are far quicker
-_OWN: Final = f"{PREFIX}ALERTS_DATABASE_URL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +64,7 @@ def backtest(asked: Asked) -> Found:
 
 async def _backtest(asked: Asked) -> Found:
     async with (
-        open_engine(_database_url(), schema="alerts", statement=_SLOWEST) as engine,
+        open_engine(database_of("alerts"), schema="alerts", statement=_SLOWEST) as engine,
         engine.connect() as opened,
     ):
         return await judge_again(opened, asked)
@@ -120,15 +118,6 @@ def _read(said: argparse.Namespace) -> Asked:
 def _todays_folder() -> Path:
     usual = AlertsSettings.model_fields["programme"].default
     return Path(read_variable(f"{PREFIX}PROGRAMME", str(usual)))
-
-
-def _database_url() -> str:
-    url = read_variable(_OWN) or read_variable(DATABASE)
-    if not url and (found := running_postgres(var_folder())) is not None:
-        url = found.url
-    if not url:
-        raise SettingsFault(f"{DATABASE}: it is missing, and no embedded default runs")
-    return trusting(url, DATABASE, database_ca())
 
 
 def _parser() -> argparse.ArgumentParser:

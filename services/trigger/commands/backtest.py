@@ -23,14 +23,12 @@ from services.trigger.domain.backtest import Row
 from services.trigger.handlers.backtesting import Comparison, compare
 from services.trigger.store.history import History
 from shared.db import AWAY, open_engine
-from shared.embedded.postgres import running_postgres
-from shared.launch import DATABASE, var_folder
+from shared.launch import database_of
 from shared.programme.faults import ProgrammeError
 from shared.programme.models import Programme
-from shared.settings import PREFIX, SettingsFault, database_ca, read_variable, trusting
+from shared.settings import PREFIX, SettingsFault, read_variable
 
 _SLOWEST: Final = timedelta(minutes=10)  # a statement; the pages are far quicker
-_OWN: Final = f"{PREFIX}TRIGGER_DATABASE_URL"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,7 +72,7 @@ async def _compare(
 ) -> Comparison:
     channels = _channels()
     async with (
-        open_engine(_database_url(), schema="trigger", statement=_SLOWEST) as engine,
+        open_engine(database_of("trigger"), schema="trigger", statement=_SLOWEST) as engine,
         engine.connect() as opened,
     ):
         connection = await opened.execution_options(isolation_level="REPEATABLE READ")
@@ -98,15 +96,6 @@ def _channels() -> frozenset[str]:
     """The channels of this deployment, where the ledger does not show them."""
     hook = read_variable(f"{PREFIX}WEBHOOK_URL")
     return frozenset({"email", "webhook"} if hook else {"email"})
-
-
-def _database_url() -> str:
-    url = read_variable(_OWN) or read_variable(DATABASE)
-    if not url and (found := running_postgres(var_folder())) is not None:
-        url = found.url
-    if not url:
-        raise SettingsFault(f"{DATABASE}: it is missing, and no embedded default runs")
-    return trusting(url, DATABASE, database_ca())
 
 
 def _write_csv(file: Path, rows: Sequence[Row]) -> None:
