@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-from services.ingest.api import Gate, HotPath, Submissions, build_router
+from services.ingest.api import BATCH_LIMIT, Gate, HotPath, Submissions, build_router
 from services.ingest.domain.catalogue import Asked, Catalogue
 from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Outside
@@ -28,7 +28,6 @@ from shared.web.door import open_door, plain_headers
 # waited for.
 ACKNOWLEDGED_S: Final = 0.9
 ROOM_S: Final = 25.0
-BATCH_BYTES: Final = 4 * 1024 * 1024
 BATCHES: Final = ("/v1/responses/batch", "/v1/events")
 
 
@@ -73,7 +72,7 @@ def build_ingest(
     """Ingest's web application on what the caller gives it."""
     tokens = settings.tokens
     keys = KeyFile(settings.keys_file, REGISTRY.keys)
-    door = open_door(settings, settings.public_base, dict.fromkeys(BATCHES, BATCH_BYTES))
+    door = open_door(settings, settings.public_base, dict.fromkeys(BATCHES, BATCH_LIMIT))
     producer, clock = outside.producer, outside.clock
     intake = Intake(producer, tokens, catalogue_of(programme), clock, outside.traces)
     submissions = Submissions(intake, Gate(keys, door))

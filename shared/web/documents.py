@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from shared.errors import NotFound
+from shared.web.naming import add_plain
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _STYLE: Final = (
@@ -28,8 +29,8 @@ def build_documents(*, shown: bool) -> APIRouter:
         text = _page(_of(request, shown=shown).openapi())
         return HTMLResponse(text, headers={"Content-Security-Policy": _POLICY})
 
-    router.add_route("/openapi.json", document, methods=["GET"])
-    router.add_route("/docs", page, methods=["GET"])
+    add_plain(router, "/openapi.json", document)
+    add_plain(router, "/docs", page)
     return router
 
 

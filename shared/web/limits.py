@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import TooLarge
 from shared.metrics.http import NO_ROUTE, HttpMetrics
+from shared.web.naming import template_of
 from shared.web.problems import problem_response
 
 SINGLE: Final = 64 * 1024
-BATCH: Final = 4 * 1024 * 1024
 
 
 class BodyLimit:
@@ -85,10 +85,8 @@ class Counted:
         try:
             await self._app(scope, receive, noted)
         finally:
-            route: Any = scope.get("route")
-            template = getattr(route, "path", NO_ROUTE)
             taken = (until or time.perf_counter()) - began
-            self._metrics.note(template, scope["method"], status, taken)
+            self._metrics.note(template_of(scope) or NO_ROUTE, scope["method"], status, taken)
 
 
 def _is_endless(start: Message) -> bool:

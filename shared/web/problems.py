@@ -25,6 +25,7 @@ from shared.errors import (
 from shared.metrics.http import NO_ROUTE
 from shared.stream.records import KafkaUnavailable
 from shared.stream.verdict import Verdict, judge
+from shared.web.naming import template_of
 
 _log = structlog.get_logger()
 _AWAY: Final = "the database or Kafka is away for the moment"
@@ -91,8 +92,7 @@ def install(app: FastAPI) -> None:
 
 
 def _route(request: Request) -> str:
-    """Never the path: a survey's has its token in it."""
-    return getattr(request.scope.get("route"), "path", NO_ROUTE)
+    return template_of(request.scope) or NO_ROUTE
 
 
 def _status_problem(status: int, detail: str, headers: dict[str, str]) -> Response:

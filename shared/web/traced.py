@@ -1,11 +1,12 @@
 """ASGI middleware: a request that belongs to a trace has a span, which logs and records name."""
 
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.trace import SpanKind, Status, StatusCode, use_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.traces import TRACEPARENT, Traces
+from shared.web.naming import template_of
 
 _UNWATCHED: Final = ("/healthz", "/readyz", "/metrics")
 _HEADER: Final = TRACEPARENT.encode()
@@ -42,9 +43,8 @@ class TracedRequests:
             try:
                 await self._app(scope, receive, noted)
             finally:
-                route: Any = scope.get("route")
-                template = getattr(route, "path", None)
-                if template is not None:  # never the path: a survey's has its token in it
+                template = template_of(scope)
+                if template is not None:
                     span.update_name(f"{scope['method']} {template}")
                     span.set_attribute("http.route", template)
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.ingest.app import BATCH_BYTES, BATCHES
+from services.ingest.api import BATCH_LIMIT
+from services.ingest.app import BATCHES
 from shared.keys import KeyFile
 from shared.web import door
 from shared.web.door import Door
@@ -265,7 +266,7 @@ async def test_a_body_is_bounded_whether_or_not_its_size_is_told(
             if method == "GET":
                 continue
             single = path not in BATCHES
-            size = 65_536 if single else BATCH_BYTES
+            size = 65_536 if single else BATCH_LIMIT
             url = path.replace("{token}", survey_token())
             kind = (
                 "application/x-www-form-urlencoded" if url.startswith("/s/") else "application/json"

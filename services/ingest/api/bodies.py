@@ -7,7 +7,6 @@ import msgspec
 
 from shared.errors import BadJson, TooLarge, UnsupportedMedia
 
-SINGLE_LIMIT: Final = 64 * 1024
 BATCH_LIMIT: Final = 4 * 1024 * 1024
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -11,7 +11,6 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.api.bodies import (
-    SINGLE_LIMIT,
     Receive,
     check_json,
     decode_json,
@@ -24,6 +23,8 @@ from services.ingest.metrics import REGISTRY
 from shared.errors import EarshotError
 from shared.failpoints import Point, hit
 from shared.web.door import Headers
+from shared.web.limits import SINGLE
+from shared.web.naming import Named
 
 PATH: Final = "/v1/responses"
 SCOPE: Final = "responses:write"
@@ -35,6 +36,7 @@ Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
+_NAMED: Final = Named(PATH)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,6 +60,7 @@ class HotPath:
             await self._app(scope, receive, send)
             return
         began, status = perf_counter(), 500
+        scope["route"] = _NAMED
         try:
             status, headers, body = await self._submissions.reply(scope, receive)
         finally:
@@ -88,7 +91,7 @@ class Submissions:
         head = read_head(scope["headers"])
         try:
             check_json(head)
-            body = await read_body(head, receive, SINGLE_LIMIT)
+            body = await read_body(head, receive, SINGLE)
             response = self._intake.read_plain(body)
             submission = decode_json(body) if response is None else None
             if isinstance(submission, dict) and "token" in submission:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from services.ingest.api.batch import read_items, take_batch
 from services.ingest.api.bodies import (
     BATCH_LIMIT,
-    SINGLE_LIMIT,
     check_plain,
     read_body,
     read_head,
@@ -20,6 +19,7 @@ from services.ingest.handlers.answers import Intake
 from services.ingest.handlers.ports import Producer
 from shared.cloudevents import BATCH
 from shared.keys import require_scope
+from shared.web.limits import SINGLE
 
 _encode = msgspec.json.Encoder().encode
 _EVENTS: Final = "events:write"
@@ -64,7 +64,7 @@ def build_router(intake: Intake, producer: Producer, submissions: Submissions) -
             body = await read_body(head, request.receive, BATCH_LIMIT)
             items = await take_event_batch(request.headers, body, producer)
             return _json(207, {"items": items, "next": None})
-        body = await read_body(head, request.receive, SINGLE_LIMIT)
+        body = await read_body(head, request.receive, SINGLE)
         return _json(202, await take_event(request.headers, body, producer))
 
     return router

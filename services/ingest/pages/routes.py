@@ -1,6 +1,5 @@
 """The pages' routes. A customer who follows a bad link sees a page too, not a problem document."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -13,8 +12,7 @@ from services.ingest.pages.survey import SurveyPages
 from services.ingest.pages.unsubscribe import UnsubscribePages
 from services.ingest.pages.views import Views
 from shared.errors import Gone, NotFound
-
-Endpoint = Callable[[Request], Awaitable[Response]]
+from shared.web.naming import Endpoint, add_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ def build_pages(wiring: Wiring) -> APIRouter:
         ("/u/{token}", unsubscribe.show, "GET"),
         ("/u/{token}", unsubscribe.take, "POST"),
     ):
-        router.add_route(path, _as_page(endpoint, wiring), methods=[method])
+        add_plain(router, path, _as_page(endpoint, wiring), method)
     return router
 
 
