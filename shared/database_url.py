@@ -45,11 +45,15 @@ def tls_of(url: URL) -> str | ssl.SSLContext | None:
 
     Raises ValueError for words that do not fit, and TlsFilesFault.
     """
-    root = _word(url, "sslrootcert")
+    root, cert, key = (_word(url, name) for name in ("sslrootcert", "sslcert", "sslkey"))
     mode = _checked_mode(url, root)
+    if (cert is None) != (key is None):
+        raise ValueError("its sslcert and sslkey go together: one is missing")
     if root is None and mode != "verify-full":
+        if cert is not None:
+            raise ValueError("its sslcert is for sslmode=verify-full: who knows us, we know too")
         return mode
-    return Trust(_path(root), _path(_word(url, "sslcert")), _path(_word(url, "sslkey"))).context()
+    return Trust(_path(root), _path(cert), _path(key)).context()
 
 
 def connect_arguments(url: str) -> dict[str, Any]:

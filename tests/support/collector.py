@@ -1,7 +1,8 @@
 """A collector of traces that keeps what it is told, in the protocol of the real ones."""
 
 import threading
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,9 +31,13 @@ class Collector:
     url: str
     spans: list[Told] = field(default_factory=list)
 
-    def of(self, trace_id: str) -> dict[tuple[str, str], Told]:
+    def of(self, trace_id: str) -> Mapping[tuple[str, str], list[Told]]:
         """The spans of one trace by service and name."""
-        return {(s.service, s.name): s for s in self.spans if s.trace_id == trace_id}
+        found = defaultdict(list)
+        for span in self.spans:
+            if span.trace_id == trace_id:
+                found[span.service, span.name].append(span)
+        return found
 
 
 @contextmanager

@@ -65,6 +65,8 @@ async def live(system: System, company: Company, prometheus: Prometheus) -> None
             "sum(earshot_alerts_open) > 0 and sum(increase(earshot_alerts_raised_total[2m])) > 0"
             " and sum(rate(earshot_alerts_delivery_seconds_count[2m])) > 0"
             " and sum(earshot_alerts_audited_timestamp_seconds) > 0"
+            # a rate takes two samples of a series, and this one begins with the first alarm
+            ' and sum(count_over_time(earshot_producer_records_total{service="alerts"}[2m])) > 2'
         )
         if seen and loop.time() - began > LEAST_S:
             return

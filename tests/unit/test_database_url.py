@@ -54,6 +54,9 @@ def test_the_driver_hears_no_word_of_tls(ca: Path) -> None:
         ("?sslmode=verify-ca", "NAME: its sslmode is none of disable, prefer"),
         ("?sslmode=disable&sslrootcert=/ca", "NAME: its sslmode is disable, and a CA is named"),
         ("?sslrootcert=/none", "NAME: /none holds no certificate"),
+        ("?sslmode=require&sslcert=/c&sslkey=/k", "NAME: its sslcert is for sslmode=verify-full"),
+        ("?sslmode=verify-full&sslcert=/c", "NAME: its sslcert and sslkey go together"),
+        ("?sslkey=/k", "NAME: its sslcert and sslkey go together"),
         (":x", "NAME: it is no PostgreSQL address"),
     ],
 )
