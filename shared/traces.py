@@ -8,8 +8,8 @@ share is.
 import random
 import re
 import threading
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
@@ -21,10 +21,13 @@ from opentelemetry.trace import (
     Span,
     SpanContext,
     SpanKind,
+    Status,
+    StatusCode,
     TraceFlags,
     Tracer,
     get_current_span,
     set_span_in_context,
+    use_span,
 )
 
 from shared.settings import Settings
@@ -99,6 +102,20 @@ def current_traceparent() -> str | None:
     """The request's span, where there is one."""
     span = get_current_span()
     return traceparent_of(span) if span.get_span_context().is_valid else None
+
+
+@contextmanager
+def within(span: Span) -> Iterator[None]:
+    """What runs here belongs to the span, which ends with it, however that is.
+
+    Of a fault its kind alone is told: its words may quote a customer's value.
+    """
+    with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
+        try:
+            yield
+        except Exception as error:
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
 
 
 @asynccontextmanager

@@ -54,9 +54,9 @@ async def _topics(settings: KafkaSettings, asked: argparse.Namespace, *, check_o
             where, prefix=prefix, replication=asked.replication, security=security
         ):
             print(f"created {name}")
-        for name, had in (
-            await widen_topics(where, asked.partitions, prefix=prefix, security=security)
-        ).items():
+    if asked.partitions:
+        widened = await widen_topics(where, asked.partitions, prefix=prefix, security=security)
+        for name, had in widened.items():
             print(f"{name}: {had} -> {asked.partitions} partitions")
     faults = await topic_faults(where, list(Topic), prefix=prefix, security=security)
     for fault in faults:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from opentelemetry.trace import SpanKind, Status, StatusCode, use_span
+from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.traces import TRACEPARENT, Traces
+from shared.traces import TRACEPARENT, Traces, within
 from shared.web.naming import template_of
 
 _UNWATCHED: Final = ("/healthz", "/readyz", "/metrics")
@@ -39,7 +39,7 @@ class TracedRequests:
                     span.set_status(Status(StatusCode.ERROR))
             await send(message)
 
-        with use_span(span, end_on_exit=True):
+        with within(span):
             try:
                 await self._app(scope, receive, noted)
             finally:

@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from opentelemetry.trace import StatusCode
 
 from shared.settings import Settings
 from shared.tokens import Tokens
@@ -14,6 +15,7 @@ from shared.traces import (
     open_traces,
     read_traceparent,
     traceparent_of,
+    within,
 )
 from tests.support.spans import Spans, parent_id, trace_id
 
@@ -93,3 +95,16 @@ def test_a_link_carries_the_trace_of_its_invitation() -> None:
 
 def test_no_tracer_begins_no_span() -> None:
     assert Traces(None, share=1.0).begin("settle", FOLLOWED) is None
+
+
+def test_a_fault_is_told_by_its_kind_and_not_by_its_words() -> None:
+    spans = Spans()
+    span = spans.traces.begin("settle", FOLLOWED)
+    assert span is not None
+
+    with pytest.raises(ValueError, match="anna"), within(span):
+        raise ValueError("anna@example.org is there already")
+
+    (ended,) = spans.ended
+    assert (ended.status.status_code, ended.status.description) == (StatusCode.ERROR, "ValueError")
+    assert "anna" not in ended.to_json()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final, get_args
 
 import structlog
-from opentelemetry.trace import SpanKind, use_span
+from opentelemetry.trace import SpanKind
 
 from services.trigger.domain.invitations import Status
 from services.trigger.domain.letters import Letter
@@ -20,7 +20,7 @@ from services.trigger.worker.waiting import LOOK_AGAIN_S, WEATHER, Clock, first_
 from shared.failpoints import Point, hit
 from shared.programme.models import Channel, Programme
 from shared.senders import SEND_WITHIN
-from shared.traces import UNTRACED, Traces
+from shared.traces import UNTRACED, Traces, within
 
 _log = structlog.get_logger()
 
@@ -159,7 +159,7 @@ class Dispatch:
         span = self.traces.begin(name, letter.traceparent, kind=SpanKind.PRODUCER)
         if span is None:
             return await self._tries.make(letter, until)
-        with use_span(span, end_on_exit=True):
+        with within(span):
             span.set_attribute("earshot.invitation", letter.id)
             settlement = await self._tries.make(letter, until)
             span.set_attribute("earshot.status", str(settlement.step.status))
