@@ -9,10 +9,9 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 WORKERS ?= 3
 # bytecode is kept: every worker and every process of a test compiles the whole project without it
 unexport PYTHONDONTWRITEBYTECODE
-# each worker has a Kafka and a PostgreSQL of its own; most of a fault is waiting
-FAULTS := $(PYTEST) -n 2 --dist loadfile
-APART := browser or tools or real_kafka or real_data or system or faults
-NEEDS := $(APART) or thorough
+# each worker has a Kafka and a PostgreSQL of its own; much of a test is waiting, so there is one more than cores
+SPREAD := $(PYTEST) -n $(WORKERS) --dist loadfile
+NEEDS := browser or tools or real_kafka or real_data or system or faults or thorough
 
 .DEFAULT_GOAL := help
 .PHONY: help install run kafka stop demo up down test test-all test-faults check generate fmt bench upgrade clean
@@ -53,15 +52,14 @@ down: ## stop it and keep its data; VOLUMES=1 removes that too
 	@$(COMPOSE) down $(if $(VOLUMES),--volumes)
 
 test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embedded default (< 60 s)
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not ($(NEEDS)) and not slow" tests
+	$(SPREAD) -m "not ($(NEEDS)) and not slow" tests
 
 test-all: test ## the same, and what takes long or needs a browser, Debian's tools, Java and Maven, real data; faults
-	$(PYTEST) -n 2 --dist loadfile -m "thorough and not ($(APART)) and not slow" tests
-	$(PYTEST) -m "($(APART)) and not faults and not slow" tests
-	$(FAULTS) -m "not slow" tests/faults
+	$(SPREAD) -m "($(NEEDS)) and not faults and not slow" tests
+	$(SPREAD) -m "not slow" tests/faults
 
 test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, also what takes minutes
-	$(FAULTS) tests/faults
+	$(SPREAD) tests/faults
 
 check: $(VENV)/.installed-dev ## ruff, mypy strict, import contracts, bandit, spelling, generated files
 	$(BIN)/ruff check $(CODE)
