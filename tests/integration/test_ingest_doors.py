@@ -56,6 +56,18 @@ async def test_keys_are_asked_of_machines_and_not_of_customers(tmp_path: Path) -
     assert statuses == [401, 403, 202, 202, 401, 403]
 
 
+async def test_a_customers_wrong_answer_counts_once(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_text("[]")
+    rig = Rig(settings={"keys_file": keys, "rate_per_address": 1})
+    wrong = {"token": survey_token(), "answers": {"score": 99}}
+
+    async with rig.client() as client:
+        replies = [await client.post("/v1/responses", json=wrong) for _ in range(11)]
+
+    assert [reply.status_code for reply in replies] == [422] * 10 + [429]
+
+
 async def test_the_document_shows_the_fields_that_the_domain_knows(rig: Rig) -> None:
     async with rig.client() as client:
         document = (await client.get("/openapi.json")).json()

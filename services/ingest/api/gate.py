@@ -26,12 +26,12 @@ class Gate:
             self._door.admit_link(token)
 
     def refused(
-        self, request: Scope, authorization: str | None, error: EarshotError
+        self, request: Scope, authorization: str | None, error: EarshotError, *, counted: bool
     ) -> EarshotError:
-        """What is said to a caller whose submission failed: without a good key, it counts."""
+        """What is said to a caller whose submission failed: without a good key, it counts, once."""
         if isinstance(error, NotFound):
             self._door.missed(request)
-        elif self._keys.asked and self._keys.holder(authorization) is None:
+        elif not counted and self._keys.asked and self._keys.holder(authorization) is None:
             try:
                 self._door.admit_address(request)
             except TooMany as late:

@@ -88,13 +88,14 @@ class Submissions:
 
     async def reply(self, scope: Scope, receive: Receive) -> Reply:
         """Status, headers and body of the answer to one submission."""
-        head = read_head(scope["headers"])
+        head, counted = read_head(scope["headers"]), False
         try:
             check_json(head)
             body = await read_body(head, receive, SINGLE)
             response = self._intake.read_plain(body)
             submission = decode_json(body) if response is None else None
             if isinstance(submission, dict) and "token" in submission:
+                counted = True
                 self._gate.customer(scope, submission["token"])
             else:
                 self._gate.machine(head.authorization, SCOPE)
@@ -103,7 +104,8 @@ class Submissions:
             trace = self._intake.trace_of(submission)
             await self._intake.accept(response, trace)
         except EarshotError as error:
-            return problem(self._gate.refused(scope, head.authorization, error))
+            said = self._gate.refused(scope, head.authorization, error, counted=counted)
+            return problem(said)
         return 202, [_JSON], _encode(Accepted(response.id))
 
 
