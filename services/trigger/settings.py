@@ -28,7 +28,9 @@ class TriggerSettings(LinkSettings):
         pattern=r"^[!-~]+@[A-Za-z0-9.-]+$",
         description="sender's address of the mails",
     )
-    webhook_url: str = Field("", description="where invitations by webhook go")
+    webhook_url: SecretStr = Field(  # of some services whoever knows the address may post
+        SecretStr(""), description="where invitations by webhook go"
+    )
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="whsec_… by which webhooks are signed (Standard Webhooks)"
     )
@@ -63,6 +65,7 @@ class TriggerSettings(LinkSettings):
     @property
     def destination(self) -> Destination | None:
         """Where webhooks go, if anywhere."""
-        if not self.webhook_url:
+        url = self.webhook_url.get_secret_value()
+        if not url:
             return None
-        return Destination(self.webhook_url, self.webhook_secret.get_secret_value())
+        return Destination(url, self.webhook_secret.get_secret_value())

@@ -27,7 +27,7 @@ _REFUSED: Final = frozenset({400, _GONE, 413, 415, 422})
 class Destination:
     """Where signed webhooks go. `secret` reads `whsec_<base64>`."""
 
-    url: str
+    url: str = field(repr=False)
     secret: str = field(repr=False)
 
     def __post_init__(self) -> None:

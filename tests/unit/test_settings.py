@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from services.trigger.settings import TriggerSettings
 from shared.launch import database_of, say_settings
 from shared.settings import Settings, SettingsFault, read_settings
 
@@ -110,3 +111,23 @@ def test_of_an_address_that_is_shown_at_the_start_no_password_is(user: str) -> N
 
     (line,) = logs
     assert line["traces_url"] == "https://***@collector/otlp"
+
+
+def test_where_webhooks_go_is_not_shown_at_the_start() -> None:
+    """Of some services the address is all that it takes to post there."""
+    url, secret = "https://hooks.example/catch/hush", "whsec_aHVzaC1odXNoLWh1c2gtaHVzaA=="
+    settings = TriggerSettings.model_validate(
+        {
+            "kafka_bootstrap": "x",
+            "token_keys": "k" * 16,
+            "webhook_url": url,
+            "webhook_secret": secret,
+        }
+    )
+
+    with capture_logs() as logs:
+        say_settings(settings)
+
+    assert settings.destination is not None
+    assert settings.destination.url == url
+    assert not [text for text in (str(logs), str(settings.destination)) if "hush" in text]
