@@ -1,6 +1,7 @@
 """`/docs`: the API on one page that loads nothing, for a person."""
 
 import html
+import re
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -13,8 +14,10 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui;max-width:52rem;margin:2rem auto;padding:0 1rem}"
     "h2{font:600 1rem monospace;border-top:1px solid;padding-top:1rem}"
-    "pre{white-space:pre-wrap}td{padding-right:1rem;vertical-align:top}"
+    "caption{text-align:left;font-weight:600;padding-top:.5rem}"
+    "td{padding-right:1rem;vertical-align:top}"
 )
+_CODE: Final = re.compile(r"`([^`]+)`")
 _CLOSED: Final = "the documents of the API are shut here; EARSHOT_DOCS=true opens them"
 
 
@@ -60,9 +63,23 @@ def _operation(name: str, operation: dict[str, Any]) -> str:
         for one in operation.get("parameters", ())
     ]
     given = [(code, one["description"]) for code, one in sorted(operation["responses"].items())]
-    return f"<h2>{html.escape(name)}</h2><pre>{html.escape(told)}</pre>{_table(taken + given)}"
+    return (
+        f"<h2>{html.escape(name)}</h2>{_text(told)}"
+        f"{_table('Parameters', taken)}{_table('Answers', given)}"
+    )
 
 
-def _table(rows: list[tuple[str, str]]) -> str:
-    cells = (f"<tr><td><code>{html.escape(a)}</code><td>{html.escape(b)}</tr>" for a, b in rows)
-    return f"<table>{''.join(cells)}</table>"
+def _table(title: str, rows: list[tuple[str, str]]) -> str:
+    if not rows:
+        return ""
+    cells = (f"<tr><td><code>{html.escape(a)}</code><td>{_marked(b)}</tr>" for a, b in rows)
+    return f"<table><caption>{title}</caption>{''.join(cells)}</table>"
+
+
+def _text(told: str) -> str:
+    """Paragraphs; what stands between backticks is code."""
+    return "".join(f"<p>{_marked(each)}</p>" for each in told.split("\n\n"))
+
+
+def _marked(told: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", html.escape(told))
