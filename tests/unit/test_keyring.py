@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from services.commands.keys import main
 from shared.errors import Unauthorised
 from shared.keyring import Keyring
 from shared.keys import KeyFile
 from shared.metrics import Registry
+from tests.support.heard import hear
 
 
 @pytest.fixture
@@ -151,17 +151,17 @@ def test_keys_that_were_copied_with_the_time_of_the_old_ones_are_read(
 
 
 def test_a_file_that_is_gone_is_said_once_and_its_keys_stay_until_it_is_back(
-    path: Path, capsys: pytest.CaptureFixture[str]
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = drawn(path, capsys, "--scope", "*", "--id", "shop")
     keys, entries = KeyFile(path), path.read_bytes()
+    heard = hear(monkeypatch, "shared.keys")
     path.unlink()
 
-    with capture_logs() as logs:
-        assert [keys.check(f"Bearer {key}", "preview") for _ in range(3)] == ["shop"] * 3
+    assert [keys.check(f"Bearer {key}", "preview") for _ in range(3)] == ["shop"] * 3
     path.write_bytes(entries.replace(b"shop", b"till"))
 
-    assert len(logs) == 1
+    assert len(heard.lines) == 1
     assert keys.check(f"Bearer {key}", "preview") == "till"
 
 

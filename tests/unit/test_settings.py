@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from services.trigger.settings import TriggerSettings
 from shared.launch import database_of, say_settings
 from shared.settings import Settings, SettingsFault, read_settings
+from tests.support.heard import hear
 
 URL = "postgresql://earshot:secret@db/earshot"
 
@@ -103,17 +103,19 @@ def test_a_verb_is_told_which_variable_is_at_fault(
 
 
 @pytest.mark.parametrize("user", ["earshot:hush", "earshot:hu@sh", "hush"])
-def test_of_an_address_that_is_shown_at_the_start_no_password_is(user: str) -> None:
+def test_of_an_address_that_is_shown_at_the_start_no_password_is(
+    monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    heard = hear(monkeypatch, "shared.launch")
     settings = Settings(kafka_bootstrap="x", traces_url=f"https://{user}@collector/otlp")
 
-    with capture_logs() as logs:
-        say_settings(settings)
+    say_settings(settings)
 
-    (line,) = logs
+    (line,) = heard.lines
     assert line["traces_url"] == "https://***@collector/otlp"
 
 
-def test_where_webhooks_go_is_not_shown_at_the_start() -> None:
+def test_where_webhooks_go_is_not_shown_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of some services the address is all that it takes to post there."""
     url, secret = "https://hooks.example/catch/hush", "whsec_aHVzaC1odXNoLWh1c2gtaHVzaA=="
     settings = TriggerSettings.model_validate(
@@ -125,9 +127,12 @@ def test_where_webhooks_go_is_not_shown_at_the_start() -> None:
         }
     )
 
-    with capture_logs() as logs:
-        say_settings(settings)
+    heard = hear(monkeypatch, "shared.launch")
 
+    say_settings(settings)
+
+    (line,) = heard.lines
+    assert line["webhook_url"]
     assert settings.destination is not None
     assert settings.destination.url == url
-    assert not [text for text in (str(logs), str(settings.destination)) if "hush" in text]
+    assert not [text for text in (str(line), str(settings.destination)) if "hush" in text]
