@@ -15,9 +15,9 @@ from tests.faults.conftest import Say
 from tests.support.doors import Door, Doors, found, numbers_of
 from tests.support.fleet import Fleet, open_fleet
 from tests.support.ground import Ground, open_ground
+from tests.support.ports import free_ports
 from tests.support.proxy import Proxy, open_proxy
 from tests.support.stillness import standing_still
-from tests.support.system import free_ports
 from tests.support.tally import tally, until_settled
 from tests.support.watch import answered_late
 

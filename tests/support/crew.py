@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shared.durations import parse_duration
 from shared.events import Topic
 from tests.support.fleet import Fleet, Replica
-from tests.support.system import free_ports
+from tests.support.ports import free_ports
 from tests.support.tally import Tally, compare, connect
 
 _ADD = (

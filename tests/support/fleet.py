@@ -16,7 +16,8 @@ from shared.stream import Broker, KafkaUnavailable
 from shared.stream.kafka import create_topics
 from tests.support.ground import Ground, draw_prefix
 from tests.support.nursery import Begin, Process, begin
-from tests.support.system import ROOT, free_ports
+from tests.support.ports import free_ports
+from tests.support.system import ROOT
 
 READY_S = 60.0
 

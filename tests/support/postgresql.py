@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Paper
-from tests.support.system import free_ports
+from tests.support.ports import free_ports
 
 _READY_S = 30.0
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.support.system import free_ports
+from tests.support.ports import free_ports
 from tests.support.tools import ROOT, system_tool
 
 DEPLOYED = ROOT / "deploy" / "prometheus"

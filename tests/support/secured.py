@@ -25,7 +25,7 @@ from shared.security import Login, Security
 from shared.tls import Trust
 from tests.support.certificates import Authority, Paper
 from tests.support.ground import Ground, open_ground
-from tests.support.system import free_ports
+from tests.support.ports import free_ports
 
 TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP
 DESCRIBE, READ, WRITE = AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,19 +14,10 @@ from typing import Any
 import httpx
 
 from shared.embedded.system import stop_blocking
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "scoring", "trigger", "alerts")
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 class System:
