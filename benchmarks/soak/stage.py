@@ -11,8 +11,9 @@ from tests.support.fleet import Fleet, Replica, open_fleet
 from tests.support.ground import Ground, open_ground
 from tests.support.load import write_programme
 from tests.support.nursery import start_process
+from tests.support.ports import free_ports
 from tests.support.proxy import Proxy, open_proxy
-from tests.support.system import SERVICES, free_ports
+from tests.support.system import SERVICES
 from tests.support.tally import places
 
 DIMENSIONS = ("queue", "region")
