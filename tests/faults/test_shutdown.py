@@ -33,6 +33,13 @@ PATHS: Final = {
 PARTITIONS: Final = 36  # of scoring's three topics
 
 
+def check_statuses(callers: Sequence[Caller]) -> None:
+    """All is well, but for a few that a broker acknowledged too late, having no processor."""
+    statuses = sum((one.statuses for one in callers), Counter[int]())
+    assert statuses.keys() - {503} == {200, 202}
+    assert statuses[503] <= 0.02 * statuses.total()
+
+
 @pytest.mark.parametrize(
     "rounds", [1, pytest.param(20, marks=(pytest.mark.slow, pytest.mark.timeout(900)))]
 )
@@ -70,10 +77,7 @@ async def test_terminated_under_load(
         assert {code for code, _ in ends} == {0}
         assert max(took for _, took in ends) < WITHIN_S
         assert not failed
-        statuses = sum((one.statuses for one in callers), Counter[int]())
-        assert statuses.keys() - {503} == {200, 202}
-        # where brokers of other tests have the processors, one may acknowledge too late
-        assert statuses[503] <= 0.02 * answered
+        check_statuses(callers)
         assert not counts.lost
         assert not counts.double
         assert max(handed_s) < WITHIN_S
