@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -31,13 +30,6 @@ PATHS: Final = {
     "alerts": "/v1/alerts",
 }
 PARTITIONS: Final = 36  # of scoring's three topics
-
-
-def check_statuses(callers: Sequence[Caller]) -> None:
-    """All is well, but for a few that a broker acknowledged too late, having no processor."""
-    statuses = sum((one.statuses for one in callers), Counter[int]())
-    assert statuses.keys() - {503} == {200, 202}
-    assert statuses[503] <= 0.02 * statuses.total()
 
 
 @pytest.mark.parametrize(
@@ -77,7 +69,7 @@ async def test_terminated_under_load(
         assert {code for code, _ in ends} == {0}
         assert max(took for _, took in ends) < WITHIN_S
         assert not failed
-        check_statuses(callers)
+        assert {status for one in callers for status in one.statuses} == {200, 202}
         assert not counts.lost
         assert not counts.double
         assert max(handed_s) < WITHIN_S
