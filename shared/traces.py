@@ -5,6 +5,7 @@ flag. What a `traceparent` says decides whether its trace is followed; of what c
 share is.
 """
 
+import asyncio
 import random
 import re
 import threading
@@ -132,7 +133,7 @@ async def open_traces(settings: Settings, service: str) -> AsyncIterator[Traces]
         # in a thread that nobody waits for longer: a collector that hangs must not hold the end
         leaving = threading.Thread(target=provider.shutdown, daemon=True)
         leaving.start()
-        leaving.join(_LEAVE_S)
+        await asyncio.to_thread(leaving.join, _LEAVE_S)  # others are still closing
 
 
 def _told_to(url: str, service: str) -> Any:

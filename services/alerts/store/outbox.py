@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts.domain.alerts import Alert
 from services.alerts.domain.audit import Entry
@@ -104,7 +104,12 @@ class Outbox:
         """Yield changes; they are published when the block ends without an error."""
         async with self._engine.begin() as connection:
             rows = (await connection.execute(_UNPUBLISHED, {"most": most})).all()
-            yield [await _news(connection, row) for row in rows]
+            opened = {row.seq: _ALERT.decode(row.record) for row in rows if row.revision == 1}
+            traces = await read_traces(connection, opened.values())
+            yield [
+                News(row.alert_id, row.record, traces[row.alert_id] if row.seq in opened else ())
+                for row in rows
+            ]
             if rows:
                 await connection.execute(_PUBLISHED, {"seqs": [row.seq for row in rows]})
 
@@ -160,9 +165,3 @@ def _claimed(row: Any, silences: Sequence[Silence], now: datetime) -> Claimed:
 def _disabled(to: Addressee, detail: str, now: datetime) -> Entry:
     said = {"detail": detail}
     return Entry(at=now, by=None, action="destination-disabled", subject=to.name, detail=said)
-
-
-async def _news(connection: AsyncConnection, row: Any) -> News:
-    if row.revision > 1:
-        return News(row.alert_id, row.record)
-    return News(row.alert_id, row.record, await read_traces(connection, _ALERT.decode(row.record)))
