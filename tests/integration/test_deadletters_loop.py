@@ -1,38 +1,29 @@
 """The loop and its dead letters: none stops it, and an operator's trial does not pause a topic."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.producer import message_accumulator as accumulator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.db import open_engine
-from shared.embedded.system import Embedded
 from shared.stream import Broker, Decoded, Outgoing, Partition, Record
 from shared.stream.kafka import open_producer, open_source
 from shared.stream.letters import read_letter
-from tests.support.embedded import cloned_database
 from tests.support.kafka import on_both
 from tests.support.letters import held
-from tests.support.stream import TOPIC, Rig, eventually, make_tables, write
+from tests.support.stream import TOPIC, Rig, engine, eventually, module_database_url, write
+
+__all__ = ["engine", "module_database_url"]
 
 HOME = Partition(TOPIC, 0)
 REPLAY = (("earshot-replay-of", b"3@17"), ("earshot-failures", b"2"))
 
 
-@pytest.fixture(scope="module")
-def module_database_url(servers: Embedded) -> Iterator[str]:
-    with cloned_database(servers.database_url, "template1") as url:
-        yield url
-
-
 @pytest.fixture
-async def rig(module_database_url: str) -> AsyncIterator[Rig]:
-    async with open_engine(module_database_url, schema="public") as engine:
-        await make_tables(engine)
-        yield Rig(engine)
+def rig(engine: AsyncEngine) -> Rig:
+    return Rig(engine)
 
 
 @pytest.mark.parametrize("word", [b"poison", b"bug"])

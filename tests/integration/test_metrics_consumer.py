@@ -1,27 +1,17 @@
 """What a consumer shows of how far behind it is."""
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import open_engine
-from shared.embedded.system import Embedded
 from shared.stream import KafkaUnavailable
-from tests.support.embedded import cloned_database
-from tests.support.stream import TOPIC, Rig, eventually, make_tables
+from tests.support.stream import TOPIC, Rig, engine, eventually, module_database_url
 
-
-@pytest.fixture(scope="module")
-def module_database_url(servers: Embedded) -> Iterator[str]:
-    with cloned_database(servers.database_url, "template1") as url:
-        yield url
+__all__ = ["engine", "module_database_url"]
 
 
 @pytest.fixture
-async def rig(module_database_url: str) -> AsyncIterator[Rig]:
-    async with open_engine(module_database_url, schema="public") as engine:
-        await make_tables(engine)
-        yield Rig(engine)
+def rig(engine: AsyncEngine) -> Rig:
+    return Rig(engine)
 
 
 def shown(rig: Rig, name: str, **labels: str) -> float | None:

@@ -12,15 +12,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import open_engine
 from shared.embedded.kafka import start_kafka, stop_kafka
-from shared.embedded.system import Embedded
 from shared.stream import Broker, KafkaUnavailable, Outgoing
 from shared.stream.kafka import guards, open_producer, open_room, open_source, read_all
 from shared.stream.kafka.topics import cluster_id
 from shared.stream.records import TooLargeForKafka
-from tests.support.embedded import cloned_database
-from tests.support.stream import TOPIC, Rig, eventually, make_tables
+from tests.support.stream import TOPIC, Rig, engine, eventually, module_database_url
+
+__all__ = ["engine", "module_database_url"]
 
 BOUND_S = 0.4
 
@@ -50,19 +49,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
     var = tmp_path_factory.mktemp("faults")
     yield OwnBroker(var)
     stop_kafka(var)
-
-
-@pytest.fixture(scope="module")
-def module_database_url(servers: Embedded) -> Iterator[str]:
-    with cloned_database(servers.database_url, "template1") as url:
-        yield url
-
-
-@pytest.fixture
-async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(module_database_url, schema="public") as engine:
-        await make_tables(engine)
-        yield engine
 
 
 async def test_a_producer_is_bounded_fails_at_once_afterwards_and_comes_back(

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -10,29 +10,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import open_engine
-from shared.embedded.system import Embedded
 from shared.stream import Broker, Outgoing, Partition
 from shared.stream.kafka import KafkaSource, open_producer, open_source, read_all
 from shared.stream.kafka.names import Names
 from shared.stream.kafka.places import Places
 from shared.stream.offsets import Offsets
-from tests.support.embedded import cloned_database
 from tests.support.kafka import on_both, on_real
-from tests.support.stream import TOPIC, Rig, eventually, make_tables
+from tests.support.stream import TOPIC, Rig, engine, eventually, module_database_url
 
-
-@pytest.fixture(scope="module")
-def module_database_url(servers: Embedded) -> Iterator[str]:
-    with cloned_database(servers.database_url, "template1") as url:
-        yield url
-
-
-@pytest.fixture
-async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(module_database_url, schema="public") as engine:
-        await make_tables(engine)
-        yield engine
+__all__ = ["engine", "module_database_url"]
 
 
 @pytest.fixture

@@ -1,31 +1,21 @@
 """A topic that is mostly poison: paused, one record a minute, resumed; the others go on."""
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.db import open_engine
-from shared.embedded.system import Embedded
 from shared.stream import Partition
 from shared.stream import poison as poison_module
-from tests.support.embedded import cloned_database
-from tests.support.stream import TOPIC, Rig, eventually, make_tables
+from tests.support.stream import TOPIC, Rig, engine, eventually, module_database_url
+
+__all__ = ["engine", "module_database_url"]
 
 OPTOUTS = "survey-optouts"
 HOME = Partition(TOPIC, 0)
 
 
-@pytest.fixture(scope="module")
-def module_database_url(servers: Embedded) -> Iterator[str]:
-    with cloned_database(servers.database_url, "template1") as url:
-        yield url
-
-
 @pytest.fixture
-async def rig(module_database_url: str) -> AsyncIterator[Rig]:
-    async with open_engine(module_database_url, schema="public") as engine:
-        await make_tables(engine)
-        yield Rig(engine, (TOPIC, OPTOUTS))
+def rig(engine: AsyncEngine) -> Rig:
+    return Rig(engine, (TOPIC, OPTOUTS))
 
 
 @pytest.fixture

@@ -1,34 +1,20 @@
 """A record that belongs to a trace is followed through its batch, and what comes of it follows."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from opentelemetry.trace import StatusCode
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.db import open_engine
-from shared.embedded.system import Embedded
 from shared.stream import Decoded
 from shared.stream.traced import trace_in
-from tests.support.embedded import cloned_database
 from tests.support.spans import Spans, parent_id, span_id, trace_id
-from tests.support.stream import TOPIC, Rig, eventually, make_tables, write
+from tests.support.stream import TOPIC, Rig, engine, eventually, module_database_url, write
+
+__all__ = ["engine", "module_database_url"]
 
 FOLLOWED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HEADERS = (("traceparent", FOLLOWED.encode()),)
-
-
-@pytest.fixture(scope="module")
-def module_database_url(servers: Embedded) -> Iterator[str]:
-    with cloned_database(servers.database_url, "template1") as url:
-        yield url
-
-
-@pytest.fixture
-async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(module_database_url, schema="public") as engine:
-        await make_tables(engine)
-        yield engine
 
 
 @pytest.fixture

@@ -1,32 +1,25 @@
 """The loop in bad weather, at every step: it waits, and nothing is lost or counted twice."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.db import open_engine
-from shared.embedded.system import Embedded
 from shared.stream import Decoded, KafkaUnavailable, Partition
-from tests.support.embedded import cloned_database
-from tests.support.stream import TOPIC, Rig, eventually, make_tables, write
+from tests.support.stream import (
+    TOPIC,
+    Rig,
+    engine,
+    eventually,
+    module_database_url,
+    write,
+)
+
+__all__ = ["engine", "module_database_url"]
 
 HOME = Partition(TOPIC, 0)
 OPTOUTS = "survey-optouts"
-
-
-@pytest.fixture(scope="module")
-def module_database_url(servers: Embedded) -> Iterator[str]:
-    with cloned_database(servers.database_url, "template1") as url:
-        yield url
-
-
-@pytest.fixture
-async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with open_engine(module_database_url, schema="public") as engine:
-        await make_tables(engine)
-        yield engine
 
 
 @pytest.fixture

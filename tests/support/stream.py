@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
@@ -13,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from structlog.testing import capture_logs
 
+from shared.db import open_engine
+from shared.embedded.system import Embedded
 from shared.errors import Reason, Refused
 from shared.stream import (
     Decoded,
@@ -26,6 +29,7 @@ from shared.stream import (
 )
 from shared.stream.offsets import create_table
 from shared.traces import UNTRACED, Traces
+from tests.support.embedded import cloned_database
 from tests.support.log import MemoryProducer, MemorySource
 
 TOPIC = "survey-responses"
@@ -65,6 +69,21 @@ async def make_tables(engine: AsyncEngine) -> None:
         await connection.execute(
             sa.text("CREATE TABLE seen (word text, times int DEFAULT 1 CHECK (word <> 'bad'))")
         )
+
+
+@pytest.fixture(scope="module")
+def module_database_url(servers: Embedded) -> Iterator[str]:
+    """An empty database for the module."""
+    with cloned_database(servers.database_url, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+async def engine(module_database_url: str) -> AsyncIterator[AsyncEngine]:
+    """The tables of the loop, empty."""
+    async with open_engine(module_database_url, schema="public") as engine:
+        await make_tables(engine)
+        yield engine
 
 
 class Rig:
