@@ -29,6 +29,10 @@ _LEAVE_S: Final = 1.0
 _IDLE_S: Final = 30.0
 _KEEPALIVE: Final = {"idle": 30, "interval": 10, "count": 3}  # a client without power: a minute
 _OLDEST: Final = 180_000
+# every schema has this table, from its first migration on
+_LOOK: Final = sa.text("""
+    SELECT current_setting('server_version_num'), to_regclass('offsets') IS NOT NULL
+""")
 _LOCK_NOT_HAD: Final = "55P03"
 
 
@@ -127,12 +131,12 @@ async def database_fault(engine: AsyncEngine) -> str | None:
     """Why the database cannot be used now, or None."""
     try:
         async with engine.connect() as connection:
-            number = (await connection.execute(sa.text("SHOW server_version_num"))).scalar_one()
+            number, tables = (await connection.execute(_LOOK)).one()
     except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
         return f"{type(error).__name__}: {_why(error)}".removesuffix(": ")
     if int(number) < _OLDEST:
         return f"PostgreSQL 18 or newer is needed, this is {int(number) // 10000}"
-    return None
+    return None if tables else "its tables are missing: `python -m services migrate` makes them"
 
 
 def _why(error: BaseException) -> str:
