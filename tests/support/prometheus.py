@@ -52,13 +52,12 @@ class Prometheus:
 
     async def scraped(self, times: int) -> None:
         """Wait until each service was scraped so often from now on."""
-        began = time.time()
-        done = f"min(timestamp(up == 1)) > {began} and count(up == 1) == 4"
         for _ in range(times):
+            # `timestamp(up == 1)` would be the instant of the question, not that of the scrape
+            done = f"min(timestamp(up)) > {time.time()} and count(up == 1) == 4"
             async with asyncio.timeout(30):
                 while not await self.query(done):
                     await asyncio.sleep(0.1)
-            done = f"min(timestamp(up == 1)) > {time.time()} and count(up == 1) == 4"
 
     async def rules(self) -> list[dict[str, Any]]:
         """Every rule, with its health and its alerts."""
