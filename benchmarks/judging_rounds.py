@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.judging_input import LATTICE, Feed
-from benchmarks.scoring_input import Dropped, Memory
+from benchmarks.scoring.answers import Dropped, Memory
 from services.alerts.consumer import GROUP, build_decoders, build_handler
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.terms import Policy
