@@ -12,7 +12,7 @@ from itertools import combinations
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.scoring_input import DIMENSIONS, Dropped, Memory, made_up
+from benchmarks.scoring.answers import DIMENSIONS, Dropped, Memory, made_up
 from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.domain.cells import Layout
 from services.scoring.store import Book, adopt
