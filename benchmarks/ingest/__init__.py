@@ -1,0 +1,1 @@
+"""Answers through `POST /v1/responses`, beside a bare echo and the plain way."""

@@ -1,0 +1,1 @@
+"""Libraries of hot paths, each beside another that could stand in its place."""
