@@ -1,0 +1,265 @@
+"""Open loop: what is sent leaves at its planned instant, whatever became of what was sent before.
+
+The instants are drawn beforehand as a Poisson process; a request that finds every connection busy
+waits in line while its time runs. So a stall of the system is suffered by all who would have come
+meanwhile (no coordinated omission).
+"""
+
+import asyncio
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any, Final, Protocol
+
+import numpy as np
+import uvloop
+
+from benchmarks.latency.contents import Kind, contents_of
+from shared.stream import Broker
+from shared.stream.kafka import KafkaProducer, open_producer
+
+CONNECTIONS: Final = 64
+_LEAD_S: Final = 0.3
+_LOOK_S: Final = 0.01
+_PATIENCE: Final = 2_000  # looks
+_ACCEPTED: Final = b"HTTP/1.1 2"
+
+Told = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """So many a second, for so long; `first` is the number of the first, each has its own."""
+
+    kind: Kind
+    rate: float
+    seconds: float
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Seconds since the epoch, by place: planned, and acknowledged (NaN where it never was)."""
+
+    plan: Plan
+    planned: np.ndarray
+    acked: np.ndarray
+
+    @property
+    def refused(self) -> int:
+        return int(np.isnan(self.acked).sum())
+
+    @property
+    def numbers(self) -> range:
+        return range(self.plan.first, self.plan.first + len(self.planned))
+
+
+class Door(asyncio.Protocol):
+    """One connection that is kept alive, one request at a time."""
+
+    def __init__(self, doors: "Doors") -> None:
+        self._doors = doors
+        self._transport: Any = None
+        self._got = bytearray()
+        self._told: Told | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def ask(self, request: bytes, told: Told) -> None:
+        self._told = told
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        head, found, body = bytes(self._got).partition(b"\r\n\r\n")
+        if found and len(body) >= _length_of(head):
+            self._got.clear()
+            self._answer(head + found + body)
+            self._doors.freed(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._doors.lost(self)
+        self._answer(b"")
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _answer(self, reply: bytes) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            told(reply)
+
+
+def _length_of(head: bytes) -> int:
+    _, _, rest = head.lower().partition(b"\r\ncontent-length:")
+    return int(rest.partition(b"\r\n")[0] or 0)
+
+
+@dataclass
+class Doors:
+    """Connections to one server, opened as they are needed; who finds none free waits in line."""
+
+    port: int
+    most: int = CONNECTIONS
+    _open: int = 0
+    _idle: list[Door] = field(default_factory=list)
+    _line: deque[tuple[bytes, Told]] = field(default_factory=deque)
+    _opening: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def ask(self, request: bytes, told: Told) -> None:
+        """`told` gets the reply, head and body; an empty one where the connection ends."""
+        if self._idle:
+            self._idle.pop().ask(request, told)
+            return
+        self._line.append((request, told))
+        if self._open < self.most:
+            self._open += 1
+            task = asyncio.create_task(self._one_more())
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def asked(self, request: bytes) -> bytes:
+        """The reply, head and body."""
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.ask(request, reply.set_result)
+        return await reply
+
+    def close(self) -> None:
+        for door in self._idle:
+            door.close()
+
+    def freed(self, door: Door) -> None:
+        if self._line:
+            door.ask(*self._line.popleft())
+        else:
+            self._idle.append(door)
+
+    def lost(self, door: Door) -> None:
+        self._open -= 1
+        if door in self._idle:
+            self._idle.remove(door)
+
+    async def _one_more(self) -> None:
+        loop = asyncio.get_running_loop()
+        _, door = await loop.create_connection(lambda: Door(self), "127.0.0.1", self.port)
+        self.freed(door)
+
+
+class Way(Protocol):
+    """Sends what is due now; calls `acked` with each place and when it was acknowledged."""
+
+    def send(self, places: range, contents: Sequence[Any], acked: "Acked") -> None: ...
+
+
+Acked = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class ByHttp:
+    doors: Doors
+
+    def send(self, places: range, contents: Sequence[Any], acked: Acked) -> None:
+        for place in places:
+
+            def told(reply: bytes, place: int = place) -> None:
+                acked(place, time.time() if reply.startswith(_ACCEPTED) else np.nan)
+
+            self.doors.ask(contents[place], told)
+
+
+@dataclass(frozen=True)
+class ByKafka:
+    """Each turn of the loop is one send, as of an emitter that batches nothing on purpose."""
+
+    producer: KafkaProducer
+    under_way: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def send(self, places: range, contents: Sequence[Any], acked: Acked) -> None:
+        task = asyncio.create_task(self._send(places, contents, acked))
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+
+    async def _send(self, places: range, contents: Sequence[Any], acked: Acked) -> None:
+        await self.producer.send(contents[places.start : places.stop])
+        at = time.time()
+        for place in places:
+            acked(place, at)
+
+
+async def carry_out(plan: Plan, way: Way, settled: Any) -> Sent:
+    """Send all of a plan; `settled.value` counts what was acknowledged or refused."""
+    luck = np.random.default_rng(plan.first)
+    number = max(1, round(plan.rate * plan.seconds))
+    waits = luck.exponential(1 / plan.rate, number)
+    contents = contents_of(plan.kind, range(plan.first, plan.first + number))
+    planned, acks = time.time() + _LEAD_S + np.cumsum(waits), np.full(number, np.nan)
+
+    def acked(place: int, at: float) -> None:
+        acks[place] = at
+        settled.value += 1
+
+    settled.value = sent = 0
+    while sent < number:
+        now = time.time()
+        due = int(np.searchsorted(planned, now, side="right"))
+        if due > sent:
+            way.send(range(sent, due), contents, acked)
+            sent = due
+        await asyncio.sleep(max(0.0, planned[sent] - now) if sent < number else 0)
+    for _ in range(_PATIENCE):
+        if settled.value == number:
+            break
+        await asyncio.sleep(_LOOK_S)
+    return Sent(plan, planned, acks)
+
+
+@dataclass
+class LoadProcess:
+    """Carries out one plan at a time, in a process of its own."""
+
+    pipe: Connection
+    settled: Any  # a shared number
+
+    async def run(self, plan: Plan) -> Sent:
+        self.pipe.send(plan)
+        sent: Sent = await asyncio.to_thread(self.pipe.recv)
+        return sent
+
+
+@contextmanager
+def load_process(port: int, broker: Broker) -> Iterator[LoadProcess]:
+    """`port` is ingest's."""
+    context = multiprocessing.get_context("spawn")
+    ours, its = context.Pipe()
+    settled = context.Value("q", 0, lock=False)
+    process = context.Process(target=_live, args=(its, settled, port, broker), daemon=True)
+    process.start()
+    its.close()  # whoever waits for it hears of its end
+    try:
+        yield LoadProcess(ours, settled)
+    finally:
+        with suppress(OSError):  # it has ended
+            ours.send(None)
+        process.join(10)
+
+
+def _live(pipe: Connection, settled: Any, port: int, broker: Broker) -> None:
+    uvloop.run(_serve(pipe, settled, port, broker))
+
+
+async def _serve(pipe: Connection, settled: Any, port: int, broker: Broker) -> None:
+    doors = Doors(port)
+    async with open_producer(broker) as producer:
+        ways: dict[Kind, Way] = {
+            Kind.ANSWER: ByHttp(doors),
+            Kind.EVENT: ByHttp(doors),
+            Kind.RECORD: ByKafka(producer),
+        }
+        while (plan := await asyncio.to_thread(pipe.recv)) is not None:
+            pipe.send(await carry_out(plan, ways[plan.kind], settled))
+    doors.close()
