@@ -7,7 +7,6 @@ asked to end is gone within 10 s: what has not drained by then is cut off, for i
 """
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ from typing import Any, Final
 import structlog
 import uvloop
 
+from shared.garbage import look_seldom
 from shared.metrics import observe_process
 from shared.programme.faults import ProgrammeError
 from shared.serving import build_server
@@ -100,8 +100,7 @@ async def run(
             observe_process(len(services))
             # What stands now stands to the end: walking through it in each full collection
             # costs a request 40 ms every few seconds.
-            gc.collect()
-            gc.freeze()
+            look_seldom()
             saying = None if on_ready is None else group.create_task(on_ready())
             await stop.wait()
             if saying is not None:
