@@ -7,7 +7,7 @@ from typing import Any
 
 from services.scoring.domain import funnel
 from services.scoring.domain.answers import Change, Truth, merge, version_of
-from services.scoring.domain.cells import Cell, Layout, add_places, before_and_after
+from services.scoring.domain.cells import WIDTH, Cell, Layout, before_and_after, cells_of
 from services.scoring.domain.decisions import Decision, Key, Turn
 from shared.events import Answers, EventRef, SurveyDecision, SurveyInvitation, SurveyResponse
 from shared.stream.records import Record
@@ -133,10 +133,12 @@ class MemoryLedger:
     async def count(self, changes: Sequence[Change], turns: Sequence[Turn] = ()) -> None:
         layout = self._layout
         before, after = before_and_after(changes, layout.dimensions)
-        add_places(add_places(self.cells, after, layout), before, layout, -1)
+        for cell, sums in cells_of(before, after, layout).items():
+            known = self.cells.get(cell, [0] * WIDTH)
+            self.cells[cell] = [one + other for one, other in zip(known, sums, strict=True)]
         left, come = funnel.before_and_after(changes, turns, layout.dimensions)
-        funnel.add_steps(self.steps, come, layout.slices)
-        funnel.add_steps(self.steps, left, layout.slices, -1)
+        for step, n in funnel.steps_of(left, come, layout.slices).items():
+            self.steps[step] += n
 
     @property
     def filled(self) -> dict[Cell, list[int]]:

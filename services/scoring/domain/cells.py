@@ -4,29 +4,26 @@ Sums commute, so windows, partitions, processes and replays agree. A change take
 answer was and adds what it is.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from services.scoring.domain.answers import LOWEST, SENT, Change, Truth
+from services.scoring.domain.tallies import Places, Values, tally
 
 POINTS: Final = 11  # columns for points: no scale is longer
 INVITED: Final = 11  # then two more columns: invitations sent, and those of them answered
 ANSWERED: Final = 12
 WIDTH: Final = 13
-OTHER: Final = "other"
 VALUES_AT_MOST: Final = 10_000
 
 _HOUR: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-Values = tuple[str | None, ...]
 Spot = tuple[str, int, str, int, int]  # metric, highest point, survey ("": none), hour, column
-S = TypeVar("S")
 
 
 class Line(NamedTuple):
@@ -76,26 +73,6 @@ def hour_of(moment: datetime) -> int:
     return (moment - _EPOCH) // _HOUR
 
 
-@dataclass(frozen=True)
-class Places(Generic[S]):
-    """Where truths count: each spot, and beside it each dimension's value (a column each)."""
-
-    spots: list[S]
-    columns: list[Sequence[str | None]]
-
-    def values(self) -> list[set[str]]:
-        """The distinct values of each dimension."""
-        return [{value for value in column if value is not None} for column in self.columns]
-
-    def capped(self, turned_away: Sequence[Collection[str]]) -> "Places[S]":
-        """The same with those values of each dimension counted as `other`."""
-        columns = [
-            [OTHER if value in away else value for value in column] if away else column
-            for column, away in zip(self.columns, turned_away, strict=True)
-        ]
-        return Places(self.spots, columns)
-
-
 def places_of(truths: Iterable[Truth], dimensions: Sequence[str]) -> Places[Spot]:
     """The answer counts in its hour, the invitation in the hour it was sent."""
     spots: list[Spot] = []
@@ -104,12 +81,7 @@ def places_of(truths: Iterable[Truth], dimensions: Sequence[str]) -> Places[Spot
         found = _spots(truth)
         spots += found
         rows += [tuple(map(truth.segments.get, dimensions))] * len(found)
-    return Places(spots, columns_of(rows, len(dimensions)))
-
-
-def columns_of(rows: Sequence[Values], width: int) -> list[Sequence[str | None]]:
-    """Values row by row as a column each dimension."""
-    return list(zip(*rows, strict=True)) if rows else [()] * width
+    return Places.of(spots, rows, len(dimensions))
 
 
 def _spots(truth: Truth) -> list[Spot]:
@@ -138,22 +110,10 @@ def before_and_after(
     )
 
 
-def add_places(
-    cells: dict[Cell, list[int]], places: Places[Spot], layout: Layout, sign: int = 1
-) -> dict[Cell, list[int]]:
-    """Add (or with sign -1 take away) places in every cell of the layout; return the cells."""
-    index: dict[Spot, int] = {}
-    numbers = [index.setdefault(spot, len(index)) for spot in places.spots]
-    spots = list(index)
-    for name, positions in layout.slices.items():
-        columns = [places.columns[position] for position in positions]
-        for (number, *values), count in Counter(zip(numbers, *columns, strict=True)).items():
-            if None in values:
-                continue
-            metric, scale, survey, hour, column = spots[number]
-            key = (Line(metric, scale, survey, name, tuple(values)), hour)
-            sums = cells.get(key)
-            if sums is None:
-                sums = cells[key] = [0] * WIDTH
-            sums[column] += sign * count
+def cells_of(before: Places[Spot], after: Places[Spot], layout: Layout) -> dict[Cell, list[int]]:
+    """What is to be added in every cell of the layout that changes."""
+    cells: dict[Cell, list[int]] = {}
+    for one in tally(after, before, layout.slices, range(WIDTH)):
+        metric, scale, survey, hour = one.place
+        cells[Line(metric, scale, survey, one.slice, one.values), hour] = one.sums
     return cells

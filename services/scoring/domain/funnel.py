@@ -13,15 +13,10 @@ from math import floor, sqrt
 from scipy.special import bdtr
 
 from services.scoring.domain.answers import SENT, Change, Truth
-from services.scoring.domain.cells import (
-    Line,
-    Places,
-    Values,
-    columns_of,
-    hour_of,
-)
+from services.scoring.domain.cells import Line, hour_of
 from services.scoring.domain.decisions import Decision, Stage, Turn
 from services.scoring.domain.shares import Share, share_of
+from services.scoring.domain.tallies import Places, Values, tally
 from shared.intervals import LEVEL
 
 DELIVERED = "delivered"
@@ -68,27 +63,20 @@ def _places(
         for step in steps:
             spots.append((asking.asked_survey, hour, step))
             rows.append(values)
-    return Places(spots, columns_of(rows, len(dimensions)))
+    return Places.of(spots, rows, len(dimensions))
 
 
-def add_steps(
-    cells: Counter[Cell],
-    places: Places[Spot],
-    slices: Mapping[str, tuple[int, ...]],
-    sign: int = 1,
-) -> Counter[Cell]:
-    """Add (or with sign -1 take away) places in every cell of these slices; return the cells."""
-    index: dict[Spot, int] = {}
-    numbers = [index.setdefault(spot, len(index)) for spot in places.spots]
-    spots = list(index)
-    for name, positions in slices.items():
-        columns = [places.columns[position] for position in positions]
-        for (number, *values), count in Counter(zip(numbers, *columns, strict=True)).items():
-            if None in values:
-                continue
-            survey, hour, step = spots[number]
-            cells[Line("", 0, survey, name, tuple(values)), hour, step] += sign * count
-    return cells
+def steps_of(
+    left: Places[Spot], come: Places[Spot], slices: Mapping[str, tuple[int, ...]]
+) -> dict[Cell, int]:
+    """What is to be added in every cell of these slices that changes."""
+    steps = sorted({spot[-1] for spot in (*left.spots, *come.spots)})
+    return {
+        (Line("", 0, one.place[0], one.slice, one.values), one.place[1], step): n
+        for one in tally(come, left, slices, steps)
+        for step, n in zip(steps, one.sums, strict=True)
+        if n
+    }
 
 
 def rate_of(part: int, whole: int) -> Share | None:

@@ -1,6 +1,5 @@
 """Everything that scoring writes to PostgreSQL and reads from it."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
@@ -8,16 +7,11 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain.answers import Change, Truth
-from services.scoring.domain.cells import (
-    VALUES_AT_MOST,
-    Layout,
-    Places,
-    add_places,
-    before_and_after,
-)
+from services.scoring.domain.cells import VALUES_AT_MOST, Layout, before_and_after, cells_of
 from services.scoring.domain.decisions import Decision, Turn
-from services.scoring.domain.funnel import add_steps
 from services.scoring.domain.funnel import before_and_after as steps_before_and_after
+from services.scoring.domain.funnel import steps_of
+from services.scoring.domain.tallies import Places
 from services.scoring.store import counts, funnel, ledger
 from services.scoring.store.book import Book
 from services.scoring.store.columns.touched import note_all, note_touched
@@ -78,10 +72,7 @@ async def count_changes(
         *steps_before_and_after(*news, layout.dimensions),
     ]
     before, after, left, come = await book.cap(connection, layout.dimensions, parts)
-    cells = add_places(add_places({}, after, layout), before, layout, -1)
-    changed = {cell: sums for cell, sums in cells.items() if any(sums)}
-    steps = add_steps(add_steps(Counter(), come, slices), left, slices, -1)
-    moved = {cell: n for cell, n in steps.items() if n}
+    changed, moved = cells_of(before, after, layout), steps_of(left, come, slices)
     lines = {line for line, _ in changed} | {line for line, _, _ in moved}
     numbers = await book.number(connection, lines)
     await counts.add(

@@ -10,7 +10,8 @@ from typing import Any
 
 import asyncpg
 
-from services.scoring.domain.cells import VALUES_AT_MOST, Line, Places
+from services.scoring.domain.cells import VALUES_AT_MOST, Line
+from services.scoring.domain.tallies import Places
 from services.scoring.store.counts import name_lines
 from services.scoring.store.values import Value, admit_values, known_values
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 import msgspec
 
-from services.scoring.domain.cells import OTHER
+from services.scoring.domain.tallies import OTHER
 from services.scoring.tables import SUMS
 
 _N = " + ".join(f"c.{name}" for name in SUMS[:-2])

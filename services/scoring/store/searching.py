@@ -8,7 +8,7 @@ from unicodedata import normalize
 import asyncpg
 import msgspec
 
-from services.scoring.domain.cells import OTHER
+from services.scoring.domain.tallies import OTHER
 from services.scoring.domain.windows import Window
 from services.scoring.store.slices import Arguments, value_column
 from services.scoring.store.values import full_among

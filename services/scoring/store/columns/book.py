@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 import asyncpg
 import numpy as np
 
-from services.scoring.domain.cells import OTHER
+from services.scoring.domain.tallies import OTHER
 from services.scoring.store.columns.entries import Codes
 from services.scoring.store.columns.spans import Ints
 from services.scoring.store.values import full_among
@@ -19,6 +19,10 @@ from services.scoring.store.values import full_among
 ABSENT: Final = 0  # as hash and as code
 _OTHER: Final = 1
 _HASH: Final = "SELECT hashtextextended($1::text, $2::bigint)"
+_HASHES: Final = """
+    SELECT hashtextextended(text, $2::bigint)
+    FROM unnest($1::text[]) WITH ORDINALITY AS t(text, place) ORDER BY place
+"""
 _ALL_VALUES: Final = (
     "SELECT value, hashtextextended(value, $1::bigint) FROM dimension_values WHERE dimension = $2"
 )
@@ -129,6 +133,29 @@ class CodeBook:
             rows = await connection.fetch(_ALL_VALUES, self.seed, name)
             self.values[name].add([row[0] for row in rows], [row[1] for row in rows])
             self._full.add(name)
+
+    async def learn_names(
+        self,
+        connection: asyncpg.Connection,
+        lines: Sequence[Line],
+        values: Mapping[str, Sequence[str | None]],
+    ) -> None:
+        """Give names that come as texts their codes. Raises Clash."""
+        new_lines = [one for one in lines if one not in self.lines.code_of]
+        new = {
+            name: [one for one in found if one is not None and one not in self.values[name].code_of]
+            for name, found in values.items()
+        }
+        texts = ["\x1f".join(map(str, one)) for one in new_lines]
+        texts += [one for found in new.values() for one in found]
+        if not texts:
+            return
+        hashes = iter([row[0] for row in await connection.fetch(_HASHES, texts, self.seed)])
+        if new_lines:
+            self.name_lines(new_lines, [next(hashes) for _ in new_lines])
+        for name, found in new.items():
+            if found:
+                self.values[name].add(found, [next(hashes) for _ in found])
 
     async def _learn(self, connection: asyncpg.Connection, name: str, hashes: Ints) -> bool:
         """Look up the values of one dimension; say whether some are in no table."""
