@@ -2,15 +2,17 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, Final
 
 import structlog
 
 from shared.errors import Reason, Refused
 from shared.failpoints import Point, hit
+from shared.stream.ahead import Polled
 from shared.stream.deadletter import dead_letter, is_replay
 from shared.stream.offsets import Move
 from shared.stream.pipeline import Decode, Pipeline, Source
@@ -18,6 +20,7 @@ from shared.stream.poison import PoisonGauge
 from shared.stream.records import Decoded, Partition, Record
 
 _log = structlog.get_logger()
+_UNKNOWN: Final = object()
 
 
 @dataclass
@@ -33,18 +36,19 @@ class Taken:
 
 
 def decode_all(
-    records: Sequence[Record], pipeline: Pipeline, poison: PoisonGauge, due: Collection[str]
+    polled: Polled, pipeline: Pipeline, poison: PoisonGauge, due: Collection[str]
 ) -> Taken:
     """Decode in order. Of a topic that is mostly poison nothing is taken, or one where due."""
     taken, tripped = Taken(), poison.tripped
-    for record in records:
+    values = chain(polled.values, repeat(_UNKNOWN))
+    for record, known in zip(polled.records, values, strict=False):
         topic = record.topic
         if topic in tripped:
             if topic not in due or topic in taken.tried:
                 taken.left.add(record.home)
                 continue
             taken.tried.add(topic)
-        value = _decode(record, pipeline.decode[topic])
+        value = decode(record, pipeline.decode) if known is _UNKNOWN else known
         bad = isinstance(value, Refused)
         if not (bad and is_replay(record)):  # an operator's trial says nothing about the topic
             poison.decoded(topic, poison=bad)
@@ -52,9 +56,10 @@ def decode_all(
     return taken
 
 
-def _decode(record: Record, decode: Decode) -> Any:
+def decode(record: Record, by_topic: Mapping[str, Decode]) -> Any:
+    """The record's value, or the Refused that makes a dead letter of it."""
     try:
-        return decode(record)
+        return by_topic[record.topic](record)
     except Refused as refused:
         return refused
     except Exception as error:  # noqa: BLE001 - a decoder's bug costs one record, not the batch

@@ -1,6 +1,7 @@
 """One poll is one transaction: the loop owns delivery, the handler knows nothing of it.
 
-    poll      at most 2,000 records of all partitions, each partition in order
+    poll      at most 2,000 records of all partitions, each partition in order; where many wait,
+              the next ones while these are settled
     decode    what a decoder refuses becomes a dead letter, the rest goes on
     settle    begin; compare-and-set the offsets; handle; send; commit
 
@@ -13,28 +14,28 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
 
 from shared.errors import Refused
 from shared.failpoints import Point, hit
+from shared.stream.ahead import Ahead, Polled
 from shared.stream.backlog import Backlog
-from shared.stream.batch import Taken, decode_all, halves, settle
+from shared.stream.batch import Taken, decode, decode_all, halves, settle
 from shared.stream.deadletter import is_replay
 from shared.stream.pipeline import Health, Pipeline, Source
 from shared.stream.poison import PoisonGauge, Quarantine
 from shared.stream.records import Decoded, Record
 from shared.stream.traced import Traced
 from shared.stream.verdict import Verdict, judge, sqlstate_of
+from shared.stream.weather import Weather
 
 _log = structlog.get_logger()
 
-_POLL_S: Final = 0.2
 _TELL_EVERY_S: Final = 0.2
-_FIRST_WAIT_S: Final = 0.1
-_LONGEST_WAIT_S: Final = 10.0
-_IDLE_S: Final = 0.5
 
 
 async def consume(
@@ -57,43 +58,55 @@ class _Loop:
         self._traced = Traced(pipeline.service, pipeline.traces)
         self._backlog = Backlog(pipeline.metrics, tuple(pipeline.decode))
         pipeline.metrics.reading.set_function(lambda: float(health.weather is None))
+        # a decoder sees the span of a record that is followed, which begins when it is taken
+        followed = pipeline.traces.tracer is not None
+        reads = None if followed else partial(decode, by_topic=pipeline.decode)
+        self._ahead = Ahead(source, reads)
         self._taken = Taken()
+        self._weather = Weather(source, self._health, pipeline.metrics)
         self._told_at = 0.0
-        self._wait_s = _FIRST_WAIT_S
 
     async def run(self) -> None:
         self._health.weather = "not yet placed in its consumer group"
-        while not self._stop.is_set():
-            self._health.turned_at = time.monotonic()
-            self._quarantine.hold()
-            records = await self._poll()
-            if records:
-                self._backlog.taken(records)
-                hit(Point.FETCHED)
-                try:
-                    await self._settle_all(self._traced.begin(records))
-                finally:
-                    self._traced.leave()
-            if time.monotonic() - self._told_at > _TELL_EVERY_S:
-                self._tell()
+        try:
+            while not self._stop.is_set():
+                self._health.turned_at = time.monotonic()
+                self._quarantine.hold()
+                await self._turn(await self._poll())
+                if time.monotonic() - self._told_at > _TELL_EVERY_S:
+                    self._tell()
+        finally:
+            await self._ahead.give_up()
         self._tell()
 
-    async def _poll(self) -> Sequence[Record]:
+    async def _turn(self, polled: Polled) -> None:
+        if not polled.records:
+            return
+        self._backlog.taken(polled.records)
+        hit(Point.FETCHED)
         try:
-            records = await self._source.poll(_POLL_S)
+            await self._settle_all(replace(polled, records=self._traced.begin(polled.records)))
+        finally:
+            self._traced.leave()
+
+    async def _poll(self) -> Polled:
+        try:
+            polled = await self._ahead.poll()
         except Exception as error:
             if not judge(error).passes:
                 raise
-            await self._wait_out(error)
-            return []
-        if not records and self._source.placed:
-            self._fair_weather()
-        return records
+            await self._weather.wait_out(error, self._stop)
+            return Polled()
+        if not polled.records and self._source.placed:
+            self._weather.passed()
+        return polled
 
-    async def _settle_all(self, records: Sequence[Record]) -> None:
-        self._taken = decode_all(records, self._pipeline, self._poison, self._quarantine.due())
+    async def _settle_all(self, polled: Polled) -> None:
+        self._taken = decode_all(polled, self._pipeline, self._poison, self._quarantine.due())
         self._quarantine.tried(self._taken.tried)
         hit(Point.DECODED)
+        if not self._poison.tripped:
+            self._ahead.begin(polled)
         waiting: deque[list[Decoded]] = deque([self._taken.items] if self._taken.items else [])
         while waiting:
             batch = waiting.popleft()
@@ -105,11 +118,13 @@ class _Loop:
                 if not await self._again(error, batch, waiting):
                     return
             else:
-                self._fair_weather()
+                self._weather.passed()
                 self._note_good(batch)
                 self._backlog.settled(settled)
                 self._traced.settled(batch, settled)
                 self._pipeline.after_commit()
+        if self._taken.left:
+            await self._ahead.give_up()
         for home in self._taken.left:
             self._source.rewind(home)
 
@@ -125,12 +140,13 @@ class _Loop:
         self, error: Exception, batch: list[Decoded], waiting: deque[list[Decoded]]
     ) -> bool:
         """Put back what is to be tried again; False where we stop before it could be."""
+        await self._ahead.give_up()
         verdict = judge(error)
         alone = len(batch) == 1
         if verdict.passes or (alone and isinstance(batch[0].value, Refused)):
             smaller = verdict is Verdict.SLOW and not alone
             waiting.extendleft(reversed(halves(batch) if smaller else [batch]))
-            await self._wait_out(error)
+            await self._weather.wait_out(error, self._stop)
             return not self._stop.is_set()
         if alone:
             self._bury(batch[0].record, error, waiting)
@@ -163,30 +179,6 @@ class _Loop:
             kept = [item for item in batch if item.record.topic != topic]
             if kept:
                 waiting.append(kept)
-
-    async def _wait_out(self, error: Exception) -> None:
-        """Take nothing for a while, doubling up to 10 s, and stay a member of the group."""
-        wait_s, self._wait_s = self._wait_s, min(self._wait_s * 2, _LONGEST_WAIT_S)
-        self._pipeline.metrics.retries.inc()
-        said = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:300]
-        if wait_s == _FIRST_WAIT_S:
-            _log.warning("stopped by weather; trying again", error=said)
-        self._health.weather = said
-        until = time.monotonic() + wait_s
-        while (rest := until - time.monotonic()) > 0 and not self._stop.is_set():
-            self._health.turned_at = time.monotonic()
-            try:
-                await self._source.idle(min(rest, _IDLE_S))
-            except Exception as worse:
-                if not judge(worse).passes:
-                    raise
-                await asyncio.sleep(min(rest, _IDLE_S))
-
-    def _fair_weather(self) -> None:
-        if self._wait_s > _FIRST_WAIT_S:
-            _log.info("weather has passed")
-        self._health.weather = None
-        self._wait_s = _FIRST_WAIT_S
 
     # ------------------------------------------------------------------ what is shown
     def _tell(self) -> None:

@@ -39,7 +39,9 @@ class MemorySource:
             raise self.faults.pop(0)
         unplaced = [home for home in self.homes if home not in self.next_of]
         if unplaced:
-            stored = await self.offsets.start(dict.fromkeys(unplaced, 0))
+            stored = await self.offsets.read(unplaced)
+            if unknown := set(unplaced) - stored.keys():
+                stored |= await self.offsets.start(dict.fromkeys(unknown, 0))
             self.next_of |= stored
             self._position |= stored
         taken: list[Record] = []
