@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 CODE := services shared generate migrations tests benchmarks
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 WORKERS ?= 3
 # bytecode is kept: every worker and every process of a test compiles the whole project without it
 unexport PYTHONDONTWRITEBYTECODE
@@ -78,14 +78,21 @@ fmt: $(VENV)/.installed-dev ## format, and mend what ruff can mend
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-bench: $(VENV)/.installed-dev ## ratios in one run: ingest, scoring, latency
+# those that scoring is compared with ask for other versions of what we have
+.rivals/.installed: requirements-rivals.lock
+	@test -x .rivals/bin/python || $(PYTHON) -m venv .rivals
+	.rivals/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-rivals.lock
+	@touch $@
+
+bench: $(VENV)/.installed-dev .rivals/.installed ## ratios in one run, beside the peers; tables, and JSON under var/bench/
 	$(BIN)/python -m benchmarks
 
 upgrade: $(VENV)/.installed-dev ## renew the lock files
-	$(COMPILE) --upgrade --group embedded -o requirements.lock
-	$(COMPILE) --upgrade --group embedded --group dev -o requirements-dev.lock
-	$(COMPILE) --upgrade --constraint requirements.lock -o requirements-image.lock
+	$(COMPILE) pyproject.toml --upgrade --group embedded -o requirements.lock
+	$(COMPILE) pyproject.toml --upgrade --group embedded --group dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --upgrade --constraint requirements.lock -o requirements-image.lock
+	$(COMPILE) --upgrade --group rivals -o requirements-rivals.lock
 
 clean: ## remove what was built or installed here; `make stop` first, var/ stays
-	rm -rf $(VENV) .kafka .tools .ci/schemas/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .rivals .kafka .tools .ci/schemas/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
