@@ -9,7 +9,7 @@ from cel_expr_python import cel
 
 from shared.programme.faults import NotAccepted, nearest
 from shared.programme.serialized import read_syntax
-from shared.programme.syntax import Loop, Node, walk
+from shared.programme.syntax import Loop, Name, Node, Unread, walk
 from shared.programme.views import NAMES, TEXTS, EventView, environment, event_view
 
 __all__ = ["EventView", "Rule", "RuleError", "RuleFailed", "compile_rule", "event_view"]
@@ -42,12 +42,20 @@ class Rule:
         """Whether it walks a list or a map."""
         return any(isinstance(node, Loop) for node in walk(self.tree))
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the event that it reads."""
+        nodes = list(walk(self.tree))
+        if any(isinstance(node, Unread) for node in nodes):
+            return frozenset(NAMES)
+        return frozenset(node.name for node in nodes if isinstance(node, Name)) & set(NAMES)
+
     def matches(self, view: EventView) -> bool:
         """Whether the rule holds. Raises RuleFailed where it has no yes or no."""
         if self.loops and view.longest_map > MOST_ENTRIES:
             raise RuleFailed(f"a map of the event has more than {MOST_ENTRIES} entries")
         try:
-            result = self.program.eval(view.activation)
+            result = self.program.eval(view.activation(self.names))
         except RuntimeError as error:
             raise RuleFailed(str(error)) from None
         if result.type() != cel.Type.BOOL:
@@ -121,8 +129,8 @@ def _explained(message: str) -> RuleError:
 def _try(rule: Rule) -> None:
     full, empty = _made_up_events()
     try:
-        rule.program.eval(empty.activation)
-        result = rule.program.eval(full.activation)
+        rule.program.eval(empty.activation(rule.names))
+        result = rule.program.eval(full.activation(rule.names))
     except RuntimeError as error:
         raise RuleError(
             f"cannot be worked out: {error}", "a simpler expression", column=1

@@ -1,8 +1,8 @@
 """An event under the names that rules and mails know: the one table of those names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from cel_expr_python import cel
@@ -47,49 +47,54 @@ def _split(name: str) -> tuple[str, str | None, str]:
     return name, parts[0] if parts else None, last
 
 
-_TEXTS = tuple(map(_split, TEXTS))
-_OTHERS = tuple(map(_split, (*TIMES, *VALUES)))
+_TEXTS = frozenset(TEXTS)
+_PLACES = {name: (part, last) for name, part, last in map(_split, NAMES)}
 ENVELOPE = ("id", "source", "type", "time", "subject")
 
 
 @dataclass(frozen=True)
 class EventView:
-    """One event under the names that rules know; made once, read by all rules."""
+    """One event under the names that rules know: an absent text is "", anything else null.
 
-    values: Mapping[str, Any]
+    `envelope` holds id, source, type, time (with offset) and subject.
+    """
+
+    envelope: Mapping[str, Any]
+    data: Mapping[str, Any]
 
     @property
     def longest_map(self) -> int:
         """How many entries the event's largest map has."""
-        return max(len(self.values[name]) for name in MAPS)
+        return max(map(len, self.some(MAPS).values()))
 
-    @cached_property
-    def activation(self) -> cel.Activation:
-        """The engine's form of it."""
-        return environment().Activation(self.values)
+    def some(self, names: Iterable[str]) -> dict[str, Any]:
+        """The values of some of `NAMES`."""
+        return {name: self._value(name) for name in names}
+
+    def activation(self, names: Iterable[str]) -> cel.Activation:
+        """The engine's form of some: making it of all takes longer than a rule."""
+        return environment().Activation(self.some(names))
+
+    def _value(self, name: str) -> Any:
+        part, last = _PLACES[name]
+        if part is not None:
+            found = _mapping(self.data.get(part)).get(last)
+        else:
+            found = (self.envelope if last in ENVELOPE else self.data).get(last)
+        if name in _TEXTS:
+            return found if isinstance(found, str) else str(found) if type(found) is int else ""
+        if name in MAPS:
+            return _mapping(found) if part else clean_segments(found)
+        return found
 
 
 def event_view(envelope: Mapping[str, Any], data: Mapping[str, Any]) -> EventView:
-    """The event under the names that rules know: an absent text is "", anything else null.
-
-    `envelope` holds id, source, type, time (with offset) and subject.
-    """
-    fields = {**data, **{name: envelope.get(name) for name in ENVELOPE}}
-    parts: dict[str | None, Mapping[str, Any]] = {p: _mapping(data.get(p)) for p in _PARTS}
-    parts[None] = fields
-    values: dict[str, Any] = {name: parts[part].get(last) for name, part, last in _OTHERS}
-    for name, part, last in _TEXTS:
-        found = parts[part].get(last)
-        if not isinstance(found, str):
-            found = str(found) if type(found) is int else ""
-        values[name] = found
-    values["event.customer.consent"] = _mapping(parts["customer"].get("consent"))
-    values["event.segments"] = clean_segments(fields.get("segments"))
-    return EventView(values)
+    """The event under the names that rules know."""
+    return EventView(envelope, data)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 @cache

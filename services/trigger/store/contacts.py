@@ -71,17 +71,20 @@ def contact_rows(occasions: Sequence[Occasion]) -> list[tuple[Any, ...]]:
         customer = occasion.customer
         if customer is None:
             continue
-        before = found[customer.id][0] if customer.id in found else customer
-        full = replace(
-            customer,
-            email=customer.email or before.email,
-            phone=customer.phone or before.phone,
-            locale=customer.locale or before.locale,
-            timezone=customer.timezone or before.timezone,
-            country=customer.country or before.country,
-        )
-        found[customer.id] = (full, occasion)
+        before = found.get(customer.id)
+        found[customer.id] = (_filled(customer, before[0]) if before else customer, occasion)
     return [_contact(*found[key]) for key in sorted(found)]
+
+
+def _filled(customer: Customer, before: Customer) -> Customer:
+    return replace(
+        customer,
+        email=customer.email or before.email,
+        phone=customer.phone or before.phone,
+        locale=customer.locale or before.locale,
+        timezone=customer.timezone or before.timezone,
+        country=customer.country or before.country,
+    )
 
 
 def _contact(customer: Customer, occasion: Occasion) -> tuple[Any, ...]:
