@@ -25,6 +25,21 @@ class Servers:
 
 
 @contextmanager
+def database(*schemas: str) -> Iterator[str]:
+    """The address of PostgreSQL alone, with these services' schemas."""
+    var = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
+    var.chmod(0o711)
+    try:
+        url = start_blocking(var, None).database_url
+        for schema in schemas:
+            migrate(url, schema)
+        yield url
+    finally:
+        stop_blocking(var)
+        shutil.rmtree(var, ignore_errors=True)
+
+
+@contextmanager
 def servers(*schemas: str) -> Iterator[Servers]:
     """Both servers, with all topics and these services' schemas. Ends the program without Java."""
     var = Path(tempfile.mkdtemp(prefix="earshot-bench-"))

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.store.columns import Columns
+from services.scoring.store.columns.days import is_due
 from services.scoring.store.columns.touched import forget_touched
 from services.scoring.store.connections import driver_of
 from services.scoring.store.reader import Reader
@@ -17,14 +18,16 @@ from shared.stream.verdict import judge
 _log = structlog.get_logger()
 _EVERY_S: Final = 1.0
 _FORGET_S: Final = 60.0
+_KEEP_S: Final = 300.0
 
 
 async def keep_columns(reader: Reader, stop: asyncio.Event) -> None:
     """Tend the columns until the end, whatever the weather; every minute old notes go.
 
-    While they are filled it rests as long as it works: others ask and count meanwhile.
+    While they are filled it rests as long as it works: others ask and count meanwhile. The first
+    notes go a minute after the start: until then it is known what was touched since the last one.
     """
-    forgot = 0.0
+    forgot = kept = time.monotonic()
     while not stop.is_set():
         began = time.monotonic()
         rest = _EVERY_S
@@ -32,8 +35,12 @@ async def keep_columns(reader: Reader, stop: asyncio.Event) -> None:
             if began - forgot > _FORGET_S:
                 forgot = began
                 await _forget(reader.engine)
-            if reader.columns is not None and await tend(reader.engine, reader.columns):
-                rest = time.monotonic() - began
+            if reader.columns is not None:
+                if await tend(reader.engine, reader.columns):
+                    rest = time.monotonic() - began
+                elif began - kept > _FORGET_S:
+                    kept = began
+                    await keep(reader.engine, reader.columns, time.time_ns() // 1000)
         except Exception as error:
             if not judge(error).passes:
                 raise
@@ -49,6 +56,19 @@ async def tend(engine: AsyncEngine, columns: Columns) -> bool:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         return await columns.tend(connection)
+
+
+async def keep(engine: AsyncEngine, columns: Columns, now: int, every_s: float = _KEEP_S) -> int:
+    """Keep whole days for the next start, unless some process did; return how many it wrote.
+
+    `now` in microseconds since 1970.
+    """
+    async with engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+        async with connection.begin():
+            if not await is_due(await driver_of(connection), every_s):
+                return 0
+            return await columns.keep(connection, now)
 
 
 async def _forget(engine: AsyncEngine) -> None:

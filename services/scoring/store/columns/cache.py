@@ -21,6 +21,7 @@ from services.scoring.domain.windows import Window
 from services.scoring.metrics import COLUMN_BYTES, COLUMN_ENTRIES, COLUMN_REREAD
 from services.scoring.store.columns.book import Clash, CodeBook
 from services.scoring.store.columns.counting import count_groups
+from services.scoring.store.columns.days import Kept, keep_days, newest_before, read_days
 from services.scoring.store.columns.held import Held
 from services.scoring.store.columns.loading import TooMuch, chunk_before, read_entries
 from services.scoring.store.columns.spans import Spans
@@ -30,6 +31,7 @@ from services.scoring.store.layout import read_layout
 
 REREAD_AT_MOST: Final = 20_000  # entries, some 0.1 s, which a question may wait for
 CHUNK: Final = 50_000
+DAYS_AT_ONCE: Final = 400_000  # entries, some 0.1 s
 LOOSE_AT_MOST: Final = 65_536
 _ALONE: Final = 100_000  # entries from which on a question without groups has a thread
 _PATIENCE_S: Final = 1_800.0  # half of the time for which it is noted what was touched
@@ -112,10 +114,8 @@ class Columns:
         chunk = max(1, min(CHUNK, self.at_most // 8))
         if held.start in (-FAR, self._reached) or held.size + 2 * chunk > self.at_most:
             return False
-        start = await chunk_before(driver, held.start, chunk)
         try:
-            span, room = Spans.of([start], [held.start]), self.at_most - held.size
-            entries = await read_entries(driver, held.book, span, room)
+            more = await self._before(driver, held, chunk)
         except (TooMuch, Clash):  # too many of one moment, or nobody knows what they are
             self._reached = held.start
             return False
@@ -124,9 +124,33 @@ class Columns:
             if now is None or now.book is not held.book or now.start != held.start:
                 return True  # begun afresh meanwhile
             self._owed |= self._since or _NONE
+            self._owed |= more.owed
             self._since = None
-            self._keep(now.longer(start, entries))
+            self._keep(now.longer(more.start, more.entries))
         return True
+
+    async def keep(self, connection: AsyncConnection, now: int) -> int:
+        """Keep whole days of what is held in PostgreSQL; return how many were written."""
+        async with self.lock:
+            driver = await driver_of(connection)
+            held = await self._look(driver)
+        return await keep_days(driver, held, now)
+
+    async def _before(self, driver: asyncpg.Connection, held: Held, chunk: int) -> Kept:
+        """What comes before all that is held: days that were kept, else a chunk of answers."""
+        room = self.at_most - held.size
+        after = await newest_before(driver, held.start)
+        if after == held.start:
+            most = min(room, max(chunk, DAYS_AT_ONCE))
+            days = await read_days(driver, held.book, after, most, REREAD_AT_MOST // 4)
+            if days is not None:
+                return days
+            after = None
+        start = await chunk_before(driver, held.start, chunk)
+        if after is not None:
+            start = max(start, after)
+        span = Spans.of([start], [held.start])
+        return Kept(start, await read_entries(driver, held.book, span, room), _NONE)
 
     async def _look(self, connection: asyncpg.Connection) -> Held:
         """Read again what was touched since the last snapshot; the caller holds the lock."""

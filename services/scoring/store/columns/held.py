@@ -46,6 +46,21 @@ class Held:
         held = (*(one.entries for one in self.stretches), self.more, self.less)
         return sum(one.bytes for one in held)
 
+    @property
+    def oldest(self) -> int | None:
+        """The first moment of which there may be an entry; None where there is none."""
+        moments = [int(one.entries.time[0]) for one in self.stretches if len(one.entries)]
+        moments += [int(self.more.time.min())] if len(self.more) else []
+        return min(moments, default=None)
+
+    def between(self, start: int, end: int) -> Entries:
+        """All entries of a span, in rising time."""
+        parts = [self.more.part((self.more.time >= start) & (self.more.time < end))]
+        for one in self.stretches:
+            part = one.entries.part(one.within(start, end))
+            parts.append(part.part(~self.over.hold(part.time)))
+        return join(parts).sorted()
+
     def longer(self, start: int, entries: Entries) -> "Held":
         """The same with all that lies between `start` and what was held."""
         added = Stretch(start, self.start, entries.sorted()).pieces()

@@ -42,6 +42,11 @@ class Spans:
         kept = self.ends > start
         return Spans(np.maximum(self.starts[kept], start), self.ends[kept])
 
+    def within(self, start: int, end: int) -> "Spans":
+        """What of them lies between the two."""
+        kept = (self.ends > start) & (self.starts < end)
+        return Spans(np.maximum(self.starts[kept], start), np.minimum(self.ends[kept], end))
+
     def hold(self, times: Ints) -> NDArray[np.bool_]:
         """Which of the moments lie within."""
         if not len(self):

@@ -1,0 +1,146 @@
+"""Columns read from days that another process kept say what the database says."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scoring.domain.cells import Layout
+from services.scoring.domain.questions import Question
+from services.scoring.domain.windows import Window
+from services.scoring.store import adopt
+from services.scoring.store.columns import Columns, cache
+from services.scoring.store.columns.touched import ticks
+from services.scoring.store.reader import Reader
+from services.scoring.worker.columns import keep
+from shared.db import open_engine
+from tests.support.scoring import LAYOUT, START, response
+from tests.support.scoring_columns import both, fill, settle
+from tests.support.scoring_history import history
+
+CAP = 2  # values of a dimension: a third one is `other`
+LATER = START + timedelta(days=1)
+NOW = ticks(START + timedelta(days=9))
+NPS = Question("nps")
+EVER = [Window(START - timedelta(days=9), START + timedelta(days=9))]
+
+
+@pytest.fixture
+async def engines(fresh_database_url: str) -> AsyncIterator[list[AsyncEngine]]:
+    """Two replicas."""
+    async with AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(open_engine(fresh_database_url, schema="scoring"))
+            for _ in range(2)
+        ]
+        await adopt(opened[0], LAYOUT, values_at_most=CAP)
+        yield opened
+
+
+async def started(engine: AsyncEngine) -> Reader:
+    """A process that has just filled its columns."""
+    reader = Reader(engine, CAP, Columns(100_000, CAP))
+    await fill(reader)
+    return reader
+
+
+async def kept(reader: Reader) -> int:
+    assert reader.columns is not None
+    return await keep(reader.engine, reader.columns, NOW, 0.0)
+
+
+async def run(engine: AsyncEngine, statement: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(sa.text(statement))
+
+
+async def n(reader: Reader, question: Question = NPS) -> int:
+    async with reader.snapshot() as connection:
+        assert reader.columns is not None
+        sheet = await reader.columns.groups(connection, question, EVER)
+        assert sheet is not None
+        return int(sheet.n(0).sum())
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(1, 8))]
+)
+async def test_every_start_says_what_the_database_says(
+    engines: list[AsyncEngine], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw, values = random.Random(seed), history(seed, ids=60)
+    if seed % 2:
+        monkeypatch.setattr(cache, "DAYS_AT_ONCE", 20)
+        monkeypatch.setattr(cache, "CHUNK", 15)
+    draw.shuffle(values)
+    found = written = 0
+    while values:
+        size = draw.choice([1, 5, 20])
+        batch, values = values[:size], values[size:]
+        await settle(draw.choice(engines), batch, CAP)
+        if draw.random() < 0.4:
+            reader = await started(draw.choice(engines))
+            found += await both(reader, draw, 6)
+            written += await kept(reader) if draw.random() < 0.7 else 0
+    assert found > 10
+    assert written > 0
+
+
+async def test_a_start_reads_days_instead_of_answers(engines: list[AsyncEngine]) -> None:
+    await settle(engines[0], [response(f"r-{number}") for number in range(30)], CAP)
+    assert await kept(await started(engines[0])) == 1
+    # behind everybody's back, so that only who reads the days does not know
+    await run(engines[0], "UPDATE answers SET answered_at = NULL")
+    assert await n(await started(engines[1])) == 30
+    await run(engines[0], "DELETE FROM touched WHERE moments = 0")  # as it goes after a while
+    assert await n(await started(engines[1])) == 0
+
+
+async def test_days_of_another_cluster_are_not_believed(engines: list[AsyncEngine]) -> None:
+    await settle(engines[0], [response("r-1")], CAP)
+    assert await kept(await started(engines[0])) == 1
+    await run(engines[0], "UPDATE answers SET answered_at = NULL")
+    await run(engines[0], "UPDATE days_known SET system = 'where the dump came from'")
+    reader = await started(engines[1])
+    assert await n(reader) == 0
+    assert await kept(reader) == 0  # what was there is forgotten
+    assert await n(await started(engines[0])) == 0
+
+
+async def test_more_touched_than_may_be_owed_is_read_from_the_answers(
+    engines: list[AsyncEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "REREAD_AT_MOST", 40)
+    await settle(engines[0], [response(f"r-{number}") for number in range(30)], CAP)
+    assert await kept(await started(engines[0])) == 1
+    await settle(engines[0], [response("r-1", answered_at=LATER)], CAP)
+    reader = await started(engines[1])
+    assert await n(reader) == 30
+    assert await both(reader, random.Random(1), 10) == 10
+
+
+async def test_a_recount_forgets_the_days(engines: list[AsyncEngine]) -> None:
+    await settle(engines[0], history(5, ids=40), CAP)
+    assert await kept(await started(engines[0])) > 0
+    await adopt(engines[1], Layout({"region": None, "free": None}), values_at_most=CAP)
+    reader, plain = await started(engines[0]), Reader(engines[0], CAP)
+    question = Question("nps", by=("free",))
+    async with plain.snapshot() as connection:
+        expected = int((await plain.groups(connection, question, EVER)).n(0).sum())
+    assert await n(reader, question) == expected > 0
+    await kept(reader)
+    assert await n(await started(engines[1]), question) == expected
+
+
+async def test_only_one_process_keeps_days_at_a_time(engines: list[AsyncEngine]) -> None:
+    await settle(engines[0], [response("r-1")], CAP)
+    reader = await started(engines[0])
+    assert reader.columns is not None
+    assert await keep(engines[0], reader.columns, NOW, 60.0) == 1
+    await settle(engines[0], [response("r-2", answered_at=LATER)], CAP)
+    assert await keep(engines[0], reader.columns, NOW, 60.0) == 0
+    assert await kept(reader) == 1
