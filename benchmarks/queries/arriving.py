@@ -10,8 +10,8 @@ from itertools import count
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.queries_input import Sizes
-from benchmarks.scoring_input import Dropped
+from benchmarks.queries.drawing import Sizes
+from benchmarks.scoring.answers import Dropped
 from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.store import Book
 from shared.events import Answers, SurveyResponse, Topic

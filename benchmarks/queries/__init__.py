@@ -1,0 +1,1 @@
+"""Questions about segments, asked of scoring's routes over answers by the million."""
