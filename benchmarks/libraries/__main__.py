@@ -16,7 +16,7 @@ from benchmarks.figures import Figures, parser
 from benchmarks.servers import servers
 
 # each has `async def measure(figures: Figures, at: Servers, seconds: float) -> None`
-MODULES: Final = ("producers", "bodies")
+MODULES: Final = ("producers", "bodies", "consumers", "writes")
 
 
 def main() -> None:
