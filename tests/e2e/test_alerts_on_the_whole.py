@@ -43,7 +43,12 @@ class Stage:
         return datetime.now(UTC) - BEHIND + self.ahead
 
     async def send(self, bodies: Sequence[dict[str, Any]]) -> None:
-        reply = await self.system.post("ingest", "/v1/responses/batch", bodies)
+        """As an emitter does: what was not acknowledged in time is sent again."""
+        async with asyncio.timeout(30):
+            reply = await self.system.post("ingest", "/v1/responses/batch", bodies)
+            while reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                await asyncio.sleep(0.5)
+                reply = await self.system.post("ingest", "/v1/responses/batch", bodies)
         assert {item["status"] for item in reply.json()["items"]} == {"accepted"}
 
     async def live(self) -> None:
