@@ -1,7 +1,7 @@
 """Alerts on real PostgreSQL without Kafka: partitions are lists, the clock is ours."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -61,6 +61,7 @@ class AlertsRig:
     ways: Mapping[str, Way] = field(default_factory=dict)
     now: datetime = START + timedelta(days=30)
     cluster_by: str | None = None
+    changed: Callable[[], None] = lambda: None  # is called by judges
     log: str = field(default_factory=lambda: secrets.token_hex(4))
     topic: list[list[ScoredResponse]] = field(
         default_factory=lambda: [[] for _ in range(PARTITIONS)]
@@ -98,7 +99,7 @@ class AlertsRig:
             return {number: len(records) for number, records in enumerate(self.topic)}
 
         lookout = Lookout(ends, Where(GROUP, self.log, TOPIC), settle_s=0.0)
-        terms = Terms(Policy(**policy), lattice, self.ways, lambda: self.now)
+        terms = Terms(Policy(**policy), lattice, self.ways, lambda: self.now, self.changed)
         return Judge(self.engine, lookout, terms)
 
     async def alerts(self) -> Sequence[Alert]:

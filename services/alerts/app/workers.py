@@ -1,8 +1,8 @@
 """What alerts does besides answering: it counts, judges, publishes, tells, audits and deletes."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from services.alerts.app.core import Core
@@ -45,18 +45,28 @@ class Posts:
             traces=core.traces,
         )
         publishing = Publishing(Outbox(core.engine), producer, core.traces)
-        return cls(source, pipeline, Health(), build_judge(core, broker, source), publishing)
+        news = [publishing.news, *(one.news for one in core.delivering)]
+        judge = build_judge(core, broker, source, news)
+        return cls(source, pipeline, Health(), judge, publishing)
 
 
-def build_judge(core: Core, broker: Broker, source: KafkaSource) -> Judge:
-    """The judge of this process; it judges when it is elected."""
+def build_judge(
+    core: Core, broker: Broker, source: KafkaSource, news: Sequence[asyncio.Event]
+) -> Judge:
+    """The judge of this process; it judges when it is elected, and sets `news` of alerts."""
+
+    def tell() -> None:
+        for event in news:
+            event.set()
 
     async def ends() -> Mapping[int, int]:
         found = await source.end_offsets(Topic.SCORED_RESPONSES)
         return {home.number: end for home, end in found.items()}
 
     where = Where(GROUP, broker.log, Topic.SCORED_RESPONSES)
-    return Judge(core.engine, Lookout(ends, where, settle_s=SETTLE_S), core.terms)
+    return Judge(
+        core.engine, Lookout(ends, where, settle_s=SETTLE_S), replace(core.terms, changed=tell)
+    )
 
 
 def build_workers(core: Core, posts: Posts) -> tuple[Worker, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -36,14 +37,22 @@ MINUTE: Final = timedelta(minutes=1) - timedelta.resolution
 _CHUNK_S: Final = 2.0
 
 
+def _nobody() -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Terms:
-    """What is judged by, and who is told. The promise of `policy` is over all lines."""
+    """What is judged by, and who is told. The promise of `policy` is over all lines.
+
+    `changed` is called once changes of alerts are committed.
+    """
 
     policy: Policy
     lattice: Lattice
     ways: Ways
     clock: Clock
+    changed: Callable[[], None] = _nobody
 
     def share(self, lines: int) -> Policy:
         """A line's part of the promise; each line keeps the one per so many answers by itself."""
@@ -105,7 +114,7 @@ class Courtroom:
         fleet.judged_to, fleet.ahead = upto, None
         fleet.looks_due = len(looks_due(docket))
         JUDGED.inc(judged)
-        _note(fleet.line, docket)
+        self._note(fleet.line, docket)
         log_waiting(fleet.line, waited, len(fleet.waiting))
         return upto < standing.closed_to
 
@@ -124,7 +133,7 @@ class Courtroom:
             skewed = left_out(mixes, fleet.catalogue, begin_of(standing.closed_to + 1), heard)
             await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard, skewed)
             await self._write(docket)
-        _note(fleet.line, docket)
+        self._note(fleet.line, docket)
 
     async def look_again(self, fleet: Fleet, until: float) -> None:
         """Look again at alerts that grew, one in a transaction, the most urgent first.
@@ -142,7 +151,7 @@ class Courtroom:
                     await look_again(bench, due[0], scenes)
                     await self._write(docket)
             fleet.looks_due = max(len(due) - 1, 0)
-            _note(fleet.line, docket)
+            self._note(fleet.line, docket)
             if time.monotonic() >= until:
                 return
 
@@ -172,9 +181,9 @@ class Courtroom:
             waiting=fleet.waiting,
         )
 
-
-def _note(line: Line, docket: Docket) -> None:
-    """What was committed is shown."""
-    if docket.changes:
-        hit(Point.ALERT_COMMITTED)
-    observe_docket(line, docket)
+    def _note(self, line: Line, docket: Docket) -> None:
+        """What was committed is shown, and told."""
+        if docket.changes:
+            hit(Point.ALERT_COMMITTED)
+            self._terms.changed()
+        observe_docket(line, docket)

@@ -24,6 +24,7 @@ class Delivering:
         self._outbox = outbox
         self._clock = clock
         self.health = Health()
+        self.news = asyncio.Event()  # wakes it; others' are found when it looks
         self.fault: str | None = None
         self.disabled: Disabled | None = None
         self.dead = 0
@@ -42,12 +43,12 @@ class Delivering:
         dead = f"{self.dead} given up: {where}" if self.dead else None
         return "; ".join(filter(None, (self.fault, dead))) or None
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, *, every_s: float = 0.5) -> None:
         """Deliver until stopped."""
         for outcome in Outcome:  # shown from the start, so that the first is an increase
             DELIVERIES.labels(self.name, outcome)
         name = f"delivering to {self.name}"
-        await take_turns(name, self.turn, stop, health=self.health, every_s=0.5)
+        await take_turns(name, self.turn, stop, health=self.health, every_s=every_s, wake=self.news)
 
     async def turn(self) -> bool:
         """Try what is due; say whether there may be more."""

@@ -27,10 +27,13 @@ class Publishing:
         self._producer = producer
         self._traces = traces
         self.health = Health()
+        self.news = asyncio.Event()  # wakes it; others' are found when it looks
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, *, every_s: float = 0.5) -> None:
         """Publish until stopped."""
-        await take_turns("publishing", self.turn, stop, health=self.health, every_s=0.5)
+        await take_turns(
+            "publishing", self.turn, stop, health=self.health, every_s=every_s, wake=self.news
+        )
 
     async def turn(self) -> bool:
         """Publish what was not; say whether there may be more."""

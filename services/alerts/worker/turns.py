@@ -1,7 +1,6 @@
 """Turns: the same work again and again until stopped, through any weather."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -19,11 +18,15 @@ _LONGEST_WAIT_S: Final = 10.0
 Clock = Callable[[], datetime]
 
 
-async def rest(stop: asyncio.Event, wait_s: float) -> None:
-    """Wait, or return at once when stopped."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(wait_s):
-            await stop.wait()
+async def rest(stop: asyncio.Event, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
+    """Wait, or return at once when stopped or woken."""
+    events = [stop] if wake is None else [stop, wake]
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter in waiting:
+            waiter.cancel()
 
 
 async def take_turns(
@@ -33,8 +36,11 @@ async def take_turns(
     *,
     health: Health,
     every_s: float,
+    wake: asyncio.Event | None = None,
 ) -> None:
     """Take turns until stopped; at once while a turn says that there is more to do.
+
+    `wake`, once set, ends the rest between two turns.
 
     What a turn raises ends that turn alone: its transaction is rolled back, and the next begins
     from what is stored. Weather is waited out; a bug is waited out too, in the log and on
@@ -43,6 +49,8 @@ async def take_turns(
     wait_s = _FIRST_WAIT_S
     while not stop.is_set():
         health.turned_at = time.monotonic()
+        if wake is not None:
+            wake.clear()  # whatever it is about is there for this turn
         try:
             more = await turn()
         except Exception as error:  # noqa: BLE001 - the one place that outlives every fault
@@ -54,7 +62,7 @@ async def take_turns(
             _log.info("weather has passed", worker=name)
         health.weather, wait_s = None, _FIRST_WAIT_S
         if not more:
-            await rest(stop, every_s)
+            await rest(stop, every_s, wake=wake)
 
 
 def _tell(name: str, error: Exception, health: Health) -> None:
