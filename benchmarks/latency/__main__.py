@@ -56,7 +56,7 @@ FAULT: Final = "fault -> alert"
 GUESS: Final = {Kind.EVENT: 300.0, Kind.RECORD: 300.0, Kind.ANSWER: 1_000.0}
 LOADS: Final = (10, 50, 80)
 ENOUGH: Final = 1_100  # for p99.9
-WARM_S: Final = 3.0
+WARM_S: Final = 2.0
 
 
 class Run:
@@ -95,11 +95,12 @@ class Run:
     async def capacity_of(self, kind: Kind) -> float:
         if kind not in self.capacities:
             guess, hold = self.asked.guess or GUESS[kind], self.asked.hold
-            warm = self.numbers.take(kind, guess / 4, min(WARM_S, hold))
-            await self.stage.load.run(warm)
-            self.capacities[kind] = await capacity(
-                self.stage, self.numbers, kind, guess=guess, hold_s=hold
-            )
+            await self.stage.load.run(self.numbers.take(kind, guess / 4, WARM_S))
+            self.capacities[kind] = guess
+            if hold:
+                self.capacities[kind] = await capacity(
+                    self.stage, self.numbers, kind, guess=guess, hold_s=hold
+                )
         return self.capacities[kind]
 
     async def measure(self, kind: Kind, load: int, rate: float) -> None:
@@ -189,7 +190,9 @@ def main() -> None:
     arguments.add_argument("--paths", nargs="+", default=[*PATHS.values(), FAULT], metavar="PATH")
     arguments.add_argument("--loads", type=int, nargs="+", default=LOADS, help="% of capacity")
     arguments.add_argument("--seconds", type=float, default=12.0, help="of each load, at least")
-    arguments.add_argument("--hold", type=float, default=5.0, help="seconds of a try for capacity")
+    arguments.add_argument(
+        "--hold", type=float, default=5.0, help="seconds of a try for capacity; 0: it is the guess"
+    )
     arguments.add_argument("--guess", type=float, help="the first try for capacity")
     arguments.add_argument("--faults", type=int, default=10, help="faults at each load")
     asked = arguments.parse_args()

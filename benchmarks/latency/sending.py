@@ -126,7 +126,12 @@ class Doors:
     async def asked(self, request: bytes) -> bytes:
         """The reply, head and body."""
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self.ask(request, reply.set_result)
+
+        def told(found: bytes) -> None:
+            if not reply.done():  # who asked may have gone
+                reply.set_result(found)
+
+        self.ask(request, told)
         return await reply
 
     def close(self) -> None:
