@@ -16,22 +16,15 @@ waited    letters of deliveries, from when their delay was over
 The first three seconds of each run do not count: connections are opened and statements prepared.
 """
 
-import argparse
 import asyncio
-import gc
-import json
 import multiprocessing
-import shutil
-import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from random import Random
 from statistics import quantiles
-from typing import Any
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -39,7 +32,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.deciding_input import record_of, strict_programme
+from benchmarks.deciding.events import strict_programme
+from benchmarks.dispatching.emitting import Pace, emit
+from benchmarks.figures import Figures, Table, parser
+from benchmarks.servers import servers
 from services.trigger.app.core import Core
 from services.trigger.app.workers import build_workers
 from services.trigger.domain.letters import Letter
@@ -48,17 +44,14 @@ from services.trigger.settings import TriggerSettings
 from services.trigger.store.dispatch import DispatchStore
 from services.trigger.worker.dispatch import Dispatch
 from shared.clock import CommonClock
-from shared.db import migrate, open_engine
-from shared.embedded.kraft import ToolMissing, start_kraft, stop_kraft
-from shared.embedded.system import start_blocking, stop_blocking
+from shared.db import open_engine
 from shared.flows import FLOWS, group_of
+from shared.garbage import look_seldom
 from shared.senders import HandOver
 from shared.stream import Broker, Health, StreamMetrics
-from shared.stream.kafka import create_topics, open_producer, open_source
+from shared.stream.kafka import open_producer, open_source
 
-CUSTOMERS = 30_000
 IDLE_PER_S = 10
-TURN_S = 0.01
 DRAIN_S = 6.0
 WARMING = timedelta(seconds=3)
 DELAYS = {"usual": timedelta(seconds=2), "later": timedelta(seconds=3)}
@@ -87,35 +80,15 @@ class Courier:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How many events a second, for how long, and the share of them that matches a rule."""
+class Found:
+    """Events per second, the share of a core that this process used, and how late letters were."""
 
-    rate: int
-    seconds: float
-    share: float
-
-
-def emit(broker: Broker, pace: Pace) -> None:
-    """Write events at an even pace; a process of its own."""
-    uvloop.run(_emit(broker, pace))
+    per_s: float
+    core: float
+    late: dict[str, tuple[float, ...]]
 
 
-async def _emit(broker: Broker, pace: Pace) -> None:
-    luck, first, under_way = Random(7), pace.rate * 1_000_000, set[asyncio.Task[None]]()
-    async with open_producer(broker) as producer:
-        began, sent = time.perf_counter(), 0
-        while (gone := time.perf_counter() - began) < pace.seconds:
-            due, now = int(gone * pace.rate), datetime.now(UTC)
-            numbers = range(first + sent, first + due)
-            records = [record_of(n, luck, CUSTOMERS, now, pace.share) for n in numbers]
-            if records:
-                under_way.add(asyncio.create_task(producer.send(records)))
-            sent = due
-            await asyncio.sleep(TURN_S)
-        await asyncio.gather(*under_way)
-
-
-async def measure(url: str, broker: Broker, pace: Pace) -> dict[str, Any]:
+async def measure(url: str, broker: Broker, pace: Pace) -> Found:
     """Run trigger while another process emits; how late its letters were."""
     courier, stop = Courier(datetime.max.replace(tzinfo=UTC)), asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -129,8 +102,7 @@ async def measure(url: str, broker: Broker, pace: Pace) -> dict[str, Any]:
         workers = build_workers(core, producer, source, health)
         running = asyncio.gather(*(worker(stop) for worker in workers))
         await placed(health)
-        gc.collect()
-        gc.freeze()  # as `shared.process` does
+        look_seldom()  # as `shared.process` does
         began = await events_of(core.engine)
         courier.since = datetime.now(UTC) + WARMING
         spent = await beside(broker, pace)
@@ -138,13 +110,7 @@ async def measure(url: str, broker: Broker, pace: Pace) -> dict[str, Any]:
         events = await events_of(core.engine) - began
         stop.set()
         await running
-    late = {name: spread(found) for name, found in sorted(courier.late_s.items())}
-    return {
-        "events": events,
-        "per_s": round(events / pace.seconds),
-        "core": round(spent, 2),
-        **late,
-    }
+    return Found(events / pace.seconds, spent, spread(courier.late_s))
 
 
 async def placed(health: Health) -> None:
@@ -191,38 +157,42 @@ async def events_of(engine: AsyncEngine) -> int:
         return int((await connection.execute(text("SELECT count(*) FROM events"))).scalar_one())
 
 
-def spread(seconds: list[float]) -> dict[str, float]:
-    cuts = quantiles(seconds, n=100)
-    found = {"p50_ms": cuts[49], "p99_ms": cuts[98], "max_ms": max(seconds)}
-    return {"n": len(seconds), **{name: round(s * 1000, 1) for name, s in found.items()}}
+def spread(late_s: Mapping[str, list[float]]) -> dict[str, tuple[float, ...]]:
+    """Of each kind of letter how many, then p50, p99 and the most in milliseconds."""
+    found = {}
+    for name, seconds in sorted(late_s.items()):
+        cuts = quantiles(seconds, n=100, method="inclusive")
+        found[name] = (len(seconds), *(1000 * s for s in (cuts[49], cuts[98], max(seconds))))
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=1_500)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    told = parser.parse_args()
-    var = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
-    try:
-        url, kafka = start_blocking(var, None).database_url, start_kraft(var)
-        migrate(url, "trigger")
-        asyncio.run(create_topics(kafka.bootstrap, replication=1))
-        broker = Broker(kafka.bootstrap, kafka.log)
-        found = {
-            "idle": uvloop.run(measure(url, broker, Pace(IDLE_PER_S, told.seconds, 1.0))),
-            "loaded": uvloop.run(measure(url, broker, Pace(told.rate, told.seconds, 0.1))),
-        }
-    except ToolMissing as missing:
-        raise SystemExit(f"no real Kafka: {missing}") from None
-    finally:
-        stop_kraft(var)
-        stop_blocking(var)
-        shutil.rmtree(var, ignore_errors=True)
-    for name, figures in found.items():
-        print(name, json.dumps(figures))
-    if told.json is not None:
-        told.json.write_text(json.dumps(found) + "\n")
+    told = parser(__doc__)
+    told.add_argument("--rate", type=int, default=1_500)
+    told.add_argument("--seconds", type=float, default=20.0)
+    arguments = told.parse_args()
+    figures, rows = Figures("dispatching"), []
+    with servers("trigger") as where:
+        for pace in (
+            Pace(IDLE_PER_S, arguments.seconds, 1.0),
+            Pace(arguments.rate, arguments.seconds, 0.1),
+        ):
+            found = uvloop.run(measure(where.database_url, where.broker, pace))
+            for name, figure in found.late.items():
+                rows.append((name, found.per_s, found.core, *figure))
+    head = (
+        "letters",
+        "events/s",
+        "cores of the process",
+        "letters sent",
+        "p50, ms",
+        "p99, ms",
+        "most, ms",
+    )
+    figures.add(
+        Table("dispatch", "From before an event is produced to when it is sent", head, rows)
+    )
+    figures.write(arguments.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.judging_input import LATTICE, Feed
+from benchmarks.judging.answers import LATTICE, Feed
 from benchmarks.scoring.answers import Dropped, Memory
 from services.alerts.consumer import GROUP, build_decoders, build_handler
 from services.alerts.domain.detector import Detector

@@ -1,5 +1,6 @@
 """What the benchmark of decisions is fed: a programme with every rule on, and made-up events."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from shared.programme.triggers import Experiment, Variant
 from shared.stream import Outgoing
 
 CHANNELS = frozenset({"email", "webhook"})
-SHIPPED = Path(__file__).resolve().parents[1] / "programme"
+SHIPPED = Path(__file__).resolve().parents[2] / "programme"
 CUSTOMER = "event.customer.locale.startsWith('de') && 'region' in event.segments"
 TYPES = ("support_call.ended", "transaction.delivered", "transaction.refunded")
 _HEADER = ("content-type", b"application/cloudevents+json")
@@ -66,37 +67,46 @@ def strict_programme() -> Programme:
     return Programme(**{**fields, **said})
 
 
-def made_up(events: int, customers: int) -> list[Outgoing]:
-    """Calls, deliveries and refunds as records of Kafka; one in ten matches its rule."""
+@dataclass(frozen=True)
+class Kind:
+    """Events of which such a share meets its rule, of so many customers; the source names it."""
+
+    share: float
+    customers: int
+    source: str = "/bench"
+
+
+def made_up(kind: Kind, numbers: range) -> list[Outgoing]:
+    """Calls, deliveries and refunds as records of Kafka, the same at each run but for the time."""
     # emitters whose clocks are ahead: delays then count from when an event is heard of
-    luck, now = Random(7), datetime.now(UTC) + timedelta(minutes=2)
-    return [record_of(number, luck, customers, now) for number in range(events)]
+    luck, now = Random(numbers.start), datetime.now(UTC) + timedelta(minutes=2)
+    return [record_of(number, luck, now, kind) for number in numbers]
 
 
-def record_of(
-    number: int, luck: Random, customers: int, now: datetime, share: float = 0.1
-) -> Outgoing:
-    """One of these events, of which such a share matches its rule; a third of them are calls."""
-    event = _event(number, luck, customers, now, share)
+def record_of(number: int, luck: Random, now: datetime, kind: Kind) -> Outgoing:
+    """One of these events; a third of them are calls."""
+    event = _event(number, luck, now, kind)
     body = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
     value = msgspec.json.encode({**body, "time": event.time, "data": event.data})
     topic = Topic.SUPPORT_CALLS if event.type == TYPES[0] else Topic.TRANSACTIONS
     return Outgoing(topic, event.id.encode(), value, (_HEADER,))
 
 
-def _event(number: int, luck: Random, customers: int, now: datetime, share: float) -> Event:
-    kind, matches = luck.choice(TYPES), luck.random() < share
+def _event(number: int, luck: Random, now: datetime, kind: Kind) -> Event:
+    type_, matches = luck.choice(TYPES), luck.random() < kind.share
     # a refund is of an order before it
-    matter = number if kind != TYPES[2] else max(0, number - luck.randrange(3_000))
-    data = _data(f"c-{matter * 7_919 % customers}", luck)
-    if kind == TYPES[0]:
+    matter = number if type_ != TYPES[2] else max(0, number - luck.randrange(3_000))
+    # every customer comes twice; then there are others, for caps would turn them all away
+    customer = f"c-{matter // (2 * kind.customers)}-{matter * 7_919 % kind.customers}"
+    data = _data(customer, luck)
+    if type_ == TYPES[0]:
         agent = f"a-{luck.randrange(200)}"
         talk_s = 120 if matches else 5
         data["call"] = {"id": f"call-{number}", "queue": "q", "agent": agent, "talk_s": talk_s}
     else:
         amount = 99.5 if matches else 20.0
         data["transaction"] = {"id": f"o-{matter}", "amount": amount, "currency": "EUR"}
-    return Event(id=f"evt-{number}", source="/bench", type=kind, time=now, data=data)
+    return Event(id=f"evt-{number}", source=kind.source, type=type_, time=now, data=data)
 
 
 def _data(customer_id: str, luck: Random) -> dict[str, Any]:

@@ -22,10 +22,11 @@ class Feed:
 
     stores: int
     rate: float
+    first: int = 0
 
     def __post_init__(self) -> None:
-        self._draw = random.Random(7)
-        self._numbers = count()
+        self._draw = random.Random(7 + self.first)
+        self._numbers = count(self.first)
         self.nexts = dict.fromkeys(range(PARTITIONS), 0)
 
     @property

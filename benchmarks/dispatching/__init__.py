@@ -1,0 +1,1 @@
+"""Event to dispatch under load."""

@@ -1,0 +1,1 @@
+"""What alerts takes of a minute for counting and judging."""
