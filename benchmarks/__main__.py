@@ -16,6 +16,7 @@ PROGRAMS = {
     "dispatching": "event to dispatch while 1,500 events come a second, on a real Kafka",
     "precision": "invitations that it takes to know every segment, beside a flat sample",
     "judging": "seconds that alerts takes of a minute with 2,000 answers/s in 20,000 streams",
+    "growth": "how each cost grows: partitions, processes, batches, segments, answers, memory",
     "latency": "event to dispatch, answer to score, on the whole system",
 }
 

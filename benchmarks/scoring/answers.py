@@ -27,8 +27,15 @@ class Memory:
 
     placed = True
 
-    def __init__(self, records: Sequence[Record], offsets: Offsets, stop: asyncio.Event) -> None:
-        polls = (records[first : first + POLL] for first in range(0, len(records), POLL))
+    def __init__(
+        self,
+        records: Sequence[Record],
+        offsets: Offsets,
+        stop: asyncio.Event,
+        at_once: int = POLL,
+    ) -> None:
+        starts = range(0, len(records), at_once)
+        polls = (records[first : first + at_once] for first in starts)
         self._polls = map(list, polls)
         self._stop = stop
         self.offsets = offsets
