@@ -55,9 +55,7 @@ class Place(NamedTuple):
 def turn(place: Place, seconds: float) -> Seen:
     """Measure once."""
     contender, spent = place.contender, -place.contender.cpu_s()
-    got = load(
-        contender.ports, place.connections, seconds, batch=place.batch, key=contender.key
-    )
+    got = load(contender.ports, place.connections, seconds, batch=place.batch, key=contender.key)
     spent += contender.cpu_s()
     answers = got.good * (place.batch or 1)
     each_us = spent / max(1, answers) * 1e6

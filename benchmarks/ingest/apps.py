@@ -1,6 +1,6 @@
 """The two yardsticks, served by the same uvicorn, uvloop and httptools as ingest.
 
-    python -m benchmarks.ingest.apps echo|plain PORT BOOTSTRAP
+python -m benchmarks.ingest.apps echo|plain PORT BOOTSTRAP
 """
 
 import asyncio

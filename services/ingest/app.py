@@ -21,7 +21,7 @@ from shared.programme.loading import load_programme
 from shared.programme.models import Programme
 from shared.stream.kafka import open_producer, open_room
 from shared.traces import open_traces
-from shared.web import Parts, TracedRequests, build_web
+from shared.web import Parts, build_web, follow
 from shared.web.door import open_door, plain_headers
 
 # Kafka away is said within 2 s, twice this for who waits in the outbox; a full embedded broker is
@@ -59,8 +59,7 @@ async def open_service(settings: IngestSettings) -> AsyncIterator[Service]:
         outside = Outside(producer, optouts, clock, traces)
         web, intake = build_ingest(settings, programme, outside, parts)
         stack.push_async_callback(intake.close)
-        served = TracedRequests(web, traces)
-        yield Service("ingest", served, settings.host, settings.ingest_port)
+        yield Service("ingest", follow(web, traces), settings.host, settings.ingest_port)
 
 
 def build_ingest(

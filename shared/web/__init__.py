@@ -3,7 +3,7 @@
 from shared.stream.pipeline import Check
 from shared.web.app import Parts, build_web
 from shared.web.pages import Page, decode_cursor, decode_place, encode_cursor, page_of
-from shared.web.traced import TracedRequests
+from shared.web.traced import TracedRequests, follow
 
 __all__ = [
     "Check",
@@ -14,5 +14,6 @@ __all__ = [
     "decode_cursor",
     "decode_place",
     "encode_cursor",
+    "follow",
     "page_of",
 ]

@@ -5,6 +5,7 @@ from typing import Final
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.replies import withdraw
 from shared.traces import TRACEPARENT, Traces, within
 from shared.web.naming import template_of
 
@@ -31,6 +32,7 @@ class TracedRequests:
         if span is None:
             await self._app(scope, receive, send)
             return
+        withdraw(scope)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -47,6 +49,11 @@ class TracedRequests:
                 if template is not None:
                     span.update_name(f"{scope['method']} {template}")
                     span.set_attribute("http.route", template)
+
+
+def follow(app: ASGIApp, traces: Traces) -> ASGIApp:
+    """The application as it is where no traces are kept: a layer costs each request 2 µs."""
+    return app if traces.tracer is None else TracedRequests(app, traces)
 
 
 def _parent(scope: Scope) -> str | None:

@@ -22,6 +22,7 @@ from services.ingest.handlers.answers import Intake
 from services.ingest.metrics import REGISTRY
 from shared.errors import EarshotError
 from shared.failpoints import Point, hit
+from shared.replies import header_lines, offered
 from shared.web.door import Headers
 from shared.web.limits import SINGLE
 from shared.web.naming import Named
@@ -32,9 +33,9 @@ SCOPE: Final = "responses:write"
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
+Reply = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
 
-_JSON: Final = (b"content-type", b"application/json")
+_JSON: Final = ((b"content-type", b"application/json"),)
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
 _NAMED: Final = Named(PATH)
 _encode = msgspec.json.Encoder().encode
@@ -53,7 +54,7 @@ class HotPath:
     def __init__(self, app: App, submissions: "Submissions", headers: Headers) -> None:
         self._app = app
         self._submissions = submissions
-        self._headers = headers
+        self._headers = tuple(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _is_plain_submission(scope):
@@ -66,9 +67,12 @@ class HotPath:
         finally:
             REGISTRY.http.note(PATH, "POST", status, perf_counter() - began)
         headers += self._headers
-        headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        whole = offered(scope)
+        if whole is None or not whole(status, header_lines(headers), body):
+            length = (b"content-length", b"%d" % len(body))
+            start = {"status": status, "headers": [*headers, length]}
+            await send({"type": "http.response.start", **start})
+            await send({"type": "http.response.body", "body": body})
         hit(Point.ACKNOWLEDGED)
 
 
@@ -106,10 +110,10 @@ class Submissions:
         except EarshotError as error:
             said = self._gate.refused(scope, head.authorization, error, counted=counted)
             return problem(said)
-        return 202, [_JSON], _encode(Accepted(response.id))
+        return 202, _JSON, _encode(Accepted(response.id))
 
 
 def problem(error: EarshotError) -> Reply:
     """The RFC 9457 reply."""
     extra = [(n.lower().encode(), v.encode("latin-1")) for n, v in error.headers().items()]
-    return error.status, [_PROBLEM, *extra], _encode(error.problem())
+    return error.status, (_PROBLEM, *extra), _encode(error.problem())

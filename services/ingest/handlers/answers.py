@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
 from services.ingest.domain.catalogue import Catalogue
 from services.ingest.domain.plain import read_plain
@@ -101,10 +101,7 @@ class Intake:
 
     async def accept(self, response: SurveyResponse, trace: str | None = None) -> None:
         """As `publish`, in the trace of its link or else of its request. Raises Unavailable."""
-        followed = trace or current_traceparent()
-        span = None
-        if followed is not None:
-            span = self._traces.begin(_PUBLISHING, followed, kind=SpanKind.PRODUCER)
+        span = self._span(trace)
         try:
             await self.publish(response, None if span is None else traceparent_of(span))
         except KafkaUnavailable as error:
@@ -116,6 +113,14 @@ class Intake:
 
     async def close(self) -> None:
         await self._outbox.close()
+
+    def _span(self, trace: str | None) -> Span | None:
+        if self._traces.tracer is None:
+            return None
+        followed = trace or current_traceparent()
+        if followed is None:
+            return None
+        return self._traces.begin(_PUBLISHING, followed, kind=SpanKind.PRODUCER)
 
 
 def record_of(response: SurveyResponse, trace: str | None = None) -> Outgoing:

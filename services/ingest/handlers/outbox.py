@@ -25,6 +25,7 @@ class Outbox:
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
+        self._loop: asyncio.AbstractEventLoop | None = None  # asking which costs a system call
         self._waiting: list[tuple[Outgoing, Ticket]] = []
         self._turn: asyncio.Handle | None = None
         self._flights: set[asyncio.Task[None]] = set()
@@ -36,11 +37,12 @@ class Outbox:
         """
         if len(self._waiting) >= MOST_WAITING:
             raise KafkaUnavailable(f"{MOST_WAITING} records wait already")
-        loop = asyncio.get_running_loop()
-        ticket: Ticket = loop.create_future()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        ticket: Ticket = self._loop.create_future()
         self._waiting.append((record, ticket))
         if self._turn is None and len(self._flights) < _FLIGHTS:
-            self._turn = loop.call_soon(self._depart)
+            self._turn = self._loop.call_soon(self._depart)
         return ticket
 
     async def close(self) -> None:
