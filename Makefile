@@ -9,8 +9,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 WORKERS ?= 3
 # bytecode is kept: every worker and every process of a test compiles the whole project without it
 unexport PYTHONDONTWRITEBYTECODE
-# each worker has a Kafka and a PostgreSQL of its own; much of a test is waiting, so there is one more than cores
-SPREAD := $(PYTEST) -n $(WORKERS) --dist loadfile
+# much of a test is waiting, so there is one worker more than cores; tests/support/spread.py says which tests begin first
+SPREAD := $(PYTEST) -n $(WORKERS) --dist loadscope
 NEEDS := browser or tools or real_kafka or real_data or system or faults or thorough
 
 .DEFAULT_GOAL := help
@@ -55,8 +55,7 @@ test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embe
 	$(SPREAD) -m "not ($(NEEDS)) and not slow" tests
 
 test-all: test ## the same, and what takes long or needs a browser, Debian's tools, Java and Maven, real data; faults
-	$(SPREAD) -m "($(NEEDS)) and not faults and not slow" tests
-	$(SPREAD) -m "not slow" tests/faults
+	$(SPREAD) -m "($(NEEDS)) and not slow" tests
 
 test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, also what takes minutes
 	$(SPREAD) tests/faults

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from shared import logs
 from shared.embedded.files import hold_lock
@@ -15,9 +16,11 @@ from shared.embedded.system import Embedded
 from shared.stream import Broker
 from tests.support.embedded import build_template, cloned_database, start_for_tests, stop_for_tests
 from tests.support.kafka import broker_on, draw_prefix
+from tests.support.spread import Spread, put_long_first
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "earshot-embedded"
+ALONE = "PYTEST_XDIST_WORKER" not in os.environ
 
 # The default of 200 ms an example says more about a loaded core than about the code.
 settings.register_profile("earshot", deadline=None)
@@ -27,28 +30,46 @@ settings.load_profile("earshot")
 gc.set_threshold(50_000, 20, 100)
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread | None:
+    """What `--dist loadscope` means here; xdist's own order would begin the longest last."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    config.option.loadscopereorder = False
+    return Spread(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        put_long_first(items)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def json_logs() -> None:
     """Log as the services do: structlog's own tracebacks take seconds to draw."""
     logs.configure("warning")
 
 
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the servers are that all workers share."""
+    base = tmp_path_factory.getbasetemp()
+    var = (base if ALONE else base.parent) / FOLDER
+    var.mkdir(exist_ok=True)
+    return var
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    base = tmp_path_factory.getbasetemp()
-    alone = "PYTEST_XDIST_WORKER" not in os.environ
-    var = (base if alone else base.parent) / FOLDER
-    var.mkdir(exist_ok=True)
+    var = shared_folder(tmp_path_factory)
     yield start_for_tests(var)
-    if alone:
+    if ALONE:
         stop_for_tests(var)
 
 
 @pytest.fixture(scope="session")
 def embedded(servers: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Embedded:
     """The servers, with a template database in which every service is migrated."""
-    base = tmp_path_factory.getbasetemp()
-    var = (base if "PYTEST_XDIST_WORKER" not in os.environ else base.parent) / FOLDER
+    var = shared_folder(tmp_path_factory)
     with hold_lock(var / "template.lock", patience=60):
         done = var / "template.done"
         if not done.exists():
@@ -75,6 +96,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     factory = getattr(session.config, "_tmp_path_factory", None)
     if factory is not None and (var := factory.getbasetemp() / FOLDER).is_dir():
         stop_for_tests(var)
+        stop_kraft(var)
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +122,15 @@ def kafka_bootstrap(servers: Embedded) -> str:
 def kraft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kraft]:
     """Apache Kafka itself, one node, which makes topics when asked for them: that is its default.
 
-    Where it cannot be had, its tests fail.
+    All workers share it. Where it cannot be had, its tests fail.
     """
-    var = tmp_path_factory.mktemp("kraft")
+    var = shared_folder(tmp_path_factory)
     try:
-        found = start_kraft(var, Options(properties={"auto.create.topics.enable": "true"}))
+        yield start_kraft(var, Options(properties={"auto.create.topics.enable": "true"}))
     except ToolMissing as missing:
         pytest.fail(f"tests on a real Kafka cannot run: {missing}", pytrace=False)
-    yield found
-    stop_kraft(var)
+    if ALONE:
+        stop_kraft(var)
 
 
 @pytest.fixture
