@@ -13,8 +13,7 @@ from itertools import combinations, product
 
 import numpy as np
 from numpy.random import Generator
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtr
 
 from benchmarks.spikes.naming import Score, Slice
 from benchmarks.spikes.rows import Part, Plan, Row, Trial, Verdict, judge_few
@@ -175,7 +174,7 @@ def _judge_f1(score: Score, bar: float) -> Verdict:
     if score.f1 >= bar:
         return Verdict.MET
     error = np.sqrt(bar * (1 - bar) / score.windows)
-    return Verdict.MISSED if norm.sf((bar - score.f1) / error) < 0.01 else Verdict.NOISE
+    return Verdict.MISSED if ndtr((score.f1 - bar) / error) < 0.01 else Verdict.NOISE
 
 
 T9 = Trial(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from scipy.stats import binom, norm, poisson
+from scipy.special import bdtr, bdtrc, gammainc, ndtr
 
 SURE = 0.01  # a bar is missed when a detector that holds it does so badly this rarely
 
@@ -57,14 +57,14 @@ def judge_count(count: int, allowed: float) -> Verdict:
     """Alarms seen against those promised: a Poisson test."""
     if count <= allowed:
         return Verdict.MET
-    return Verdict.MISSED if poisson.sf(count - 1, allowed) < SURE else Verdict.NOISE
+    return Verdict.MISSED if gammainc(count, allowed) < SURE else Verdict.NOISE
 
 
 def judge_few(count: int, of: int, bar: float) -> Verdict:
     """A share that should be at most the bar: a binomial test."""
     if count <= bar * of:
         return Verdict.MET
-    return Verdict.MISSED if binom.sf(count - 1, of, bar) < SURE else Verdict.NOISE
+    return Verdict.MISSED if bdtrc(count - 1, of, bar) < SURE else Verdict.NOISE
 
 
 def judge_many(count: int, of: int, bar: float) -> Verdict:
@@ -72,14 +72,14 @@ def judge_many(count: int, of: int, bar: float) -> Verdict:
     bar = min(bar, 0.99)
     if count >= bar * of:
         return Verdict.MET
-    return Verdict.MISSED if binom.cdf(count, of, bar) < SURE else Verdict.NOISE
+    return Verdict.MISSED if bdtr(count, of, bar) < SURE else Verdict.NOISE
 
 
 def judge_mean(mean: float, error: float, bar: float) -> Verdict:
     """A mean that should be at most the bar, with its standard error."""
     if mean <= bar:
         return Verdict.MET
-    return Verdict.MISSED if norm.sf((mean - bar) / max(error, 1e-12)) < SURE else Verdict.NOISE
+    return Verdict.MISSED if ndtr((bar - mean) / max(error, 1e-12)) < SURE else Verdict.NOISE
 
 
 def to_table(rows: Sequence[Row]) -> str:

@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from benchmarks.spikes.worlds import Floats, World
 
@@ -78,6 +77,8 @@ def ears_c2(world: World) -> Floats:
 
 def exact_binomial(world: World) -> Floats:
     """Minus the log of the exact p-value of the last 24 hours, against four weeks before them."""
+    from scipy.stats import binom  # half a second that every test would wait for
+
     answers, detractors = hourly(world)
     n, k = trailing(answers, 24), trailing(detractors, 24)
     past_n = before(trailing(answers, MONTH_H), 24)

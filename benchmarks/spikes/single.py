@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from benchmarks.spikes.drifts import make_adwin, rises
 from benchmarks.spikes.worlds import Floats
@@ -43,6 +42,7 @@ def static(length: int) -> Score:
 
 def binomial(length: int) -> Score:
     """Minus the log of the exact p-value of the last `length` answers, against the history."""
+    from scipy.stats import binom  # half a second that every test would wait for
 
     def score(bits: Bits, history: int) -> Floats:
         rate = (bits[:, :history].sum(axis=1) + 0.5) / (history + 1)
