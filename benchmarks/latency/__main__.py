@@ -95,7 +95,9 @@ class Run:
     async def capacity_of(self, kind: Kind) -> float:
         if kind not in self.capacities:
             guess, hold = self.asked.guess or GUESS[kind], self.asked.hold
-            await self.stage.load.run(self.numbers.take(kind, guess / 4, WARM_S))
+            base = await done(self.stage, kind)
+            warm = await self.stage.load.run(self.numbers.take(kind, guess / 4, WARM_S))
+            await settled(self.stage, kind, base + len(warm.planned))
             self.capacities[kind] = guess
             if hold:
                 self.capacities[kind] = await capacity(
