@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 
 from services.scoring.store import adopt, listing
@@ -14,6 +15,22 @@ from tests.support.scoring_api import NOW, VALUES, build_client, get, settle
 from tests.support.scoring_history import segments_of, winners
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one application for all
+
+
+COMMENTS = {
+    "r-percent": "It was 100% a_b, see C:\\Temp",
+    "r-street": "Ärger in der Straße",
+    "r-city": "İstanbul",
+    "r-thai": "บริการดีมาก จัดส่งเร็ว",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def commented(filled: str) -> None:
+    """These comments are among the answers too."""
+    async with open_engine(filled, schema="scoring") as engine:
+        said = [response(key, metric="ces", score=7, comment=c) for key, c in COMMENTS.items()]
+        await settle(engine, said)
 
 
 @pytest.fixture(params=[10, 10_000], ids=["by-index", "in-order"])
@@ -86,22 +103,11 @@ async def test_lists_say_how_fresh_they_are(client: httpx.AsyncClient) -> None:
         ("จัดส่ง", ["r-thai"]),
     ],
 )
+@pytest.mark.usefixtures("commented")
 async def test_text_is_found_as_it_is_written_in_either_case(
-    filled: str, q: str, found: list[str]
+    client: httpx.AsyncClient, q: str, found: list[str]
 ) -> None:
-    comments = {
-        "r-percent": "It was 100% a_b, see C:\\Temp",
-        "r-street": "Ärger in der Straße",
-        "r-city": "İstanbul",
-        "r-thai": "บริการดีมาก จัดส่งเร็ว",
-    }
-    async with open_engine(filled, schema="scoring") as engine:
-        await settle(
-            engine, [response(key, metric="ces", score=7, comment=c) for key, c in comments.items()]
-        )
-        client, _ = build_client(engine)
-        async with client:
-            body = await get(client, "/v1/responses", q=q, metric="ces")
+    body = await get(client, "/v1/responses", q=q, metric="ces")
 
     assert [item["id"] for item in body["items"]] == found
 
