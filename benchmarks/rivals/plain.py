@@ -95,8 +95,7 @@ async def main() -> None:
     )(on_answer)
 
     async def end_when_idle() -> None:
-        while not told.idle:
-            await asyncio.sleep(0.2)
+        await told.until_idle()
         app.exit()
 
     await asyncio.gather(app.run(), end_when_idle())

@@ -1,5 +1,6 @@
 """What a contender prints and writes: its half of the contract, of the standard library alone."""
 
+import asyncio
 import json
 import os
 import time
@@ -19,6 +20,7 @@ class Telling:
     def __init__(self) -> None:
         self._told_at = self._came_at = 0.0
         self._waiting: str | None = None
+        self._done = 0
 
     @property
     def idle(self) -> bool:
@@ -29,10 +31,19 @@ class Telling:
         """Records have just come; `done` of them all had been durable before."""
         self._came_at = time.monotonic()
         if not self._told_at:
+            self._done = done
             self._say(_line(done))
 
+    async def until_idle(self) -> None:
+        """Wait for the end of the records."""
+        while not self.idle:  # noqa: ASYNC110 - an event would have to be set for every record
+            await asyncio.sleep(0.1)
+
     def committed(self, done: int) -> None:
-        """So many answers are durable now; -1: nobody knows."""
+        """So many answers are durable now; -1: nobody knows. Said once of the same number."""
+        if done == self._done and done >= 0:
+            return
+        self._done = done
         self._waiting = _line(done)
         if time.monotonic() > self._told_at + _EVERY_S:
             self._say(self._waiting)

@@ -160,7 +160,9 @@ def all_rounds(ring: Ring, field_of: Sequence[Told], rounds: int, *, kill: bool)
                 ring.run(told, kill=turn == rounds)
             except (Missing, Failed) as fault:
                 told.fault = f"{told.contender.name}: {fault}"
-            print(f"  {told.contender.name}: {told.fault or f'{told.rates[-1]:,.0f}/s'}", flush=True)
+            print(
+                f"  {told.contender.name}: {told.fault or f'{told.rates[-1]:,.0f}/s'}", flush=True
+            )
 
 
 def shown(figures: Figures, field_of: Sequence[Told]) -> None:

@@ -31,7 +31,7 @@ from shared.stream import Broker, Record, Source, StreamMetrics, consume
 from shared.stream.kafka import open_producer, open_source
 
 _READ = (
-    f"SELECT s.slice, s.values, c.hour, {', '.join(SUMS[:11])}"  # noqa: S608 - our own names
+    f"SELECT s.slice, s.values, c.hour, {', '.join(SUMS[:11])}"
     " FROM scoring.counts c JOIN scoring.series s ON s.id = c.series"
 )
 
@@ -82,8 +82,7 @@ async def scoring(told: Telling) -> None:
             told.committed(sum(source.next_of.values()))
 
         async def end_when_idle() -> None:
-            while not told.idle:
-                await asyncio.sleep(0.1)
+            await told.until_idle()
             stop.set()
 
         pipeline = replace(pipeline_of(engine, producer), after_commit=after_commit)
@@ -94,7 +93,7 @@ async def scoring(told: Telling) -> None:
 async def counted() -> list[tuple[str, tuple[int, ...]]]:
     """What stands in the tables, in the contract's words."""
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
-    cells = []
+    cells: list[tuple[str, tuple[int, ...]]] = []
     for slice_, values, hour, *points in await connection.fetch(_READ):
         at = datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:00:00Z")
         score = sum(point * number for point, number in enumerate(points))

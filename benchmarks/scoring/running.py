@@ -58,7 +58,9 @@ class Life:
 
     def sample(self, pid: int) -> None:
         """Take down what all have spent by now."""
-        self.samples.append((time.time(), *(spent_by(one) for one in (pid, *self.servers))))
+        postgres, kafka = self.servers
+        spent = spent_by(pid), spent_by(postgres), spent_by(kafka)
+        self.samples.append((time.time(), *spent))
 
     @property
     def seconds(self) -> float:
