@@ -189,6 +189,7 @@ def test_the_image_runs_as_an_ordinary_user() -> None:
     assert users == ["USER 10001:10001"]
 
 
+@pytest.mark.thorough
 def test_yaml_reads_the_same_everywhere() -> None:
     run_tool(
         locked_tool("yamllint"),

@@ -33,7 +33,9 @@ async def close(rig: AlertsRig, alert: Alert, state: State) -> None:
         await write_by_hand(connection, alert.end(state, at, rig.now), Change(state), {})
 
 
-@pytest.mark.parametrize("state", [State.RESOLVED, State.ACCEPTED])
+@pytest.mark.parametrize(
+    "state", [State.RESOLVED, pytest.param(State.ACCEPTED, marks=pytest.mark.thorough)]
+)
 async def test_what_was_closed_while_the_judge_caught_up_stays_closed(
     rig: AlertsRig, state: State
 ) -> None:

@@ -55,6 +55,7 @@ async def test_a_steady_stream_is_silent_and_judged_to_its_last_answer(rig: Aler
     assert await rig.judged_to() == answers[-1].answered_at
 
 
+@pytest.mark.thorough
 async def test_a_fault_between_judging_and_commit_changes_nothing(
     engine: AsyncEngine, rig: AlertsRig
 ) -> None:

@@ -21,6 +21,7 @@ async def engine(fresh_database_url: str) -> AsyncIterator[AsyncEngine]:
         yield engine
 
 
+@pytest.mark.thorough
 async def test_a_slice_that_no_stream_watches_is_named_and_counted(engine: AsyncEngine) -> None:
     rig = AlertsRig(engine)
     rig.put(history())

@@ -48,6 +48,7 @@ async def test_duplicates_and_uneven_partitions_change_nothing(
     assert await uneven.rows("SELECT count(*) FROM counted") == [(len(answers),)]
 
 
+@pytest.mark.thorough
 async def test_late_answers_join_the_oldest_open_minute_and_count_once(rig: AlertsRig) -> None:
     answers = history(spike=False)
     late = answers[10:400:10]

@@ -75,6 +75,7 @@ def test_starts_at_once_share_one_pair_of_servers(tmp_path: Path) -> None:
             stop_blocking(tmp_path)
 
 
+@pytest.mark.thorough
 async def test_a_killed_postgres_is_brought_back_at_its_address(var: Path) -> None:
     embedded = await start(var, TOPICS, FAST)
     ending = asyncio.Event()
@@ -92,6 +93,7 @@ async def test_a_killed_postgres_is_brought_back_at_its_address(var: Path) -> No
     assert running(var) != embedded
 
 
+@pytest.mark.thorough
 async def test_the_watch_ends_when_the_servers_were_stopped(var: Path) -> None:
     embedded = await start(var, TOPICS, FAST)
     watch = build_watch(var, embedded, FAST, pause=0.02)

@@ -91,6 +91,7 @@ def capped(counts: Counts) -> Counts:
     return [(row, n, min(k, n)) for row, n, k in counts]
 
 
+@pytest.mark.thorough
 @settings(max_examples=15)
 @given(quiet=st.integers(20, 150), loud=st.integers(1, 40), history=steps)
 def test_no_alarm_on_little(quiet: int, loud: int, history: Steps) -> None:

@@ -27,7 +27,11 @@ def learn(draw: np.random.Generator, *, cluster: int, terms: FleetTerms | None =
 
 @pytest.mark.parametrize(
     ("cluster", "expected"),
-    [(1, 1.0), pytest.param(2, 2.0, marks=pytest.mark.thorough), (4, 4.0)],
+    [
+        pytest.param(1, 1.0, marks=pytest.mark.thorough),
+        pytest.param(2, 2.0, marks=pytest.mark.thorough),
+        (4, 4.0),
+    ],
 )
 def test_answers_alike_in_clusters_are_worth_fewer(cluster: int, expected: float) -> None:
     detector = learn(np.random.default_rng(7), cluster=cluster)

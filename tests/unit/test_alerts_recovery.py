@@ -1,6 +1,7 @@
 """When an open alert ends: as soon after a short fault as after a long one."""
 
 import numpy as np
+import pytest
 
 from services.alerts.domain.detector import Detector
 from services.alerts.domain.state import FleetState
@@ -12,6 +13,7 @@ BEGINS = 1_500
 NEVER = 9_999
 
 
+@pytest.mark.thorough
 def test_an_alert_ends_as_soon_after_a_short_fault_as_after_a_long_one() -> None:
     detector = Detector(Policy(), FleetTerms(learning=False))
     fleet, index = FleetState.empty(len(LASTS)), np.arange(len(LASTS))
