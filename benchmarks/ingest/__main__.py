@@ -116,15 +116,13 @@ class Program:
     def processes(self) -> None:
         """One process and two."""
         both = (self._ours, self._plain, self._echo)
-        found = medians(
-            [Place(c.taken(n), c_n) for c_n in (64, 256) for n in (1, 2) for c in both], self._told
-        )
+        found = medians([Place(c.taken(n), USUAL) for n in (1, 2) for c in both], self._told)
         rows = [
-            row((place.connections, len(place.contender.ports), place.contender.name), seen)
+            row((len(place.contender.ports), place.contender.name), seen)
             for place, seen in found.items()
         ]
-        head = ("connections", "processes", "", *_HEAD)
-        self._figures.add(Table("processes", "One process and two", head, rows))
+        title = f"One process and two, {USUAL} connections"
+        self._figures.add(Table("processes", title, ("processes", "", *_HEAD), rows))
 
     def batch(self) -> None:
         """A hundred answers a request."""

@@ -93,6 +93,7 @@ async def serve(mode: str, port: int, bootstrap: str) -> None:
     config = uvicorn.Config(
         app, port=port, log_level="critical", access_log=False, lifespan="off", ws="none",
         loop="uvloop", http="httptools", backlog=2048, server_header=False,
+        proxy_headers=False,
     )  # fmt: skip
     gc.collect()
     gc.freeze()  # as `shared.process` does

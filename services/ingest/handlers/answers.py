@@ -89,11 +89,12 @@ class Intake:
         return self._outbox.put(record_of(response, trace))
 
     async def publish_all(self, responses: Sequence[SurveyResponse]) -> None:
-        """As `publish`, for all of them together. Raises Unavailable."""
+        """As `publish`, for all of them together, in few batches. Raises Unavailable."""
         hit(Point.RECEIVED)
         try:
             trace = current_traceparent()
-            await self._producer.send([record_of(response, trace) for response in responses])
+            records = [record_of(response, trace) for response in responses]
+            await self._producer.send(records, together=True)
         except KafkaUnavailable as error:
             raise away(error) from error
         for response in responses:

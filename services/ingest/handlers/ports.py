@@ -18,7 +18,7 @@ class Producer(Protocol):
     """Kafka, as far as ingest writes to it."""
 
     async def send(self, records: Sequence[Outgoing], *, together: bool = False) -> None:
-        """Return once every in-sync replica has all records; `together` in one partition.
+        """Return once every in-sync replica has all records; `together` in few batches.
 
         Raises KafkaUnavailable within a bounded time; some may then have been written.
         """

@@ -51,14 +51,17 @@ def _needs_a_batch(record: Outgoing) -> bool:
 async def enqueue_together(
     client: Any, topic: str, records: Sequence[Outgoing], turn: int
 ) -> list[Any]:
-    """As `enqueue`, into one partition: the `turn`-th of those that have a leader."""
+    """As `enqueue`, into one partition: the `turn`-th of those that have a leader.
+
+    What does not fit into one batch goes on in the next: two of a partition wait for each other.
+    """
     await client.partitions_for(topic)
     cluster = client.client.cluster
     open_now = cluster.available_partitions_for_topic(topic) or cluster.partitions_for_topic(topic)
-    partition = sorted(open_now)[turn % len(open_now)]
+    partitions = sorted(open_now)
     return [
-        await client.send_batch(batch, topic, partition=partition)
-        for batch in _batches(client, records)
+        await client.send_batch(batch, topic, partition=partitions[place % len(partitions)])
+        for place, batch in enumerate(_batches(client, records), start=turn)
     ]
 
 

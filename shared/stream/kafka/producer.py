@@ -60,8 +60,8 @@ class KafkaProducer:
     async def send(self, records: Sequence[Outgoing], *, together: bool = False) -> None:
         """All of them acknowledged when this returns.
 
-        `together` sends them, all of one topic, into one partition, the next at each call: few
-        large batches in place of many small ones, for records whose order does not matter.
+        `together` sends them, all of one topic, into one partition, the next at each call (what is
+        over 256 KiB into the next ones): few large batches, where their order does not matter.
         Raises KafkaUnavailable within the bound; some may then have been, or may still be, written.
         Raises TooLargeForKafka for a record that it will never take.
         """
