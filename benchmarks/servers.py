@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.db import migrate
 from shared.embedded.kraft import ToolMissing, start_kraft, stop_kraft
 from shared.embedded.system import start_blocking, stop_blocking
+from shared.migrating import migrate
 from shared.stream import Broker
 from shared.stream.kafka import create_topics
 

@@ -1,17 +1,14 @@
-"""PostgreSQL: engines whose every wait is bounded, and migrations."""
+"""PostgreSQL: engines whose every wait is bounded."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
 
 import asyncpg
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.database_url import async_url, connect_arguments
@@ -19,7 +16,6 @@ from shared.metrics import PoolMetrics
 from shared.settings import STATEMENT
 from shared.tls import TlsFilesFault, tls_fault
 
-MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
 SCHEMAS: Final = ("scoring", "trigger", "alerts")
 # What a database raises that is away; asyncpg's own come as they are when it died in a statement.
 AWAY: Final = (sa.exc.SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -33,11 +29,6 @@ _OLDEST: Final = 180_000
 _LOOK: Final = sa.text("""
     SELECT current_setting('server_version_num'), to_regclass('offsets') IS NOT NULL
 """)
-_LOCK_NOT_HAD: Final = "55P03"
-
-
-class TablesBusy(Exception):
-    """Somebody held what a migration had to change, for ten seconds; it has changed nothing."""
 
 
 class _Patient(asyncpg.Connection):  # type: ignore[misc]
@@ -153,23 +144,3 @@ def database_check(engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
         return await database_fault(engine)
 
     return check
-
-
-def migrate(url: str, service: str) -> None:
-    """Bring the service's schema up to date; safe to run twice, also at the same time.
-
-    Raises TablesBusy, having changed nothing, where a lock is not had.
-    """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("version_locations", str(MIGRATIONS / service / "versions"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["service"] = service
-    config.attributes["url"] = async_url(url)
-    config.attributes["connect_args"] = connect_arguments(url)
-    try:
-        command.upgrade(config, "head")
-    except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_HAD:
-            raise
-        raise TablesBusy(service) from error

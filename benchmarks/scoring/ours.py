@@ -25,8 +25,9 @@ from benchmarks.scoring.contenders import PAIRS
 from services.scoring.domain.cells import Layout
 from services.scoring.store import adopt
 from services.scoring.tables import SUMS
-from shared.db import migrate, open_engine
+from shared.db import open_engine
 from shared.events import Topic
+from shared.migrating import migrate
 from shared.stream import Broker, Record, Source, StreamMetrics, consume
 from shared.stream.kafka import open_producer, open_source
 

@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from shared.db import SCHEMAS, TablesBusy, migrate
+from shared.db import SCHEMAS
 from shared.launch import database_of
+from shared.migrating import TablesBusy, migrate
 from shared.settings import SettingsFault
 from shared.tls import tls_fault
 

@@ -22,7 +22,7 @@ from services.trigger.app import open_service as open_trigger
 from services.trigger.settings import TriggerSettings
 from shared import failpoints, logs
 from shared.broker import find_broker
-from shared.db import SCHEMAS, migrate
+from shared.db import SCHEMAS
 from shared.embedded.files import Locked, hold_lock, prepare_folder
 from shared.embedded.processes import StartFailed
 from shared.embedded.system import Embedded, build_watch, start, stop
@@ -39,6 +39,7 @@ from shared.launch import (
     say_whether_open,
     var_folder,
 )
+from shared.migrating import migrate
 from shared.process import CannotStart, Service, listen, run
 from shared.process import main as run_process
 from shared.settings import PREFIX, Settings, read_settings, read_variable

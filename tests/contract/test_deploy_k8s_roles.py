@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 from sqlalchemy import URL, make_url
 
-from shared.db import SCHEMAS, migrate
+from shared.db import SCHEMAS
 from shared.embedded.system import Embedded
+from shared.migrating import migrate
 from tests.support.manifests import Manifest, one, prod
 
 pytestmark = pytest.mark.tools

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from shared.db import SCHEMAS, migrate
+from shared.db import SCHEMAS
 from shared.embedded.cluster import (
     DATABASE,
     USER,
@@ -26,6 +26,7 @@ from shared.embedded.files import free_port
 from shared.embedded.privileges import Account, choose_account
 from shared.embedded.processes import is_alive, spawn
 from shared.embedded.readiness import wait_ready
+from shared.migrating import migrate
 
 PASSWORD: Final = "of-the-tests"
 _PATIENCE_S: Final = 120.0

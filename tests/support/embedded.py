@@ -9,10 +9,11 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import make_url
 
-from shared.db import SCHEMAS, migrate
+from shared.db import SCHEMAS
 from shared.embedded.postgres import Options
 from shared.embedded.system import Embedded, start_blocking, stop_blocking
 from shared.events import PARTITIONS, Topic
+from shared.migrating import migrate
 
 TEMPLATE = "earshot_template"
 FAST = Options(durable=False, max_connections=200)

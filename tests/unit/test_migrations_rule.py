@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from shared.db import MIGRATIONS, SCHEMAS
+from shared.db import SCHEMAS
+from shared.migrating import MIGRATIONS
 
 ARGUED = "older_replicas"
 FILES = [path for one in SCHEMAS for path in sorted((MIGRATIONS / one / "versions").glob("*.py"))]
