@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 PROGRAMS = {
-    "ingest": "acknowledged answers per second, beside a bare echo and an awaited send",
+    "ingest": "acknowledged answers a second, beside a bare echo and the plain way",
+    "libraries": "libraries of hot paths beside others: producers, bodies, consumers, writes",
     "scoring": "answers per second exactly once into PostgreSQL, beside fetch and decode",
     "queries": "questions about segments: p50, p95, p99, beside the same without columns",
     "deciding": "events per second through trigger's decisions, beside fetch and decode",
