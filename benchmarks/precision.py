@@ -15,22 +15,20 @@ stopped      30 %, each segment once it is met; nobody thinks of the answers tha
 all          `sample: 1.0` and `target_margin: 5`: more of the small, less of the large
 foreknown    what each segment needs, were its true score and response rate known
 
-`met`: of how many segments the margin over the whole time was within the target, and the day of
-the last. `held`: of how many it is at the end. `right`: of how many the interval then holds the
+met: of how many segments the margin over the whole time was within the target, and the day of
+the last. held: of how many it is at the end. right: of how many the interval then holds the
 true score. Trigger's own ways ask anew for what is about to leave the period, which is as long as
 the whole time here: what they ask on the last days is for the days to come.
 """
 
-import argparse
 import heapq
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
+from benchmarks.figures import Cell, Figures, Table, parser
 from benchmarks.precision_world import FLAT, POINTS, Customer, World, build_world, customers
 from services.trigger.domain.facts import Margin
 from services.trigger.domain.precision import Asked, Habit, Heard, Target, margin_of
@@ -111,9 +109,8 @@ class Outcome:
         """The hour in which the last of them was met."""
         return max(self.met.values(), default=0)
 
-    def row(self, count: int) -> str:
-        met = f"{len(self.met)}/{count} by day {self.last_met / 24:4.1f}"
-        return f"{met:>20} {self.held:>5}/{count} {self.right:>5}/{count}"
+    def row(self) -> Sequence[Cell]:
+        return len(self.met), self.last_met / 24, self.held, self.right
 
 
 def sample(world: World, share: Share) -> Outcome:
@@ -169,26 +166,32 @@ def _look(outcome: Outcome, world: World) -> None:
         outcome.right += low <= segment.score(world.target.rules) <= high
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--segments", type=int, default=20)
-    parser.add_argument("--zipf", type=float, default=1.0, help="0: all segments of one size")
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    told = parser.parse_args()
-    world = build_world(told.segments, told.days, told.seed, zipf=told.zipf)
-    found = {name: sample(world, share) for name, share in WAYS.items()}
+def tell(figures: Figures, found: Mapping[str, Outcome], world: World) -> None:
+    """One table, of which a flat sample is the measure."""
     flat = found["flat"]
     totals = {name: outcome.invitations for name, outcome in found.items()}
     totals["flat, ended"] = sum(flat.invited[: flat.last_met + 1])
     totals["foreknown"] = round(world.foreknown)
-    print(f"{'':12} {'invitations':>11} {'of flat':>8} {'met':>20} {'held':>8} {'right':>8}")
-    for name, total in totals.items():
-        shown = found[name].row(told.segments) if name in found else ""
-        print(f"{name:12} {total:>11,} {total / totals['flat']:>8.3f} {shown}".rstrip())
-    if told.json is not None:
-        told.json.write_text(json.dumps(totals))
+    many = len(world.segments)
+    columns = ["asked by", "invitations", "of flat", f"met, of {many}", "last met on day",
+               f"held, of {many}", f"right, of {many}"]  # fmt: skip
+    rows = [
+        [name, total, total / totals["flat"], *(found[name].row() if name in found else [None] * 4)]
+        for name, total in totals.items()
+    ]
+    figures.add(Table("invitations", "Invitations until every segment is known", columns, rows))
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--segments", type=int, default=20)
+    made.add_argument("--zipf", type=float, default=1.0, help="0: all segments of one size")
+    made.add_argument("--days", type=int, default=30)
+    made.add_argument("--seed", type=int, default=1)
+    told, figures = made.parse_args(), Figures("precision")
+    world = build_world(told.segments, told.days, told.seed, zipf=told.zipf)
+    tell(figures, {name: sample(world, share) for name, share in WAYS.items()}, world)
+    figures.write(told.json)
 
 
 if __name__ == "__main__":
