@@ -25,7 +25,7 @@ public final class Main {
   private static final long TICK_MS = 200;
   private static final long QUIET_MS = 5_000;
 
-  /** When the last answer was decoded, in ms since 1970; 0 before the first. */
+  /** When the last answer was decoded, in ms since 1970; 0 where none was yet, or none is left. */
   private final AtomicLong heard = new AtomicLong();
 
   private final KafkaStreams streams;
@@ -76,7 +76,7 @@ public final class Main {
         moved = System.currentTimeMillis();
       }
       // a query sees what is not committed yet; a tick later it is: that is two commit intervals
-      if (heard.get() > 0 && before > told) {
+      if (before > told && (before > 0 || heard.get() > 0)) {
         told = before;
         tell(told, System.currentTimeMillis());
       }

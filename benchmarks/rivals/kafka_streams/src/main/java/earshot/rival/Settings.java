@@ -21,12 +21,9 @@ final class Settings {
     // all cells stay in memory between two commits, and go to RocksDB and the changelog once
     settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 64L << 20);
     // its own default under exactly_once_v2, said here because it weighs most
-    settings.put(
-        StreamsConfig.COMMIT_INTERVAL_MS_CONFIG,
-        Integer.parseInt(environment.getOrDefault("COMMIT_MS", "100")));
-    settings.put(
-        StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG),
-        environment.getOrDefault("COMPRESSION", "lz4"));
+    settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 100);
+    // a quarter of the bytes on the repartition topic
+    settings.put(StreamsConfig.producerPrefix(ProducerConfig.COMPRESSION_TYPE_CONFIG), "lz4");
     settings.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 128 << 10);
     settings.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
     // a member with a name that comes back after a kill is let in at once, not after its session
