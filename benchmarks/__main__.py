@@ -18,7 +18,7 @@ PROGRAMS = {
     "precision": "invitations that it takes to know every segment, beside a flat sample",
     "judging": "seconds that alerts takes of a minute with 2,000 answers/s in 20,000 streams",
     "growth": "how each cost grows: partitions, processes, batches, segments, answers, memory",
-    "latency": "event to dispatch, answer to score, on the whole system",
+    "latency": "event to mail, answer to score, fault to alert at three loads, on the whole system",
 }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,11 +13,14 @@ import numpy as np
 
 from benchmarks.latency.contents import answer_id, get, mail_id
 from benchmarks.latency.deployed import Deployed
-from benchmarks.latency.sending import Doors, Sent
+from benchmarks.latency.doors import Doors
+from benchmarks.latency.sending import Sent
 from shared.events import Topic
 from shared.stream.kafka import read_all
+from shared.stream.records import Record
 
 ASKED_EVERY_S: Final = 0.02
+HISTORY: Final = "r-"  # what scoring never counted begins so
 _SCORES: Final = get("/v1/scores?metric=nps&window=24h")
 
 
@@ -69,19 +72,42 @@ class Scored(msgspec.Struct):
     appended: float = 0.0
 
 
+class Asked(msgspec.Struct):
+    """The event that a decision is about."""
+
+    id: str
+
+
+class Decided(msgspec.Struct):
+    """What is read of a decision."""
+
+    event: Asked
+    decided_at: datetime
+
+
 async def read_scored(stage: Deployed) -> Mapping[str, Scored]:
     """All that scoring told, in the order in which it was committed.
 
     One replica settles one batch after the other, and all of a batch are scored at one instant.
     """
-    topic = f"{stage.fleet.prefix}{Topic.SCORED_RESPONSES}"
     found = {}
-    for record in await read_all(stage.fleet.ground.kafka.bootstrap, topic):
+    for record in await _records(stage, Topic.SCORED_RESPONSES):
         one = msgspec.json.decode(record.value or b"{}", type=Scored)
         one.appended = record.timestamp_ms / 1000
         found[one.id] = one
-    ours = [one for one in found.values() if one.id.startswith(answer_id(0)[:-1])]
+    ours = [one for one in found.values() if not one.id.startswith(HISTORY)]
     return {one.id: one for one in sorted(ours, key=lambda one: one.scored_at)}
+
+
+async def read_decided(stage: Deployed) -> Mapping[str, float]:
+    """When trigger decided on each event, by the event's id."""
+    records = await _records(stage, Topic.SURVEY_DECISIONS)
+    decided = [msgspec.json.decode(record.value or b"{}", type=Decided) for record in records]
+    return {one.event.id: one.decided_at.timestamp() for one in decided}
+
+
+async def _records(stage: Deployed, topic: str) -> Sequence[Record]:
+    return await read_all(stage.fleet.ground.kafka.bootstrap, f"{stage.fleet.prefix}{topic}")
 
 
 def counted(sent: Sent, scored: Mapping[str, Scored], shown: Shown) -> np.ndarray:

@@ -29,6 +29,10 @@ def answer_id(number: int) -> str:
     return f"answer-{number}"
 
 
+def event_id(number: int) -> str:
+    return f"event-{number}"
+
+
 def mail_id(number: int) -> str:
     """The id of the invitation that the n-th event leads to, which names its mail."""
     return invitation_id(SURVEY, f"c-{number}", f"call-{number}")
@@ -83,7 +87,7 @@ def event(number: int, now: str) -> dict[str, Any]:
     customer = f"c-{number}"
     return {
         "specversion": "1.0",
-        "id": f"event-{number}",
+        "id": event_id(number),
         "source": "/calls",
         "type": "support_call.ended",
         "time": now,

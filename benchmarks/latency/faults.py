@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.latency.contents import post
 from benchmarks.latency.deployed import Deployed, fault_survey
-from benchmarks.latency.sending import Doors
+from benchmarks.latency.doors import Doors
 from shared.events import Topic
 from shared.stream import Outgoing
 from shared.stream.kafka import open_producer

@@ -49,20 +49,3 @@ def capacity_table(capacities: Mapping[str, float]) -> Table:
         ("path", "rate /s"),
         list(capacities.items()),
     )
-
-
-def hops_table(name: str, title: str, hops: Mapping[str, np.ndarray]) -> Table:
-    """The mean of each hop over those whose whole way took about the median; they add up.
-
-    `hops` are instants of each stop, in order, the first the planned one.
-    """
-    stops = np.array(list(hops.values()))
-    whole = stops[-1] - stops[0]
-    low, high = np.nanpercentile(whole, (40, 60))
-    usual = stops[:, (whole >= low) & (whole <= high)]
-    steps = np.diff(usual, axis=0).mean(axis=1) * 1_000
-    rows: list[list[Cell]] = [
-        [stop, float(took)] for stop, took in zip(list(hops)[1:], steps, strict=True)
-    ]
-    rows.append(["all", float(steps.sum())])
-    return Table(name, title, ("until", "ms"), rows)
