@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.api.download import DOWNLOADS_AT_MOST, Download
-from services.scoring.api.files import GROUP_ROWS
+from services.scoring.api.parquet import GROUP_ROWS
 from services.scoring.domain.windows import Window
 from services.scoring.store import driver_of
 from services.scoring.store.exporting import read_answers

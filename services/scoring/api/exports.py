@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import asyncpg
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from services.scoring.api.answers import Narrow
 from services.scoring.api.asked import check_survey, read_asked
 from services.scoring.api.download import Download, Slots
-from services.scoring.api.files import CsvFile, File, ParquetFile
+from services.scoring.api.files import PARQUET, CsvFile, File
 from services.scoring.api.paging import Paged
 from services.scoring.api.parameters import Cut, MetricName, Span
 from services.scoring.api.reading import Reading
@@ -45,7 +46,7 @@ _FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
             CsvFile.media: {"schema": {"type": "string"}},
-            ParquetFile.media: {"schema": {"type": "string", "format": "binary"}},
+            PARQUET: {"schema": {"type": "string", "format": "binary"}},
         }
     }
 }
@@ -79,7 +80,7 @@ def _add_responses(router: APIRouter, reading: Reading, slots: Slots) -> None:
         search = narrow.search(span, cut, as_of, reading)
         facts = _facts(search.window, as_of, reading)
         dimensions = tuple(reading.dimensions)
-        file = _file(form, answer_columns(dimensions), facts)
+        file = await _file(form, answer_columns(dimensions), facts)
 
         async def read(connection: asyncpg.Connection) -> Rows:
             await check_survey(connection, cut.survey, reading)
@@ -118,7 +119,7 @@ def _add_scores(router: APIRouter, reading: Reading, slots: Slots) -> None:
         windows = grouped.read_buckets(asked.window, reading)
         facts = _facts(asked.window, asked.as_of, reading)
         columns = score_columns(asked.question.by, bucketed=windows is not None)
-        file = _file(form, columns, facts)
+        file = await _file(form, columns, facts)
 
         async def read(connection: asyncpg.Connection) -> Rows:
             await check_survey(connection, cut.survey, reading)
@@ -148,8 +149,13 @@ async def _open(
                 yield rows
 
 
-def _file(form: str, columns: Sequence[Column], facts: dict[str, str]) -> File:
-    return CsvFile(columns) if form == "csv" else ParquetFile(columns, facts)
+async def _file(form: str, columns: Sequence[Column], facts: dict[str, str]) -> File:
+    if form == "csv":
+        return CsvFile(columns)
+    # in a thread, for the first costs a tenth of a second; `parquet` says why it is read here
+    module = await asyncio.to_thread(import_module, "services.scoring.api.parquet")
+    file: File = module.ParquetFile(columns, facts)
+    return file
 
 
 def _facts(window: Window, as_of: datetime, reading: Reading) -> dict[str, str]:
