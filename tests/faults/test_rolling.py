@@ -96,7 +96,9 @@ async def test_every_replica_is_replaced_under_load(
         assert max(one.took_s for one in leaves) < WITHIN_S
         assert [fault for one in traffic.callers for fault in one.failed] == []
         assert sum(one.refused for one in traffic.callers) == 0
-        assert {status for one in traffic.callers for status in one.statuses} == {200, 202}
+        assert {status for one in traffic.callers for status in one.statuses} == {200, 202}, [
+            said for one in traffic.callers for said in one.put_off
+        ]
         assert found.exact
         assert called.exact
         assert len(it.asked.got) == len(it.calls.acked)

@@ -69,7 +69,9 @@ async def test_terminated_under_load(
         assert {code for code, _ in ends} == {0}
         assert max(took for _, took in ends) < WITHIN_S
         assert not failed
-        assert {status for one in callers for status in one.statuses} == {200, 202}
+        assert {status for one in callers for status in one.statuses} == {200, 202}, [
+            said for one in callers for said in one.put_off
+        ]
         assert not counts.lost
         assert not counts.double
         assert max(handed_s) < WITHIN_S

@@ -25,15 +25,15 @@ class _Link:
     def spent(self) -> bool:
         return self._closes or self._reader.at_eof() or self._writer.is_closing()
 
-    async def ask(self, head: str, content: bytes) -> int:
-        """The status of the reply, read to its end."""
+    async def ask(self, head: str, content: bytes) -> tuple[int, bytes]:
+        """Status and content of the reply."""
         self._writer.write(head.encode() + content)
         await self._writer.drain()
         lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines[1:] if line)
-        await self._reader.readexactly(int(headers["content-length"]))
+        body = await self._reader.readexactly(int(headers["content-length"]))
         self._closes = headers.get("connection") == "close"
-        return int(lines[0].split()[1])
+        return int(lines[0].split()[1]), body
 
     def close(self) -> None:
         self._writer.transport.abort()
@@ -44,8 +44,8 @@ class Caller:
     """Asks one thing again and again, on one connection or on a new one each time.
 
     `refused`: nobody listened, and nothing was sent. `failed`: it was sent on an open connection,
-    and no reply came. Those that share `numbers` never send the same. `pick`: the port of the next
-    connection, where it is not always the same.
+    and no reply came. `put_off`: what was said instead of a 2xx. Those that share `numbers` never
+    send the same. `pick`: the port of the next connection, where it is not always the same.
     """
 
     port: int
@@ -55,6 +55,7 @@ class Caller:
     statuses: Counter[int] = field(default_factory=Counter)
     acked: set[int] = field(default_factory=set)
     failed: list[str] = field(default_factory=list)
+    put_off: list[str] = field(default_factory=list)
     refused: int = 0
     numbers: Iterator[int] = field(default_factory=itertools.count)
     pick: Callable[[], int] | None = None
@@ -90,7 +91,7 @@ class Caller:
         )
         try:
             async with asyncio.timeout(30):
-                status = await link.ask(head, content)
+                status, said = await link.ask(head, content)
         except (OSError, EOFError, TimeoutError) as error:
             self.failed.append(type(error).__name__)
             self._leave()
@@ -98,6 +99,8 @@ class Caller:
         self.statuses[status] += 1
         if status < 300:
             self.acked.add(number)
+        else:
+            self.put_off.append(f"{self.path}: {said.decode(errors='replace')}")
 
     def _leave(self) -> None:
         if self._link is not None:
