@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import asyncpg
 
 from services.scoring.domain.answers import LOWEST, SENT
-from services.scoring.domain.cells import ANSWERED, INVITED, VALUES_AT_MOST, WIDTH
+from services.scoring.domain.cells import ANSWERED, INVITED, POINTS, VALUES_AT_MOST, WIDTH
 from services.scoring.domain.questions import Question, Row, Segment
 from services.scoring.domain.sheets import Sheet, Tabulation
 from services.scoring.domain.windows import Window, cut
@@ -105,14 +105,17 @@ async def _from_answers(
     )
     if question.survey is not None:
         inner += f" AND a.survey = {told.add(question.survey)}"
-    keys = ["number", "scale", "score", *by_columns(question)]
-    found = await grouped(
-        connection, told, inner, keys, "count(*)", filters(question, told, asked.only)
-    )
+    keys = ["number", "scale", *by_columns(question)]
     lowest = LOWEST[question.metric]
+    # a column a point: a row a point would be ten times the rows
+    counted = (f"count(*) FILTER (WHERE score = {lowest + place})" for place in range(POINTS))
+    found = await grouped(
+        connection, told, inner, keys, ", ".join(counted), filters(question, told, asked.only)
+    )
+    width = len(keys)
     return (
-        (number, tuple(segment), scale, _sums({score - lowest: count}))
-        for number, scale, score, *segment, count in found
+        (row[0], tuple(row[2:width]), row[1], (*row[width:], 0, 0))  # none of them is INVITED
+        for row in found
     )
 
 
