@@ -20,7 +20,7 @@ import asyncio
 import multiprocessing
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.deciding.events import strict_programme
 from benchmarks.dispatching.emitting import Pace, emit
-from benchmarks.figures import Figures, Table, parser
+from benchmarks.figures import Cell, Figures, Table, parser
 from benchmarks.servers import servers
 from services.trigger.app.core import Core
 from services.trigger.app.workers import build_workers
@@ -171,7 +171,8 @@ def main() -> None:
     told.add_argument("--rate", type=int, default=1_500)
     told.add_argument("--seconds", type=float, default=20.0)
     arguments = told.parse_args()
-    figures, rows = Figures("dispatching"), []
+    figures = Figures("dispatching")
+    rows: list[Sequence[Cell]] = []
     with servers("trigger") as where:
         for pace in (
             Pace(IDLE_PER_S, arguments.seconds, 1.0),

@@ -24,7 +24,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from statistics import median
 
-from benchmarks.figures import Figures, Table, parser
+from benchmarks.figures import Cell, Figures, Table, parser
 from benchmarks.judging.fleets import Asked, Taken, run
 from benchmarks.servers import servers
 
@@ -33,7 +33,7 @@ STORES = (44, 1_046)  # 1,030 and 20,068 streams
 
 def minutes_of(found: Sequence[Taken], rate: float) -> Table:
     """A minute by its parts, in seconds of the clock and of this process alone."""
-    rows = []
+    rows: list[Sequence[Cell]] = []
     for name in sorted({name for taken in found for name in taken.judged.seconds}):
         cells = [(t.judged.seconds.get(name), t.judged.own_seconds.get(name)) for t in found]
         rows.append((name, *(cell for pair in cells for cell in pair)))

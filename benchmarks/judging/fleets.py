@@ -16,6 +16,7 @@ from benchmarks.judging.counting import counting_rounds
 from benchmarks.judging.rounds import Rounds, Watch, followed
 from benchmarks.servers import Servers
 from shared.db import open_engine
+from shared.garbage import look_seldom
 
 WARM_MINUTES = 2
 TABLES = "counted, ticks, remarks, heard, lines, streams, alerts, changes, deliveries"
@@ -65,7 +66,7 @@ async def judged(engine: AsyncEngine, feed: Feed, minutes: float) -> Judged:
     watch = Watch()
     rounds = Rounds(engine, feed, watch)
     await rounds.begin()
-    gc.collect()
+    look_seldom()  # as a service does
     before = psutil.Process().memory_info().rss
     with followed(watch):
         await rounds.pass_minutes(WARM_MINUTES)

@@ -37,7 +37,8 @@ PARTS: dict[str, tuple[Any, str]] = {
     "closing: read": (courtroom, "read_chunk"),
     "closing: store": (courtroom, "write_fleet"),
     "looking": (Courtroom, "judge_open"),
-    "looking: read": (courtroom, "read_open"),
+    "looking: read what has changed": (courtroom, "read_changed"),
+    "looking: read all": (courtroom, "read_open"),
     "ticks of the detector": (Detector, "judge"),
 }
 

@@ -61,7 +61,8 @@ def test_an_amendment_that_takes_away_makes_it_begin_anew() -> None:
 
     assert ahead.news([LeafTick(LEAF, 20, 3)]) is None
     assert ahead.news([LeafTick(LEAF, 19, 2)]) is None
-    assert ahead.news([]) is None
+    assert ahead.news([LeafTick(LEAF, 0, 0)]) is None
+    assert ahead.news([]) == []
 
 
 def test_the_fleet_and_its_detector_stay_as_they_were() -> None:

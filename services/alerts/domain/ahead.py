@@ -18,13 +18,15 @@ class Ahead:
 
     It is thrown away when a minute closes; only the alarms that it raises stand. R stays a
     supermartingale minus its clock in steps of any length, so the promise is that of the fleet.
-    `now_h`: hour of event time up to which it has looked.
+    `now_h`: hour of event time up to which it has looked. `since`: as of which moment of the store,
+    from which on only what has changed is read; None until it has looked.
     """
 
     detector: Detector
     fleet: FleetState
     now_h: float
     seen: dict[tuple[str, str], LeafTick] = field(default_factory=dict)
+    since: str | None = None
 
     @classmethod
     def of(cls, detector: Detector, fleet: FleetState, now_h: float) -> "Ahead":
@@ -34,15 +36,15 @@ class Ahead:
         return cls(twin, fleet.copy(), now_h)
 
     def news(self, ticks: Sequence[LeafTick]) -> list[LeafTick] | None:
-        """What came since the last look; None where an amendment took something away."""
-        news, known = [], 0
+        """What came since the last look; None where an amendment took something away.
+
+        `ticks`: what leaves hold now, of all or of those that have changed.
+        """
+        news = []
         for tick in ticks:
             before = self.seen.get((tick.leaf, tick.cluster))
             if before is None:
                 news.append(tick)
-                continue
-            known += 1
-            if before == tick:  # most of them: a minute is looked at again and again
                 continue
             answers = tick.answers - before.answers
             detractors = tick.detractors - before.detractors
@@ -50,7 +52,7 @@ class Ahead:
                 return None
             if answers:
                 news.append(tick._replace(answers=answers, detractors=detractors))
-        return None if known < len(self.seen) else news
+        return news
 
     def look(
         self,
@@ -66,7 +68,7 @@ class Ahead:
         news = self.news(ticks)
         if not news:
             return None
-        self.seen = _by_place(ticks)
+        self.seen |= {(tick.leaf, tick.cluster): tick for tick in ticks}
         now_h = max(heard_h, self.now_h + SECOND_H)
         weighed = self.detector.clusters.weigh(int(now_h * 60), news)
         ends = now_h, now_h - self.now_h
@@ -75,7 +77,3 @@ class Ahead:
             return None
         self.now_h = now_h
         return index, self.detector.judge(self.fleet, index, minute)
-
-
-def _by_place(ticks: Sequence[LeafTick]) -> dict[tuple[str, str], LeafTick]:
-    return {(tick.leaf, tick.cluster): tick for tick in ticks}

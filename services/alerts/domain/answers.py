@@ -97,8 +97,9 @@ def tally(changes: Iterable[Change]) -> Mapping[Place, Tick]:
     """What to add where, in the order of places; an answer that moved is taken away first."""
     sums: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
     for change in changes:
-        sums[change.answer.place][0] += 1
-        sums[change.answer.place][1] += change.answer.detractor
+        here = sums[change.answer.place]
+        here[0] += 1
+        here[1] += change.answer.detractor
         if change.before is not None:
             place, detractor = change.before
             sums[place][0] -= 1

@@ -55,10 +55,8 @@ class Catalogue:
         """The rows in which a leaf's answers count; what is new joins the catalogue and `fleet`."""
         known = self._of_leaf.get(leaf)
         if known is None:
-            if len(self._of_leaf) >= self.leaves_kept:
-                self._of_leaf.clear()
             rows = [self._admit(key, parent, fleet) for key, parent in self._streams_of(leaf)]
-            known = self._of_leaf[leaf] = np.array(rows, np.intp)
+            known = self._keep(leaf, rows)
         return known
 
     def known_rows_of(self, leaf: str) -> Ints:
@@ -66,8 +64,15 @@ class Catalogue:
         known = self._of_leaf.get(leaf)
         if known is not None:
             return known
-        named = (self._rows.get(key) for key, _ in self._streams_of(leaf))
-        return np.array([row for row in named if row is not None], np.intp)
+        named = [self._rows.get(key) for key, _ in self._streams_of(leaf)]
+        rows = [row for row in named if row is not None]
+        return self._keep(leaf, rows) if len(rows) == len(named) else np.array(rows, np.intp)
+
+    def _keep(self, leaf: str, rows: Sequence[int]) -> Ints:
+        if len(self._of_leaf) >= self.leaves_kept:
+            self._of_leaf.clear()
+        kept = self._of_leaf[leaf] = np.array(rows, np.intp)
+        return kept
 
     def full_dimensions(self) -> list[str]:
         """Dimensions that have no room for a further value."""

@@ -64,10 +64,6 @@ _CHUNK: Final = sa.text("""
     WHERE metric = :metric AND survey = :survey AND minute > :first AND minute <= :last
     GROUP BY minute, leaf, cluster HAVING sum(answers) > 0 ORDER BY minute, leaf, cluster
 """)
-_OPEN: Final = sa.text("""
-    SELECT leaf, answers, detractors, cluster FROM ticks
-    WHERE metric = :metric AND survey = :survey AND minute > :first AND answers > 0
-""")
 
 
 class Fenced(Exception):
@@ -135,19 +131,6 @@ async def read_chunk(
     for minute, *tick in await connection.execute(_CHUNK, values | {"last": bound}):
         minutes.setdefault(minute, []).append(LeafTick(*tick))
     return (standing.closed_to if number < most else bound), minutes
-
-
-async def read_open(connection: AsyncConnection, line: Line, closed_to: int) -> list[LeafTick]:
-    """What the open minutes hold, as one."""
-    found: dict[tuple[str, str], LeafTick] = {}  # PostgreSQL would sort them to sum them
-    for row in await connection.execute(_OPEN, _at(line, first=closed_to)):
-        tick = LeafTick(*row)
-        place = tick.leaf, tick.cluster
-        if (known := found.get(place)) is not None:
-            answers, detractors = known.answers + tick.answers, known.detractors + tick.detractors
-            tick = known._replace(answers=answers, detractors=detractors)
-        found[place] = tick
-    return list(found.values())
 
 
 async def move(connection: AsyncConnection, standing: Standing, after: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from services.alerts.domain.ahead import Ahead
 from services.alerts.domain.answers import Line, begin_of
 from services.alerts.domain.cases import Docket
 from services.alerts.domain.mixes import Mix, left_out
+from services.alerts.domain.streams import LeafTick
 from services.alerts.domain.terms import Policy
 from services.alerts.handlers.bench import Bench
 from services.alerts.handlers.judging import close_minute, look_ahead, settle_by_hand
@@ -24,8 +25,9 @@ from services.alerts.metrics import JUDGED
 from services.alerts.store.alerts import read_docket, write_docket
 from services.alerts.store.announcing import Ways
 from services.alerts.store.fleet import Fleet, read_fleet, write_fleet
-from services.alerts.store.lines import Standing, move, read_chunk, read_open
+from services.alerts.store.lines import Standing, move, read_chunk
 from services.alerts.store.mixes import heed, read_mixes
+from services.alerts.store.opened import read_changed, read_moment, read_open
 from services.alerts.store.past import SqlPast
 from services.alerts.worker.observing import log_waiting, observe_docket, observe_open
 from services.alerts.worker.turns import Clock
@@ -122,18 +124,27 @@ class Courtroom:
         """Look for alarms in the minutes that may still grow; keep nothing else."""
         connection = self._connection
         async with connection.begin():
-            ticks = await read_open(connection, fleet.line, standing.closed_to)
             docket = await read_docket(connection, fleet.line)
             if docket.take_settled(standing.judged_to):  # the fleet is told first, next turn
                 return
-            if fleet.ahead is None or fleet.ahead.news(ticks) is None:
-                began_h = (standing.closed_to + 1) / 60
-                fleet.ahead = Ahead.of(fleet.detector, fleet.state, began_h)
+            since = await read_moment(connection)
+            ahead, ticks = await self._ahead(fleet, standing.closed_to)
             mixes = await self._mixes(fleet, standing.closed_to, heard)
             skewed = left_out(mixes, fleet.catalogue, begin_of(standing.closed_to + 1), heard)
-            await look_ahead(self._bench(fleet, docket), fleet.ahead, ticks, heard, skewed)
+            await look_ahead(self._bench(fleet, docket), ahead, ticks, heard, skewed)
+            ahead.since = since
             await self._write(docket)
         self._note(fleet.line, docket)
+
+    async def _ahead(self, fleet: Fleet, closed_to: int) -> tuple[Ahead, Sequence[LeafTick]]:
+        """The copy that looks ahead, and what it has not seen; a new one where some was taken."""
+        if fleet.ahead is not None and fleet.ahead.since is not None:
+            since = fleet.ahead.since
+            changed = await read_changed(self._connection, fleet.line, closed_to, since)
+            if fleet.ahead.news(changed) is not None:
+                return fleet.ahead, changed
+        fleet.ahead = Ahead.of(fleet.detector, fleet.state, (closed_to + 1) / 60)
+        return fleet.ahead, await read_open(self._connection, fleet.line, closed_to)
 
     async def look_again(self, fleet: Fleet, until: float) -> None:
         """Look again at alerts that grew, one in a transaction, the most urgent first.

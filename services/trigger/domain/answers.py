@@ -12,6 +12,7 @@ from shared.programme.metrics import Klass
 
 _LONGEST_NAME: Final = 200
 _HIGHEST: Final = 10
+_KLASSES: Final = frozenset(Klass)
 _FIRST, _LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -28,7 +29,7 @@ def read_believed(answer: ScoredResponse, stored_at: datetime | None) -> ScoredR
 
 
 def _check(answer: ScoredResponse) -> None:
-    if answer.klass not in set(Klass):
+    if answer.klass not in _KLASSES:
         raise Refused(Reason.OUT_OF_RANGE, f"class is not one of {', '.join(Klass)}", "class")
     if not 0 <= answer.score <= _HIGHEST:
         raise Refused(Reason.OUT_OF_RANGE, f"score is not from 0 to {_HIGHEST}", "score")
