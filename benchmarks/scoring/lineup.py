@@ -37,6 +37,6 @@ LINEUP: Final = (
     Contender("scoring", "Earshot, into PostgreSQL", _ours("scoring"), 100_000),
     Contender("plain", "FastStream, SQLAlchemy, a row at a time", _rival("plain"), 2_000),
     Contender("quix", "Quix Streams, its own store", _rival("quix"), 20_000),
-    Contender("faust", "Faust-streaming, its own tables", _rival("faust_tables"), 20_000),
+    Contender("faust", "Faust-streaming, its own tables", _rival("faust_tables"), 5_000),
     Contender("streams", "Kafka Streams, exactly_once_v2", _streams, 200_000),
 )
