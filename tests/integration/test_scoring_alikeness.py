@@ -10,12 +10,14 @@ import pytest
 
 from services.scoring.domain.alikeness import Alikeness
 from services.scoring.store import adopt
+from services.scoring.store.columns import Columns
 from services.scoring.store.crowding import Widening
 from services.scoring.store.reader import Reader
 from services.scoring.worker import Estimating, alikeness, keep_alike
 from shared.db import open_engine
 from tests.support.scoring import LAYOUT, START, response
 from tests.support.scoring_api import settle
+from tests.support.scoring_columns import fill
 
 NOW = START + timedelta(hours=1)
 
@@ -55,6 +57,27 @@ async def test_how_alike_the_answers_of_a_day_are_is_estimated_from_them(
     assert alike.of("nps", (), "channel") < 0.1
     assert alike.of("nps", ("touchpoint",), "day") == alike.of("nps", (), "day")
     assert alike.of("csat", (), "day") == 0
+
+
+async def test_it_waits_for_the_columns_to_be_filled(fresh_database_url: str) -> None:
+    alike, stop = Alikeness(("day",)), asyncio.Event()
+    async with open_engine(fresh_database_url, schema="scoring") as engine:
+        await adopt(engine, LAYOUT)
+        await settle(engine, unlike_days(np.random.default_rng(3), START))
+        reader = Reader(engine, columns=Columns(100_000))
+        estimating = Estimating(Widening(reader, alike, ZoneInfo("UTC")), LAYOUT, lambda: NOW)
+        worker = asyncio.create_task(keep_alike(estimating, stop))
+        await asyncio.sleep(0.3)
+        unfilled = dict(alike.known)
+        await fill(reader)
+        async with asyncio.timeout(10):
+            while not alike.known:
+                await asyncio.sleep(0.01)
+        stop.set()
+        await worker
+
+    assert unfilled == {}
+    assert 0.4 < alike.of("nps", (), "day") < 0.9
 
 
 async def test_it_is_learnt_from_answers_that_were_imported_long_after_they_were_given(

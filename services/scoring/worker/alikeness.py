@@ -17,6 +17,7 @@ from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import Window
 from services.scoring.store.crowding import Widening, answered_by_day, days_of
+from services.scoring.store.reader import Reader
 from shared.errors import Unavailable
 from shared.programme.metrics import METRIC_NAMES, Metric, find_metric, scales_of
 from shared.programme.scoring import DAY
@@ -93,12 +94,15 @@ class Estimating:
 
 
 async def keep_alike(estimating: Estimating, stop: asyncio.Event) -> None:
-    """Estimate at once, then ever more seldom, at last every ten minutes.
+    """Estimate as soon as the columns are filled, then ever more seldom, at last every ten minutes.
 
+    Without columns at once, and in any case after 15 s: out of the columns it takes a second, out
+    of the database a minute in which others wait.
     A system that was just started may still be filled: until there is an answer it looks every
     15 s, and then waits twice as long each time. While the database is away: every five seconds.
     """
     wait_s = _FIRST_S
+    await _filled(estimating.widening.reader, stop)
     while estimating.alike.kinds and not stop.is_set():
         away = False
         try:
@@ -111,6 +115,16 @@ async def keep_alike(estimating: Estimating, stop: asyncio.Event) -> None:
         if estimating.alike.known and not away:
             wait_s = min(2 * wait_s, EVERY_S)
     await stop.wait()
+
+
+async def _filled(reader: Reader, stop: asyncio.Event) -> None:
+    if reader.columns is None:
+        return
+    either = [asyncio.create_task(one.wait()) for one in (reader.columns.filled, stop)]
+    await asyncio.wait(either, timeout=_FIRST_S, return_when=asyncio.FIRST_COMPLETED)
+    for one in either:
+        one.cancel()
+    await asyncio.gather(*either, return_exceptions=True)
 
 
 def _by_value(sheet: Sheet, metric: Metric) -> Cells:

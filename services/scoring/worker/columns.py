@@ -55,7 +55,10 @@ async def tend(engine: AsyncEngine, columns: Columns) -> bool:
         connection = await plain.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        return await columns.tend(connection)
+        more = await columns.tend(connection)
+    if not more:
+        columns.filled.set()
+    return more
 
 
 async def keep(engine: AsyncEngine, columns: Columns, now: int, every_s: float = _KEEP_S) -> int:

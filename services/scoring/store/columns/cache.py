@@ -45,6 +45,7 @@ class Columns:
     def __init__(self, at_most: int, values_at_most: int = VALUES_AT_MOST) -> None:
         self.at_most = at_most
         self.lock = asyncio.Lock()
+        self.filled = asyncio.Event()  # set once, when there was nothing more to hold
         self._values_at_most = values_at_most
         self._held: Held | None = None
         self._touched = Touched(None, "", _NONE)
