@@ -1,5 +1,6 @@
 """A database for each measurement: all tables, nothing in them, gone afterwards."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -8,6 +9,7 @@ from typing import Final
 import asyncpg
 from sqlalchemy import make_url
 
+_PATIENCE_S: Final = 60.0
 _ANSWER_BYTES: Final = "SELECT pg_table_size('answers'), pg_indexes_size('answers')"
 
 
@@ -26,7 +28,18 @@ class Databases:
         try:
             yield self._url.set(database=name).render_as_string(hide_password=False)
         finally:
-            await self._say(f"DROP DATABASE {name} WITH (FORCE)")
+            await self._drop(name)
+
+    async def _drop(self, name: str) -> None:
+        """PostgreSQL refuses for as long as its own autovacuum is at work there."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                try:
+                    await self._say(f"DROP DATABASE {name} WITH (FORCE)")
+                except (asyncpg.InsufficientPrivilegeError, asyncpg.ObjectInUseError):
+                    await asyncio.sleep(0.2)
+                else:
+                    return
 
     async def _say(self, statement: str) -> None:
         maintenance = self._url.set(database="postgres")
