@@ -11,7 +11,7 @@ from pathlib import Path
 PROGRAMS = {
     "ingest": "acknowledged answers a second, beside a bare echo and the plain way",
     "libraries": "libraries of hot paths beside others: producers, bodies, consumers, writes",
-    "scoring": "answers per second exactly once, beside fetch and decode and four peers; after kill -9",
+    "scoring": "answers a second exactly once, beside fetch and decode and four peers",
     "queries": "questions about segments: p50, p95, p99, beside the same without columns",
     "deciding": "events per second through trigger's decisions, beside fetch and decode",
     "dispatching": "event to dispatch while 1,500 events come a second, on a real Kafka",

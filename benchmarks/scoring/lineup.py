@@ -32,6 +32,30 @@ def _streams() -> Sequence[str]:
     return found
 
 
+NOTE: Final = (
+    "plain: one consumer, ON CONFLICT for the answer and its 19 cells in one statement, offset"
+    " committed after each answer; quix: exactly-once, commit_interval 1 s, a transactional.id that"
+    " outlives it, one state a partition; faust: exactly_once, memory tables with changelogs,"
+    " commit interval 1 s, isolated partitions, batches of 1,000 by take_events, each sent before"
+    " it is acknowledged; own stores keep no answers, only cells. Versions:"
+)
+_NAMED: Final = (
+    "faststream",
+    "sqlalchemy",
+    "asyncpg",
+    "quixstreams",
+    "faust-streaming",
+    "aiokafka",
+)
+
+
+def versions() -> str:
+    """What the rivals' lock installs."""
+    lines = Path("requirements-rivals.lock").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split(" ")[0].split("==") for line in lines if "==" in line.split(" ")[0])
+    return ", ".join(f"{name} {pinned[name]}" for name in _NAMED)
+
+
 LINEUP: Final = (
     Contender("bare", "fetch and decode, nothing else", _ours("bare"), 200_000, counts=False),
     Contender("scoring", "Earshot, into PostgreSQL", _ours("scoring"), 100_000),
