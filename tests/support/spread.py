@@ -16,6 +16,7 @@ LONG: Final = (
     "tests/e2e/test_alerts_on_the_whole.py",
     "tests/e2e/test_replay_is_explained.py",
     "tests/e2e/test_alerts_real_sets.py",
+    "tests/e2e/test_benchmarks_run.py",
     "tests/integration/test_embedded_kraft.py",
     "tests/integration/test_deadletters_system.py",
     "tests/unit/test_alerts_spikes.py",
