@@ -8,7 +8,7 @@ from benchmarks.growth.loops import LOOPS, Loop
 from benchmarks.growth.lying import Lying
 
 SIZES: Final = (1, 10, 100, 500, 2_000)
-_POLLS, _MOST = 300, 12_000
+_POLLS, _MOST = 300, 8_000
 _HEAD = (
     "{} per poll",
     "one of them, µs by the clock",

@@ -12,7 +12,7 @@ from shared.stream import Broker
 from shared.stream.kafka import create_topics, open_producer
 
 NUMBERS = (1, 4, 12)
-_RECORDS = {"scoring": 30_000, "trigger": 15_000}
+_RECORDS = {"scoring": 20_000, "trigger": 10_000}
 _AT_ONCE = 5_000
 _BATCH, _BATCHES = 500, 8
 _HEAD = (

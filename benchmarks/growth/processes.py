@@ -23,7 +23,7 @@ from shared.stream.offsets import Offsets
 from shared.stream.records import Partition
 
 NUMBERS = (1, 2)
-_RECORDS = {"scoring": 40_000, "trigger": 20_000}
+_RECORDS = {"scoring": 25_000, "trigger": 12_000}
 _LOOK_S = 0.02
 _JOINED_S = 60.0
 _HEAD = ("processes", "{}/s", "x one process", "the processes, µs each", "PostgreSQL, µs each")

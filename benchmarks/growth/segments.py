@@ -26,7 +26,7 @@ from services.scoring.domain.cells import Layout
 from services.scoring.store import adopt
 from shared.stream import Pipeline, Producer
 
-_ANSWERS, _WARM, _HOURS = 20_000, 4_000, 1
+_ANSWERS, _WARM, _HOURS = 14_000, 4_000, 1
 # values of each dimension: about 10, 100, 1,000 and 10,000 segments
 _VALUES: Final = {False: (1, 12, 125, 1_250), True: (1, 3, 10, 31)}
 _SIZE: Final = """
