@@ -16,7 +16,7 @@ PROGRAMS = {
     "deciding": "events per second through trigger's decisions, beside fetch and decode",
     "dispatching": "event to dispatch while 1,500 events come a second, on a real Kafka",
     "precision": "invitations that it takes to know every segment, beside a flat sample",
-    "judging": "seconds that alerts takes of a minute with 2,000 answers/s in 20,000 streams",
+    "judging": "answers per second counted and judged with 1,000 and 20,000 streams",
     "growth": "how each cost grows: partitions, processes, batches, segments, answers, memory",
     "latency": "event to mail, answer to score, fault to alert at three loads, on the whole system",
 }

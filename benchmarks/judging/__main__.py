@@ -44,7 +44,7 @@ def minutes_of(found: Sequence[Taken], rate: float) -> Table:
 
 
 def judge_of(found: Sequence[Taken]) -> Table:
-    rows = [
+    rows: list[Sequence[Cell]] = [
         (f"{t.streams:,}", t.judged.turns, t.judged.lost_turns, t.judged.longest_round,
          100 * t.judged.busy, t.judged.rss_a_stream / 1000)
         for t in found
@@ -55,7 +55,7 @@ def judge_of(found: Sequence[Taken]) -> Table:
 
 
 def capacity_of(found: Sequence[Taken]) -> Table:
-    rows = []
+    rows: list[Sequence[Cell]] = []
     for taken in found:
         rates = [median(pair[place].per_s for pair in taken.rounds) for place in (0, 1)]
         costs = [median(pair[place].own_us for pair in taken.rounds) for place in (0, 1)]
