@@ -12,6 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # much of a test is waiting, so there is one worker more than cores; tests/support/spread.py says which tests begin first
 SPREAD := $(PYTEST) -n $(WORKERS) --dist loadscope
 NEEDS := browser or tools or real_kafka or real_data or system or faults or thorough
+# by name: only so what the faults measured is printed at the end
+LEVELS := tests/unit tests/contract tests/integration tests/e2e tests/faults
 
 .DEFAULT_GOAL := help
 .PHONY: help install run kafka stop demo up down test test-all test-faults check generate fmt bench upgrade clean
@@ -52,10 +54,10 @@ down: ## stop it and keep its data; VOLUMES=1 removes that too
 	@$(COMPOSE) down $(if $(VOLUMES),--volumes)
 
 test: $(VENV)/.installed-dev ## unit, contract and integration tests on the embedded default (< 60 s)
-	$(SPREAD) -m "not ($(NEEDS)) and not slow" tests
+	$(SPREAD) -m "not ($(NEEDS)) and not slow" tests/unit tests/contract tests/integration
 
 test-all: test ## the same, and what takes long or needs a browser, Debian's tools, Java and Maven, real data; faults
-	$(SPREAD) -m "($(NEEDS)) and not slow" tests
+	$(SPREAD) -m "($(NEEDS)) and not slow" $(LEVELS)
 
 test-faults: $(VENV)/.installed-dev ## all that breaks something on purpose, also what takes minutes
 	$(SPREAD) tests/faults
