@@ -96,7 +96,7 @@ def _read(out: str) -> Load:
     total, seconds = _found(r"(\d+) requests in ([\d.]+)s", out)
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     wrong = int(failed[1]) if failed else 0
-    waits = dict(re.findall(r"^\s+(50|99)%\s+([\d.]+(?:us|ms|s|m))$", out, re.MULTILINE))
+    waits = dict(re.findall(r"^\s+(50|99)%\s+([\d.]+(?:us|ms|s|m))\s*$", out, re.MULTILINE))
     return Load(int(total) - wrong, wrong, float(seconds), _ms(waits["50"]), _ms(waits["99"]))
 
 
