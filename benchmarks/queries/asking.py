@@ -41,6 +41,7 @@ SHAPES: Final[Mapping[str, tuple[str, Mapping[str, str | list[str]]]]] = {
     "coverage": ("coverage", {"by": "product"}),
     "reasons": ("reasons", {"by": "region"}),
 }
+IN_DATABASE: Final = frozenset({"answers of a few", "coverage", "reasons"})
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ async def keep_alike(estimating: Estimating, stop: asyncio.Event) -> None:
     """Estimate as soon as the columns are filled, then ever more seldom, at last every ten minutes.
 
     Without columns at once, and in any case after 15 s: out of the columns it takes a second, out
-    of the database a minute in which others wait.
+    of the database ten.
     A system that was just started may still be filled: until there is an answer it looks every
     15 s, and then waits twice as long each time. While the database is away: every five seconds.
     """
