@@ -29,7 +29,7 @@ _BATCH: Final = 5_000
 
 @dataclass
 class Told:
-    """What became of one contender; `fault` where it could not run."""
+    """What became of one contender; `fault` where it could not run, or not again."""
 
     contender: Contender
     answers: int
@@ -49,6 +49,8 @@ class Told:
         right = "" if not one.counts else "yes" if all(f.right for f in self.found) else "no"
         killed = self.after_kill
         kill = "" if killed is None else f"{killed.lost:,} / {killed.doubled:,}"
+        if self.fault:
+            kill = "see the note"
         ratio = None if not bare else rate / bare
         return (f"{one.name}: {one.does}", self.answers, rate, ratio, *each, right, kill)
 

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 
 _SAMPLED_S: Final = 0.1
-_LONGEST_S: Final = 240.0
+_LONGEST_S: Final = 120.0
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
 
 
