@@ -27,6 +27,7 @@ from services.scoring.store import adopt
 from services.scoring.tables import SUMS
 from shared.db import open_engine
 from shared.events import Topic
+from shared.garbage import look_seldom
 from shared.migrating import migrate
 from shared.stream import Broker, Record, Source, StreamMetrics, consume
 from shared.stream.kafka import open_producer, open_source
@@ -108,6 +109,7 @@ def main() -> None:
     logging.disable()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     migrate(os.environ["DATABASE_URL"], "scoring")
+    look_seldom()  # as every service's process does
     uvloop.run({"bare": bare, "scoring": scoring}[sys.argv[1]](Telling()))
 
 
