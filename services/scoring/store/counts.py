@@ -15,8 +15,8 @@ _INCOMING = (
     + ") ON COMMIT DELETE ROWS"
 )
 _ADD = (
-    "WITH taken AS (DELETE FROM incoming_counts RETURNING *)"
-    f" INSERT INTO counts AS c ({', '.join(_COLUMNS)})"  # noqa: S608
+    "WITH taken AS (DELETE FROM incoming_counts RETURNING *)"  # noqa: S608
+    f" INSERT INTO counts AS c ({', '.join(_COLUMNS)})"
     f" SELECT {', '.join(_COLUMNS)} FROM taken ORDER BY series, hour"
     " ON CONFLICT (series, hour) DO UPDATE SET "
     + ", ".join(f"{name} = c.{name} + excluded.{name}" for name in SUMS)
