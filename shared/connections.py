@@ -8,14 +8,11 @@ it one that is silent makes room.
 import json
 import resource
 from collections.abc import Collection
-from functools import partial
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-
-from shared.replies import Replies, offer
 
 HEAD_BYTES: Final = 32 * 1024
 PATIENCE_S: Final = 20.0
@@ -45,7 +42,6 @@ class Connection(HttpToolsProtocol):
         self.began: float | None = monotonic()
         self._received = 0
         self._in_head = True
-        self._replies = Replies(self.server_state)
 
     def connection_made(self, transport: Any) -> None:
         full = len(self.connections) >= self.most and not _make_room(self.connections)
@@ -75,8 +71,6 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
         self.headers = []  # the request has its own; what comes after them is none of it
-        cycle: Any = self.cycle
-        offer(cycle.scope, partial(self._replies.write, cycle))
 
     def on_message_complete(self) -> None:
         self.began = None

@@ -26,7 +26,6 @@ from services.ingest.handlers.ports import Outside
 from services.ingest.settings import IngestSettings
 from shared.clock import utc_now
 from shared.programme.loading import load_programme
-from shared.replies import offer
 from shared.stream import Outgoing
 from shared.web import Parts
 
@@ -109,10 +108,6 @@ async def _asked(app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
     async def send(message: dict[str, Any]) -> None:
         statuses.append(message.get("status", 0))
 
-    def whole(status: int, lines: bytes, body: bytes) -> bool:
-        statuses.append(status)
-        return True
-
     headers = [(b"host", b"x"), (b"content-type", b"application/json")]
     headers.append((b"content-length", b"%d" % len(_BODY)))
     scope: dict[str, Any] = {
@@ -121,6 +116,5 @@ async def _asked(app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
         "server": ("127.0.0.1", 2), "scheme": "http", "http_version": "1.1", "state": {},
         "asgi": {"version": "3.0", "spec_version": "2.3"},
     }  # fmt: skip
-    offer(scope, whole)
     await app(scope, receive, send)
     assert statuses[0] == 202

@@ -5,7 +5,6 @@ from typing import Final
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.replies import withdraw
 from shared.traces import TRACEPARENT, Traces, within
 from shared.web.naming import template_of
 
@@ -32,7 +31,6 @@ class TracedRequests:
         if span is None:
             await self._app(scope, receive, send)
             return
-        withdraw(scope)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,12 +1,9 @@
 """A request that belongs to a trace has one span, named by its route and never by its path."""
 
-from typing import Any
-
 import httpx
 import pytest
 from opentelemetry.trace import StatusCode
 
-from shared.replies import offer
 from shared.web import TracedRequests
 from tests.support.ingest import Rig, survey_token
 from tests.support.spans import Spans, parent_id
@@ -41,21 +38,6 @@ async def test_the_fast_route_is_named_as_the_others_are(rig: Rig, spans: Spans)
     attributes = request.attributes or {}
     assert attributes["http.route"] == "/v1/responses"
     assert attributes["http.response.status_code"] == 202
-
-
-async def test_a_followed_reply_is_not_written_past_who_follows_it(rig: Rig, spans: Spans) -> None:
-    app = TracedRequests(rig.web(), spans.traces)
-
-    async def served(scope: Any, receive: Any, send: Any) -> None:
-        offer(scope, lambda *_: True)
-        await app(scope, receive, send)
-
-    transport = httpx.ASGITransport(app=served)
-    async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as ours:
-        reply = await ours.post("/v1/responses", json=ANSWER, headers=HEADERS)
-
-    assert reply.status_code == 202
-    assert (spans.ended[-1].attributes or {})["http.response.status_code"] == 202
 
 
 async def test_a_customers_token_stands_in_no_span(rig: Rig, spans: Spans) -> None:
