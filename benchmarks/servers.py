@@ -2,8 +2,9 @@
 
 import asyncio
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,32 +28,38 @@ class Servers:
 @contextmanager
 def database(*schemas: str) -> Iterator[str]:
     """The address of PostgreSQL alone, with these services' schemas."""
-    var = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
-    var.chmod(0o711)
-    try:
-        url = start_blocking(var, None).database_url
-        for schema in schemas:
-            migrate(url, schema)
-        yield url
-    finally:
-        stop_blocking(var)
-        shutil.rmtree(var, ignore_errors=True)
+    with _folder() as var:
+        yield _migrated(var, schemas)
 
 
 @contextmanager
 def servers(*schemas: str) -> Iterator[Servers]:
     """Both servers, with all topics and these services' schemas. Ends the program without Java."""
+    with _folder() as var:
+        try:
+            url, kafka = _migrated(var, schemas), start_kraft(var)
+        except ToolMissing as missing:
+            raise SystemExit(f"no real Kafka: {missing}") from None
+        asyncio.run(create_topics(kafka.bootstrap, replication=1))
+        yield Servers(var, url, Broker(kafka.bootstrap, kafka.log))
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Where they live; what runs there is ended with the program, also by SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     var = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
     var.chmod(0o711)  # the embedded PostgreSQL runs as another user
     try:
-        url, kafka = start_blocking(var, None).database_url, start_kraft(var)
-        for schema in schemas:
-            migrate(url, schema)
-        asyncio.run(create_topics(kafka.bootstrap, replication=1))
-        yield Servers(var, url, Broker(kafka.bootstrap, kafka.log))
-    except ToolMissing as missing:
-        raise SystemExit(f"no real Kafka: {missing}") from None
+        yield var
     finally:
         stop_kraft(var)
         stop_blocking(var)
         shutil.rmtree(var, ignore_errors=True)
+
+
+def _migrated(var: Path, schemas: Iterable[str]) -> str:
+    url = start_blocking(var, None).database_url
+    for schema in schemas:
+        migrate(url, schema)
+    return url

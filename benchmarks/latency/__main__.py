@@ -50,7 +50,9 @@ async def measure(ground: Ground, var: Path, asked: argparse.Namespace, figures:
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--paths", nargs="+", default=[*PATHS.values(), FAULT], metavar="PATH")
-    arguments.add_argument("--loads", type=int, nargs="+", default=LOADS, help="% of capacity")
+    arguments.add_argument(
+        "--loads", type=int, nargs="+", default=LOADS, help="shares of capacity, in percent"
+    )
     arguments.add_argument("--seconds", type=float, default=10.0, help="of each load, at least")
     arguments.add_argument(
         "--hold", type=float, default=5.0, help="seconds of a try for capacity; 0: it is the guess"

@@ -10,7 +10,8 @@ scoring   Earshot's loop: answers and counts into PostgreSQL, what was scored ba
 plain     FastStream and SQLAlchemy into PostgreSQL, one answer a transaction
 quix      Quix Streams, exactly-once, into its RocksDB store and a changelog on Kafka
 faust     Faust-streaming into its tables and their changelogs on Kafka
-streams   Kafka Streams, exactly_once_v2, into its RocksDB stores and their changelogs
+streams   Kafka Streams, exactly_once_v2, into its RocksDB stores and their changelogs: the cells
+          of an answer meet their likes through a topic; `streams-local` sums by partition first
 
 Each is one process of its own, under the contract of `benchmarks.scoring.contenders`; its rate is
 from its first record to its last commit. Processor time is of the same span: its own process's,

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from benchmarks.rivals.kafka_streams import command as kafka_streams
 from benchmarks.scoring.contenders import Contender, Missing
 
 _RIVALS: Final = Path(".rivals") / "bin" / "python"
@@ -22,14 +23,6 @@ def _rival(name: str) -> Callable[[], Sequence[str]]:
         return [str(_RIVALS), "-m", f"benchmarks.rivals.{name}"]
 
     return command
-
-
-def _streams() -> Sequence[str]:
-    try:
-        found: Sequence[str] = import_module("benchmarks.rivals.kafka_streams").command()
-    except ModuleNotFoundError as missing:
-        raise Missing(str(missing)) from None
-    return found
 
 
 NOTE: Final = (
@@ -62,5 +55,13 @@ LINEUP: Final = (
     Contender("plain", "FastStream, SQLAlchemy, a row at a time", _rival("plain"), 2_000),
     Contender("quix", "Quix Streams, its own store", _rival("quix"), 20_000),
     Contender("faust", "Faust-streaming, its own tables", _rival("faust_tables"), 5_000),
-    Contender("streams", "Kafka Streams, exactly_once_v2", _streams, 200_000),
+    Contender(
+        "streams", "Kafka Streams, exactly_once_v2", partial(kafka_streams, "streams"), 200_000
+    ),
+    Contender(
+        "streams-local",
+        "the same, cells summed by partition",
+        partial(kafka_streams, "streams-local"),
+        200_000,
+    ),
 )
