@@ -10,6 +10,9 @@ the time. Another process writes events at an even pace; all rules are on. Two r
 idle    ten events a second, all of which match
 loaded  1,500 events a second, one in ten: half of what one process is to decide
 
+A run ends when all events are decided on and no letter is due; a note says how many letters were
+sent of how many were expected.
+
 instant   letters of calls, for which nothing is waited
 waited    letters of deliveries, from when their delay was over
 
@@ -19,73 +22,49 @@ The first three seconds of each run do not count: connections are opened and sta
 import asyncio
 import multiprocessing
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import quantiles
 
+import numpy as np
 import uvloop
 from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from benchmarks.deciding.events import strict_programme
+from benchmarks.dispatching.courier import (
+    KINDS,
+    Courier,
+    events_of,
+    letters_owed,
+    letters_waiting,
+    open_core,
+)
 from benchmarks.dispatching.emitting import Pace, emit
 from benchmarks.figures import Cell, Figures, Table, parser
 from benchmarks.servers import servers
-from services.trigger.app.core import Core
 from services.trigger.app.workers import build_workers
-from services.trigger.domain.letters import Letter
-from services.trigger.pages.links import Links
-from services.trigger.settings import TriggerSettings
-from services.trigger.store.dispatch import DispatchStore
-from services.trigger.worker.dispatch import Dispatch
-from shared.clock import CommonClock
-from shared.db import open_engine
 from shared.flows import FLOWS, group_of
 from shared.garbage import look_seldom
-from shared.senders import HandOver
 from shared.stream import Broker, Health, StreamMetrics
 from shared.stream.kafka import open_producer, open_source
 
 IDLE_PER_S = 10
-DRAIN_S = 6.0
+DRAIN_S = 60.0
 WARMING = timedelta(seconds=3)
-DELAYS = {"usual": timedelta(seconds=2), "later": timedelta(seconds=3)}
-
-
-@dataclass
-class Courier:
-    """Takes letters as a mail server does, and notes how late each is."""
-
-    since: datetime
-    late_s: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    repeatable = False
-    capacity = 64
-
-    async def send(self, letter: Letter, hand_over: HandOver) -> None:
-        """Take it: as late as when it may have left, for that has to be known before."""
-        await hand_over()
-        invitation = letter.invitation
-        if invitation.event.time < self.since:
-            return
-        late = (datetime.now(UTC) - invitation.event.time).total_seconds()
-        if invitation.trigger == "after-call":
-            self.late_s["instant"].append(late)
-        elif invitation.variant is not None:
-            self.late_s["waited"].append(late - DELAYS[invitation.variant].total_seconds())
 
 
 @dataclass(frozen=True)
 class Found:
-    """Events per second, the share of a core that this process used, and how late letters were."""
+    """Events per second, the share of a core that this process used, and how late letters were.
+
+    `owed` letters should have been sent; `late_s` has the seconds of each that was.
+    """
 
     per_s: float
     core: float
-    late: dict[str, tuple[float, ...]]
+    late_s: Mapping[str, Sequence[float]]
+    owed: int
 
 
 async def measure(url: str, broker: Broker, pace: Pace) -> Found:
@@ -106,11 +85,20 @@ async def measure(url: str, broker: Broker, pace: Pace) -> Found:
         began = await events_of(core.engine)
         courier.since = datetime.now(UTC) + WARMING
         spent = await beside(broker, pace)
-        await asyncio.sleep(DRAIN_S)
+        await drained(core.engine, began + pace.events)
         events = await events_of(core.engine) - began
+        owed = await letters_owed(core.engine, courier.since)
         stop.set()
         await running
-    return Found(events / pace.seconds, spent, spread(courier.late_s))
+    return Found(events / pace.seconds, spent, courier.late_s, owed)
+
+
+async def drained(engine: AsyncEngine, events: int) -> None:
+    """Wait until all events are decided on and no letter is due; a minute at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            while await events_of(engine) < events or await letters_waiting(engine):  # noqa: ASYNC110 - of others
+                await asyncio.sleep(0.2)
 
 
 async def placed(health: Health) -> None:
@@ -134,36 +122,15 @@ async def beside(broker: Broker, pace: Pace) -> float:
     return (time.process_time() - core) / (time.perf_counter() - began)
 
 
-async def open_core(url: str, courier: Courier, stack: AsyncExitStack) -> Core:
-    """What trigger's workers stand on: all as deployed but the programme and the courier."""
-    settings = TriggerSettings(
-        kafka_bootstrap="127.0.0.1:1",
-        database_url=SecretStr(url),
-        token_keys=SecretStr("0123456789abcdef" * 2),
-    )
-    opening = open_engine(url, schema="trigger")
-    engine = await stack.enter_async_context(opening)
-    clock, programme = CommonClock(engine), strict_programme()
-    await clock.look()
-    store = DispatchStore(engine, repeatable=set())
-    dispatch = Dispatch(store, {"email": courier}, clock, programme)
-    links = Links("http://localhost", settings.tokens)
-    return Core(settings, programme, engine, dispatch, links, clock)
-
-
-async def events_of(engine: AsyncEngine) -> int:
-    """How many events have been decided on or wait."""
-    async with engine.connect() as connection:
-        return int((await connection.execute(text("SELECT count(*) FROM events"))).scalar_one())
-
-
-def spread(late_s: Mapping[str, list[float]]) -> dict[str, tuple[float, ...]]:
+def rows_of(load: str, found: Found) -> list[Sequence[Cell]]:
     """Of each kind of letter how many, then p50, p99 and the most in milliseconds."""
-    found = {}
-    for name, seconds in sorted(late_s.items()):
-        cuts = quantiles(seconds, n=100, method="inclusive")
-        found[name] = (len(seconds), *(1000 * s for s in (cuts[49], cuts[98], max(seconds))))
-    return found
+    rows: list[Sequence[Cell]] = []
+    for kind in KINDS:
+        late_s = found.late_s.get(kind, ())
+        cuts = 1_000 * np.percentile(late_s, (50, 99, 100)) if late_s else (None, None, None)
+        told = [None if cut is None else float(cut) for cut in cuts]
+        rows.append((load, kind, found.per_s, found.core, len(late_s), *told))
+    return rows
 
 
 def main() -> None:
@@ -173,15 +140,18 @@ def main() -> None:
     arguments = told.parse_args()
     figures = Figures("dispatching")
     rows: list[Sequence[Cell]] = []
+    paces = {
+        "idle": Pace(IDLE_PER_S, arguments.seconds, 1.0),
+        "loaded": Pace(arguments.rate, arguments.seconds, 0.1),
+    }
     with servers("trigger") as where:
-        for pace in (
-            Pace(IDLE_PER_S, arguments.seconds, 1.0),
-            Pace(arguments.rate, arguments.seconds, 0.1),
-        ):
+        for load, pace in paces.items():
             found = uvloop.run(measure(where.database_url, where.broker, pace))
-            for name, figure in found.late.items():
-                rows.append((name, found.per_s, found.core, *figure))
+            rows += rows_of(load, found)
+            sent = sum(map(len, found.late_s.values()))
+            figures.note(f"{load}: {sent} letters sent of {found.owed} expected")
     head = (
+        "load",
         "letters",
         "events/s",
         "cores of the process",

@@ -24,6 +24,10 @@ class Pace:
     seconds: float
     share: float
 
+    @property
+    def events(self) -> int:
+        return int(self.rate * self.seconds)
+
 
 def emit(broker: Broker, pace: Pace) -> None:
     """Write events at an even pace; a process of its own."""
@@ -35,8 +39,9 @@ async def _emit(broker: Broker, pace: Pace) -> None:
     luck, first, under_way = Random(7), pace.rate * 1_000_000, set[asyncio.Task[None]]()
     async with open_producer(broker) as producer:
         began, sent = time.perf_counter(), 0
-        while (gone := time.perf_counter() - began) < pace.seconds:
-            due, now = int(gone * pace.rate), datetime.now(UTC)
+        while sent < pace.events:
+            gone, now = time.perf_counter() - began, datetime.now(UTC)
+            due = min(pace.events, int(gone * pace.rate))
             numbers = range(first + sent, first + due)
             records = [record_of(n, luck, now, kind) for n in numbers]
             if records:

@@ -4,7 +4,8 @@ python -m benchmarks.growth [--only PART ...] [--share 1] [--rounds 2] [--json F
 
 Real PostgreSQL (fsync on), and a real Kafka where partitions, processes, memory or starting are the
 matter; elsewhere records lie in memory, 2,000 at a poll. Everything takes a database of its own.
-Rows of a table are measured in turn, round after round; figures are medians of the rounds.
+Rows of a table are measured in turn, round after round; figures are means of two rounds, medians of
+more.
 
 partitions  scoring and trigger, one process each, on topics of 1, 4 and 12 partitions; `end to end`
             is from before 500 records are written to Kafka until all of them are committed

@@ -1,7 +1,6 @@
 """What every part measures, and a table of it beside its first row."""
 
 import asyncio
-import gc
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from typing import TypeVar
 from benchmarks.growth.databases import Databases
 from benchmarks.servers import Servers
 from benchmarks.spent import Meter
+from shared.garbage import look_seldom
 
 K = TypeVar("K", bound=Hashable)
 
@@ -62,11 +62,9 @@ class Clock:
 async def timed(meter: Meter, records: int) -> AsyncIterator[Clock]:
     """Measure what happens inside for so many records."""
     clock = Clock()
-    gc.collect()
-    gc.freeze()  # what the benchmark itself holds is none of the loop's business
+    look_seldom()  # as a service does; what the benchmark holds is none of the loop's business
     with meter.over() as spent:
         yield clock
-    gc.unfreeze()
     each = 1e6 / records
     clock.taken = Taken(spent.clock_s * each, spent.own_s * each, spent.postgres_s * each)
 

@@ -26,6 +26,7 @@ from shared.stream.kafka import open_producer, open_source
 from shared.stream.records import Partition
 
 _VALUES, _HOURS = 12, 1
+_JOINED_S, _LONGEST_S = 60.0, 120.0
 _KIND = Kind(0.1, 10_000)
 
 
@@ -83,8 +84,9 @@ async def standing(
     homes = [Partition(topic, number) for topic in loop.topics for number in range(partitions)]
     async with member(loop, broker, url, f"growth-{secrets.token_hex(4)}") as one:
         await one.source.offsets.start(dict.fromkeys(homes, 0))
-        while len(one.source.next_of) < len(homes):
-            await step(one.source)
+        async with asyncio.timeout(_JOINED_S):
+            while len(one.source.next_of) < len(homes):
+                await step(one.source)
         yield one
 
 
@@ -113,6 +115,7 @@ class Run:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._moved = asyncio.Event()
+        self._ended = False
 
     @property
     def done(self) -> int:
@@ -121,11 +124,22 @@ class Run:
     def note(self) -> None:
         self._moved.set()
 
+    def end(self, _: asyncio.Task[None]) -> None:
+        """Whoever waits hears of it."""
+        self._ended = True
+        self.note()
+
     async def until(self, done: int) -> None:
-        """Return once so many records are committed."""
-        while self.done < done:
-            self._moved.clear()
-            await self._moved.wait()
+        """Return once so many records are committed.
+
+        Raises TimeoutError, and SystemExit where the loop has ended.
+        """
+        async with asyncio.timeout(_LONGEST_S):
+            while self.done < done:
+                if self._ended:
+                    raise SystemExit(f"the loop ended at {self.done} of {done}")
+                self._moved.clear()
+                await self._moved.wait()
 
 
 @asynccontextmanager
@@ -135,6 +149,7 @@ async def running(one: Standing) -> AsyncIterator[Run]:
     task = asyncio.create_task(
         consume(one.source, replace(one.pipeline, after_commit=run.note), stop)
     )
+    task.add_done_callback(run.end)
     try:
         yield run
     finally:

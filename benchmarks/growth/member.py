@@ -15,6 +15,7 @@ import structlog
 import uvloop
 
 from benchmarks.growth.loops import LOOPS, member, running, step
+from shared.garbage import look_seldom
 from shared.stream import Broker
 
 
@@ -27,6 +28,7 @@ async def run(name: str, bootstrap: str, prefix: str, url: str, group: str) -> N
             if told != len(one.source.next_of):
                 told = len(one.source.next_of)
                 print(json.dumps({"homes": told}), flush=True)
+        look_seldom()  # as a service does
         async with running(one):
             await asyncio.to_thread(sys.stdin.readline)
 

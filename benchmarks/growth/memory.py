@@ -1,4 +1,4 @@
-"""Memory of each service's process: ready and idle, and after 100,000 answers and 20,000 events."""
+"""Memory of each service's process: ready and idle, and after many answers and events."""
 
 import asyncio
 from collections.abc import Sequence
@@ -51,14 +51,15 @@ async def memory(place: Place, figures: Figures) -> None:
         await asyncio.sleep(_REST_S)
         before = [_held(one) for one in services]
         await _send(place, services[0].url)
-        await _settle(url, place.part_of(_ANSWERS, _BATCH), place.part_of(_EVENTS, _BATCH))
+        answers, events = place.part_of(_ANSWERS, _BATCH), place.part_of(_EVENTS, _BATCH)
+        await _settle(url, answers, events)
         await asyncio.sleep(_REST_S)
         after = [_held(one) for one in services]
     rows: list[Sequence[Cell]] = [
         (service, *(size / 1e6 for size in (b.rss, b.pss, a.rss, a.pss)), a.rss / b.rss)
         for service, b, a in zip(SERVICES, before, after, strict=True)
     ]
-    title = f"Memory, before and after {_ANSWERS:,} answers and {_EVENTS:,} events"
+    title = f"Memory, before and after {answers:,} answers and {events:,} events"
     figures.add(Table("memory", title, _HEAD, rows))
 
 

@@ -26,6 +26,7 @@ NUMBERS = (1, 2)
 _RECORDS = {"scoring": 25_000, "trigger": 12_000}
 _LOOK_S = 0.02
 _JOINED_S = 60.0
+_SETTLED_S = 120.0
 _HEAD = ("processes", "{}/s", "x one process", "the processes, µs each", "PostgreSQL, µs each")
 
 
@@ -42,6 +43,11 @@ class Member:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.homes = json.loads(line)["homes"]
+
+    def look(self) -> None:
+        """Whether it is still there. Raises SystemExit."""
+        if self._process.returncode is not None:
+            raise SystemExit(f"a member of the group ended: {self._process.returncode}")
 
     def go(self) -> None:
         assert self._process.stdin is not None
@@ -85,7 +91,7 @@ async def _measure(place: Place, loop: Loop, topics: Topics, number: int) -> Tak
             with place.meter.over() as spent:
                 for one in members:
                     one.go()
-                await _until_settled(connection, topics.lying)
+                await _until_settled(connection, topics.lying, members)
             own = sum(one.spent_s for one in members) - own
     each = 1e6 / topics.lying
     return Taken(spent.clock_s * each, own * each, spent.postgres_s * each)
@@ -117,12 +123,23 @@ async def _until_shared(members: Sequence[Member], homes: int) -> None:
     """Each has its equal share of the partitions."""
     deadline = time.monotonic() + _JOINED_S
     while any(one.homes != homes // len(members) for one in members):
+        _look_at(members)
         if time.monotonic() > deadline:
             raise SystemExit(f"partitions are not shared: {[one.homes for one in members]}")
         await asyncio.sleep(_LOOK_S)
 
 
-async def _until_settled(connection: asyncpg.Connection, records: int) -> None:
+async def _until_settled(
+    connection: asyncpg.Connection, records: int, members: Sequence[Member]
+) -> None:
+    """Raises TimeoutError, and SystemExit where a member has ended."""
     settled = "SELECT sum(next) FROM offsets"
-    while await connection.fetchval(settled) < records:  # noqa: ASYNC110 - of other processes
-        await asyncio.sleep(_LOOK_S)
+    async with asyncio.timeout(_SETTLED_S):
+        while await connection.fetchval(settled) < records:
+            _look_at(members)
+            await asyncio.sleep(_LOOK_S)
+
+
+def _look_at(members: Sequence[Member]) -> None:
+    for one in members:
+        one.look()

@@ -1,6 +1,6 @@
 """From the outside to the outside, on the whole system: how long each thing takes under load.
 
-    python -m benchmarks.latency [--seconds 12] [--json FILE]  # after make kafka; some 5 minutes
+    python -m benchmarks.latency [--seconds 10] [--json FILE]  # after make kafka; some 5 minutes
 
 Four services, each a process of its own, one replica each, on a real Kafka and a real PostgreSQL
 that writes through, with the default programme but quiet hours and caps. On two cores all of it

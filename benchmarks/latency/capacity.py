@@ -70,7 +70,7 @@ async def holds(stage: Deployed, plan: Plan) -> bool:
         await asyncio.sleep(part * plan.seconds)
         moments.append(await moment(stage, plan.kind, base))
     sent = await running
-    await settled(stage, plan.kind, base + len(sent.planned))
+    await settled(stage, plan.kind, base + sent.accepted)
     first, last = (waiting(sent, each) for each in moments)
     came = plan.rate * (moments[1].at - moments[0].at)
     lag = moments[1].lag - moments[0].lag

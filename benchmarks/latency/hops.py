@@ -13,16 +13,19 @@ from benchmarks.latency.sending import Sent
 
 def answer_hops(sent: Sent, scored: Mapping[str, Scored], shown: Shown) -> Table:
     """Where an answer's median goes when there is little else to do."""
-    of = [scored[answer_id(number)] for number in sent.numbers]
+    nan = float("nan")
+    of = [scored.get(answer_id(number)) for number in sent.numbers]
     return hops_table(
         "answer_hops",
         "Where an answer's median goes at the smallest load",
         {
             "planned": sent.planned,
-            "ingest has it": np.array([one.received_at.timestamp() for one in of]),
+            "ingest has it": np.array([one.received_at.timestamp() if one else nan for one in of]),
             "Kafka has it: 202": sent.acked,
-            "scoring has it in a transaction": np.array([one.scored_at.timestamp() for one in of]),
-            "Kafka has the scored answer": np.array([one.appended for one in of]),
+            "scoring has it in a transaction": np.array(
+                [one.scored_at.timestamp() if one else nan for one in of]
+            ),
+            "Kafka has the scored answer": np.array([one.appended if one else nan for one in of]),
             "the score that is asked for has it": counted(sent, scored, shown),
         },
     )

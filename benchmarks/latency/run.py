@@ -74,7 +74,7 @@ class Run:
             guess, hold = self.asked.guess or GUESS[kind], self.asked.hold
             base = await done(self.stage, kind)
             warm = await self.stage.load.run(self.numbers.take(kind, guess / 4, WARM_S))
-            await settled(self.stage, kind, base + len(warm.planned))
+            await settled(self.stage, kind, base + warm.accepted)
             self.capacities[kind] = guess
             if hold:
                 self.capacities[kind] = await capacity(
@@ -87,12 +87,12 @@ class Run:
         plan, base = self.numbers.take(kind, rate, seconds), await done(self.stage, kind)
         if kind is not Kind.ANSWER:
             sent = await self.stage.load.run(plan)
-            await settled(self.stage, kind, base + len(sent.planned))
+            await settled(self.stage, kind, base + sent.accepted)
             self.mails[kind, load] = mailed(self.stage, sent)
         else:
             async with asking(self.stage, self.shown):
                 sent = await self.stage.load.run(plan)
-                await settled(self.stage, kind, base + len(sent.planned))
+                await settled(self.stage, kind, base + sent.accepted)
                 await asyncio.sleep(1.0)
         self.sent[kind, load] = sent
 

@@ -25,7 +25,7 @@ from shared.stream.kafka import KafkaProducer, open_producer
 _LEAD_S: Final = 0.3
 _LOOK_S: Final = 0.01
 _PATIENCE: Final = 2_000  # looks
-_ACCEPTED: Final = b"HTTP/1.1 2"
+ACCEPTED: Final = b"HTTP/1.1 2"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Sent:
         return int(np.isnan(self.acked).sum())
 
     @property
+    def accepted(self) -> int:
+        """How many are to come out at the end."""
+        return len(self.acked) - self.refused
+
+    @property
     def numbers(self) -> range:
         return range(self.plan.first, self.plan.first + len(self.planned))
 
@@ -72,7 +77,7 @@ class ByHttp:
         for place in places:
 
             def told(reply: bytes, place: int = place) -> None:
-                acked(place, time.time() if reply.startswith(_ACCEPTED) else np.nan)
+                acked(place, time.time() if reply.startswith(ACCEPTED) else np.nan)
 
             self.doors.ask(contents[place], told)
 

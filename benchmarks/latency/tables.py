@@ -19,7 +19,6 @@ class Measured:
     load: str
     rate: float
     seconds: np.ndarray
-    lost: int = 0
 
     def row(self) -> list[Cell]:
         return [self.path, self.load, self.rate, len(self.seconds), *quantiles(self.seconds)]
