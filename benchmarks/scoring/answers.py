@@ -42,7 +42,7 @@ class Memory:
         self.next_of: dict[Partition, int] = {}
         self.newest_ms = 0
 
-    async def poll(self, wait_s: float) -> list[Record]:
+    async def poll(self, wait_s: float, *, ahead: bool = False) -> list[Record]:
         records = next(self._polls, [])
         if not records:
             self._stop.set()

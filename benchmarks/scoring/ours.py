@@ -49,10 +49,10 @@ async def opened(told: Telling) -> AsyncIterator[tuple[Broker, AsyncEngine, Sour
         open_engine(os.environ["DATABASE_URL"], schema="scoring", fresh_plans=True) as engine,
         open_source(broker, topics, engine, metrics, group=group) as source,
     ):
-        poll: Callable[[float], Awaitable[list[Record]]] = source.poll
+        poll: Callable[..., Awaitable[list[Record]]] = source.poll
 
-        async def watched(wait_s: float) -> list[Record]:
-            records = await poll(wait_s)
+        async def watched(wait_s: float, *, ahead: bool = False) -> list[Record]:
+            records = await poll(wait_s, ahead=ahead)
             if records:
                 told.came(sum(source.next_of.values()))
             return records

@@ -69,7 +69,7 @@ class Ahead:
                 self._source.rewind(home)
 
     async def _read(self) -> Polled:
-        polled = Polled(await self._source.poll(_POLL_S))
+        polled = Polled(await self._source.poll(_POLL_S, ahead=True))
         if self._decode is not None:
             await self._decode_some(polled, self._decode)
         return polled

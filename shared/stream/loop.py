@@ -123,9 +123,7 @@ class _Loop:
                 self._backlog.settled(settled)
                 self._traced.settled(batch, settled)
                 self._pipeline.after_commit()
-        if self._taken.left:
-            await self._ahead.give_up()
-        for home in self._taken.left:
+        for home in self._taken.left:  # of a tripped topic: nothing was read ahead
             self._source.rewind(home)
 
     def _note_good(self, batch: Sequence[Decoded]) -> None:

@@ -7,7 +7,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.stream import Decoded, Offsets, Partition, Record
+from shared.stream import Decoded, Offsets, Partition, Pipeline, Record, Source
+from shared.stream.batch import settle
 from tests.support.log import MOST, MemorySource
 from tests.support.stream import TOPIC, Rig, engine, eventually, module_database_url, write
 
@@ -27,11 +28,11 @@ class Gated(MemorySource):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def poll(self, wait_s: float) -> list[Record]:
+    async def poll(self, wait_s: float, *, ahead: bool = False) -> list[Record]:
         self.polls += 1
         if self.polls > 1:
             await self.gate.wait()
-        taken = await super().poll(wait_s)
+        taken = await super().poll(wait_s, ahead=ahead)
         if self.polls > 1:
             self.ahead.set()
         return taken
@@ -99,6 +100,39 @@ async def test_what_follows_a_batch_that_fails_is_read_again(rig: Rig, fault: Ex
     async with rig.running():
         await all_once(rig)
     assert rig.letters() == []
+
+
+async def test_a_batch_that_fails_and_that_nothing_follows_is_tried_again(rig: Rig) -> None:
+    rig.source.append(TOPIC, *words(1_500))
+    faults = [OSError("away")]
+
+    async def failing(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        await gated(rig).ahead.wait()
+        if faults:
+            raise faults.pop()
+        await write(items, connection)
+
+    rig.handle = failing
+    async with rig.running():
+        await all_once(rig, 1_500)
+
+
+async def test_what_is_settled_late_is_not_passed_over(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads ahead finds nothing, long before the batch has its connection."""
+    rig.source.append(TOPIC, *words(1_500))
+
+    async def late(
+        batch: Sequence[Decoded], source: Source, pipeline: Pipeline
+    ) -> Sequence[Record]:
+        await gated(rig).ahead.wait()
+        await asyncio.sleep(0.05)
+        return await settle(batch, source, pipeline)
+
+    monkeypatch.setattr("shared.stream.loop.settle", late)
+    async with rig.running():
+        await all_once(rig, 1_500)
 
 
 async def test_what_follows_is_given_up_when_its_partition_has_another_owner(rig: Rig) -> None:

@@ -29,6 +29,14 @@ async def test_nothing_is_passed_over_while_records_are_to_be_settled(stand: Sta
     assert stand.source.next_of == {ZERO: 0, ONE: 0}
 
 
+async def test_nothing_is_passed_over_ahead_of_what_is_not_settled(stand: Stand) -> None:
+    stand.raw.positions[TP0] = 4
+
+    assert await stand.source.poll(0, ahead=True) == []
+
+    assert stand.source.next_of == {ZERO: 0, ONE: 0} == stand.table.rows
+
+
 async def test_another_owner_was_there_first(stand: Stand) -> None:
     stand.raw.positions[TP0] = 4
     stand.table.rows[ZERO] = 9

@@ -66,17 +66,20 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]
         _log.info("partitions assigned", count=len(homes))
 
     # ------------------------------------------------------------------ reading
-    async def poll(self, wait_s: float) -> list[Record]:
+    async def poll(self, wait_s: float, *, ahead: bool = False) -> list[Record]:
         """Return up to 2,000 records, each partition's in order, none taken before.
 
+        `ahead`: what was polled before is not settled yet. Else nothing is under way, and offsets
+        that hold no record are passed.
         Raises KafkaUnavailable, and what the database raises where places are read.
         """
         raw = await self._client.opened()
-        await self._places.settle(raw)
+        await self._places.settle(raw, ahead=ahead)
         if self._places.held and time.monotonic() > self._held_looked_at + _LOOK_S:
             await self._look_at_held(raw)
         records = self._fresh(await self._fetch(wait_s))
-        if records:  # aiokafka has passed them: whatever failed from here on would lose them
+        # aiokafka has passed them: whatever failed from here on would lose them
+        if records or ahead:
             return records
         if self._client.silent:
             await self._look()

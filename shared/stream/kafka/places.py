@@ -96,11 +96,14 @@ class Places:
         """The broker does not have what was asked for."""
         self.gone |= set(homes)
 
-    async def settle(self, client: Any) -> None:
-        """Read where parked partitions stand and let them run; step over what is gone."""
+    async def settle(self, client: Any, *, ahead: bool = False) -> None:
+        """Read where parked partitions stand and let them run; step over what is gone.
+
+        Not `ahead` of what is not settled: it stands before what is gone.
+        """
         if self.parked:
             await self._place(client)
-        if self.gone:
+        if self.gone and not ahead:
             await self._step_over(client)
 
     async def _place(self, client: Any) -> None:
