@@ -80,3 +80,11 @@ def test_a_stream_that_is_not_known_yet_cannot_alarm() -> None:
     nobody = Catalogue(Lattice(()))
 
     assert ahead_of(detector, fleet).look(nobody, [LeafTick(LEAF, 9, 9)], START_H + 73) is None
+
+
+def test_what_went_elsewhere_before_it_was_looked_at_is_no_news() -> None:
+    detector, fleet, catalogue = calm_line()
+    ahead = ahead_of(detector, fleet)
+    gone = [LeafTick(LEAF, 0, 0, "agent-7"), LeafTick(LEAF, 0, 0)]
+    assert ahead.news(gone) == []
+    assert ahead.look(catalogue, gone, START_H + 72.01) is None

@@ -44,7 +44,8 @@ class Ahead:
         for tick in ticks:
             before = self.seen.get((tick.leaf, tick.cluster))
             if before is None:
-                news.append(tick)
+                if tick.answers:  # else they went elsewhere before it was looked at
+                    news.append(tick)
                 continue
             answers = tick.answers - before.answers
             detractors = tick.detractors - before.detractors
