@@ -3,10 +3,13 @@
 Absolute figures mean little across machines; each program prints ratios taken in one run.
 """
 
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 PROGRAMS = {
     "ingest": "acknowledged answers a second, beside a bare echo and the plain way",
@@ -29,10 +32,25 @@ BY_HAND = {
 }
 
 
+def run(command: Sequence[str]) -> int:
+    """Its status; a SIGTERM ends it first, with all that it started, and then this process."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        program.send_signal(number)
+        sys.exit(128 + number)  # the `with` waits for the program
+
+    with subprocess.Popen(command) as program:
+        before = signal.signal(signal.SIGTERM, end)
+        try:
+            return program.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
 def main() -> int:
     if sys.argv[1:2] and sys.argv[1] in BY_HAND:
         command = [sys.executable, "-m", f"benchmarks.{sys.argv[1]}", *sys.argv[2:]]
-        return subprocess.run(command, check=False).returncode
+        return run(command)
     asked = sys.argv[1:] or list(PROGRAMS)
     unknown = [name for name in asked if name not in PROGRAMS]
     if unknown:
@@ -47,9 +65,9 @@ def main() -> int:
         print(f"== {name}: {PROGRAMS[name]}", flush=True)
         started = time.monotonic()
         command = [sys.executable, "-m", f"benchmarks.{name}"]
-        done = subprocess.run([*command, "--json", str(folder / f"{name}.json")], check=False)
+        status = run([*command, "--json", str(folder / f"{name}.json")])
         print(f"== {name}: {time.monotonic() - started:.0f} s\n", flush=True)
-        if done.returncode:
+        if status:
             failed.append(name)
     if failed:
         sys.stderr.write(f"failed: {', '.join(failed)}\n")

@@ -10,7 +10,8 @@ echo      an ASGI function that returns its body, and stores nothing
 All are served by uvicorn with uvloop and httptools; the load is wrk's, over connections that stay
 open; Kafka is a real one with one broker. A wait is from the request to its whole reply. `cpu us`
 is the server's own processor time an answer, which neighbours disturb least. The contenders take
-turns in each round, medians are shown.
+turns in each round, medians are shown. After each turn the topic must have grown by what was
+acknowledged at least.
 
 Four tables: one answer a request; two processes, each with its port, half of the connections at
 each; batches of 100; and what keys and traces cost (one request in a hundred is followed, to a
@@ -25,6 +26,7 @@ from typing import Final, NamedTuple
 from benchmarks.figures import Cell, Figures, Table, parser
 from benchmarks.ingest.contenders import Contender, Stage, check, stage
 from benchmarks.ingest.http_load import load
+from benchmarks.ingest.kept import Kept
 from benchmarks.servers import servers
 
 TABLES: Final = ("single", "processes", "batch", "on")
@@ -52,26 +54,29 @@ class Place(NamedTuple):
     batch: int = 0
 
 
-def turn(place: Place, seconds: float) -> Seen:
-    """Measure once."""
-    contender, spent = place.contender, -place.contender.cpu_s()
+def turn(place: Place, seconds: float, kept: Kept) -> Seen:
+    """Measure once. Raises SystemExit where an acknowledged answer is no record."""
+    contender, before = place.contender, kept.records()
+    spent = -contender.cpu_s()
     got = load(contender.ports, place.connections, seconds, batch=place.batch, key=contender.key)
     spent += contender.cpu_s()
     answers = got.good * (place.batch or 1)
+    if contender.name != "echo":
+        kept.check(contender.name, answers, before)
     each_us = spent / max(1, answers) * 1e6
     return Seen(answers / got.seconds, got.p50_ms, got.p99_ms, each_us, got.failed)
 
 
-def medians(places: Sequence[Place], told: argparse.Namespace) -> Mapping[Place, Seen]:
+def medians(places: Sequence[Place], told: argparse.Namespace, kept: Kept) -> Mapping[Place, Seen]:
     """Every place in each round; the median of each figure. Raises SystemExit on a refusal."""
     found: dict[int, list[Seen]] = {number: [] for number in range(len(places))}
     for _ in range(told.rounds):
         for number, place in enumerate(places):
-            found[number].append(turn(place, told.seconds))
+            found[number].append(turn(place, told.seconds, kept))
     for number, seen in found.items():
         failed = sum(one.failed for one in seen)
         if failed:
-            raise SystemExit(f"{places[number].contender.name}: {failed} requests were refused")
+            raise SystemExit(f"{places[number].contender.name}: {failed} requests failed")
     return {
         place: Seen(*(statistics.median(column) for column in zip(*found[number], strict=True)))
         for number, place in enumerate(places)
@@ -89,6 +94,7 @@ class Program:
         self._figures = figures
         self._stage = set_up
         self._told = told
+        self._kept = set_up.kept()
         self._echo = set_up.yardstick("echo")
         self._plain = set_up.yardstick("plain")
         self._ours = set_up.ingest("earshot", processes=2)
@@ -100,10 +106,16 @@ class Program:
         load(contender.ports, USUAL, 1, key=contender.key)
         return contender
 
+    def kept(self) -> str:
+        """What was looked at: that each acknowledged answer is a record."""
+        return self._kept.text()
+
     def single(self) -> None:
         """One answer a request, one process."""
         all_three = [one.taken(1) for one in (self._ours, self._plain, self._echo)]
-        found = medians([Place(c, n) for n in CONNECTIONS for c in all_three], self._told)
+        found = medians(
+            [Place(c, n) for n in CONNECTIONS for c in all_three], self._told, self._kept
+        )
         rows = [row((place.connections, place.contender.name), s) for place, s in found.items()]
         self._figures.add(
             Table("single", "One answer a request, one process", ("connections", "", *_HEAD), rows)
@@ -116,7 +128,9 @@ class Program:
     def processes(self) -> None:
         """One process and two."""
         both = (self._ours, self._plain, self._echo)
-        found = medians([Place(c.taken(n), USUAL) for n in (1, 2) for c in both], self._told)
+        found = medians(
+            [Place(c.taken(n), USUAL) for n in (1, 2) for c in both], self._told, self._kept
+        )
         rows = [
             row((len(place.contender.ports), place.contender.name), seen)
             for place, seen in found.items()
@@ -127,7 +141,7 @@ class Program:
     def batch(self) -> None:
         """A hundred answers a request."""
         places = [Place(c.taken(1), 8, BATCH) for c in (self._ours, self._plain)]
-        found = medians(places, self._told)
+        found = medians(places, self._told, self._kept)
         rows = [row((place.contender.name,), seen) for place, seen in found.items()]
         title = f"{BATCH} answers a request, 8 connections, one process; waits are a request's"
         self._figures.add(Table("batch", title, ("", *_HEAD), rows))
@@ -140,7 +154,7 @@ class Program:
         traced = self._stage.ingest("traces, 1 in 100", traces_url=collector, traces_share="0.01")
         contenders = [self._ours.taken(1), self._ready(self._stage.keyed("API keys"))]
         contenders.append(self._ready(traced))
-        found = medians([Place(one, USUAL) for one in contenders], self._told)
+        found = medians([Place(one, USUAL) for one in contenders], self._told, self._kept)
         without = found[Place(contenders[0], USUAL)].cpu_us
         rows = [
             [*row((place.contender.name,), seen), seen.cpu_us - without]
@@ -162,6 +176,7 @@ def main() -> None:
         program = Program(figures, set_up, told)
         for name in told.tables:
             getattr(program, name)()
+        figures.note(program.kept())
     figures.write(told.json)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import psutil
 
 from benchmarks.ingest.http_load import PATH, body_of
+from benchmarks.ingest.kept import Kept
 from benchmarks.servers import Servers
 from shared.keys import new_key
 
@@ -73,6 +74,10 @@ class Stage:
         file.write_text(json.dumps([{"id": "bench", "sha256": digest, "scopes": ["*"]}]))
         made = self.ingest(name, keys_file=str(file), rate_per_key="0")
         return Contender(name, made.ports, made.processes, key)
+
+    def kept(self) -> Kept:
+        """The topic into which they write."""
+        return Kept(self._at.broker)
 
     def close(self) -> None:
         for each in self._started:

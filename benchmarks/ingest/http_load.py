@@ -47,7 +47,7 @@ end
 
 
 class Load(NamedTuple):
-    """What came back: good replies and others, the seconds that took, the waits in ms."""
+    """Good replies; others and broken connections; the seconds that took; the waits in ms."""
 
     good: int
     failed: int
@@ -96,8 +96,11 @@ def _read(out: str) -> Load:
     total, seconds = _found(r"(\d+) requests in ([\d.]+)s", out)
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     wrong = int(failed[1]) if failed else 0
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+    lost = sum(map(int, broken.groups())) if broken else 0
     waits = dict(re.findall(r"^\s+(50|99)%\s+([\d.]+(?:us|ms|s|m))\s*$", out, re.MULTILINE))
-    return Load(int(total) - wrong, wrong, float(seconds), _ms(waits["50"]), _ms(waits["99"]))
+    good, took = int(total) - wrong, float(seconds)
+    return Load(good, wrong + lost, took, _ms(waits["50"]), _ms(waits["99"]))
 
 
 def _found(pattern: str, text: str) -> Sequence[str]:

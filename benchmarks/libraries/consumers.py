@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 from benchmarks.figures import Cell, Figures, Table
@@ -68,6 +68,9 @@ async def confluent(bootstrap: str, take: Take) -> None:
         left = RECORDS
         while left > 0:
             found = await asyncio.to_thread(consumer.consume, _MOST, _PATIENCE_S)
+            for message in found:
+                if (fault := message.error()) is not None:
+                    raise KafkaException(fault)
             # what a record is made of is asked of both: value, key, offset and time
             records = [(m.value(), m.key(), m.offset(), m.timestamp()) for m in found]
             take(value for value, *_ in records if value is not None)

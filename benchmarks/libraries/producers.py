@@ -2,8 +2,9 @@
 
 Both acknowledge by all replicas, are idempotent and compress by zstd. `records at once` are handed
 over together and awaited before the next: what ingest does with the answers of one turn of its
-loop. confluent-kafka has threads of its own, whose time is counted too, and calls back from a
-thread that polls it, which wakes the loop.
+loop. Both put the records of one hand-over into one partition, and those of the next into the next.
+confluent-kafka has threads of its own, whose time is counted too, and calls back from a thread that
+polls it, which wakes the loop.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Producer
@@ -20,7 +22,7 @@ from confluent_kafka import Producer
 from benchmarks.figures import Figures, Table
 from benchmarks.ingest.http_load import body_of
 from benchmarks.servers import Servers
-from shared.events import Topic
+from shared.events import PARTITIONS, Topic
 from shared.stream import Outgoing
 from shared.stream.kafka import open_producer
 
@@ -86,14 +88,14 @@ async def _confluent(at: Servers) -> AsyncIterator[Send]:
             "linger.ms": 0,
         }
     )
-    loop, ended = asyncio.get_running_loop(), threading.Event()
+    loop, ended, turns = asyncio.get_running_loop(), threading.Event(), count()
 
     def poll() -> None:
         while not ended.is_set():
             producer.poll(0.1)
 
     async def send(records: Sequence[Outgoing]) -> None:
-        done = loop.create_future()
+        done, turn = loop.create_future(), next(turns) % PARTITIONS
         left = len(records)
 
         def told(error: Any, message: Any) -> None:
@@ -105,7 +107,7 @@ async def _confluent(at: Servers) -> AsyncIterator[Send]:
                 loop.call_soon_threadsafe(done.set_result, None)
 
         for record in records:
-            producer.produce(record.topic, record.value, record.key, on_delivery=told)
+            producer.produce(record.topic, record.value, record.key, turn, told)
         await done
 
     polling = asyncio.create_task(asyncio.to_thread(poll))

@@ -4,7 +4,8 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 
@@ -22,25 +23,43 @@ _BATCHES = 10  # a second
 _DECODE = build_decoders(())[Topic.SURVEY_RESPONSES]
 
 
+@dataclass
+class Reached:
+    """What was counted, and in how many seconds."""
+
+    answers: int = 0
+    seconds: float = 0.0
+
+    @property
+    def per_s(self) -> float:
+        return self.answers / max(1e-9, self.seconds)
+
+
 @asynccontextmanager
-async def arriving(engine: AsyncEngine, sizes: Sizes, rate: int) -> AsyncIterator[None]:
-    """`rate` answers a second until the end, every tenth of a second a batch."""
+async def arriving(engine: AsyncEngine, sizes: Sizes, rate: int) -> AsyncIterator[Reached]:
+    """`rate` answers a second until the end, every tenth of a second a batch; its errors pass on.
+
+    What it reached stands in what is yielded, at the end.
+    """
     handle = build_handler(Book(), Dropped(), lambda _: None, lambda: datetime.now(UTC))
-    draw = random.Random(4)
+    draw, reached = random.Random(4), Reached()
 
     async def bring() -> None:
         for number in count():
             began = time.monotonic()
             async with engine.begin() as connection:
                 await handle(_batch(draw, sizes, rate // _BATCHES), connection)
+            reached.answers += rate // _BATCHES
             await asyncio.sleep(max(0.0, (number and 1 / _BATCHES) - time.monotonic() + began))
 
-    task = asyncio.create_task(bring())
+    began, task = time.monotonic(), asyncio.create_task(bring())
     try:
-        yield
+        yield reached
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task
+        reached.seconds = time.monotonic() - began
 
 
 def _batch(draw: random.Random, sizes: Sizes, size: int) -> Sequence[Decoded]:

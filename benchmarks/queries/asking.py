@@ -1,9 +1,9 @@
-"""Questions of ten shapes, asked of scoring's application in the process, again and again."""
+"""Questions of thirteen shapes, asked of scoring's application in the process, again and again."""
 
 import asyncio
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.figures import Cell
 from benchmarks.queries.drawing import Sizes
 from services.scoring.api import Reading, build_routers
 from services.scoring.domain.alikeness import Alikeness
@@ -22,6 +23,7 @@ from shared.programme.scoring import DAY
 from shared.web import Parts, build_web
 
 _PAGE: Final = "500"
+_LEAST: Final[Mapping[float, int]] = {95: 20, 99: 100}  # times asked, for a percentile
 _ROUNDS: Final = 3  # at least, however long one takes
 SHAPES: Final[Mapping[str, tuple[str, Mapping[str, str | list[str]]]]] = {
     "all": ("scores", {}),
@@ -50,8 +52,15 @@ class Times:
 
     each: NDArray[np.float64]
 
-    def at(self, percent: float) -> float:
+    def at(self, percent: float) -> float | None:
+        """A percentile; none where so few were asked that it would be the slowest one's time."""
+        if len(self.each) < _LEAST.get(percent, 1):
+            return None
         return float(np.percentile(self.each, percent))
+
+    def cells(self) -> Sequence[Cell]:
+        """How often it was asked, and p50, p95, p99."""
+        return (len(self.each), *map(self.at, (50, 95, 99)))
 
 
 def client_of(reader: Reader, sizes: Sizes) -> httpx.AsyncClient:

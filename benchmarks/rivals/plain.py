@@ -1,7 +1,7 @@
 """The plain way: FastStream hands over one message, SQLAlchemy's ORM one session to it.
 
-The answer is inserted, its 19 cells are upserted by one statement, the session commits, and then
-the message is acknowledged. An id that stands already is counted no second time.
+The answer is inserted, one upsert is executed for the rows of its 19 cells, the session commits,
+and then the message is acknowledged. An id that stands already is counted no second time.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 from sqlalchemy import JSON, Select, func, make_url, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -49,15 +49,24 @@ class Cell(Row):
 SUMS = ("n", "total", "detractors", "passives", "promoters")
 
 
+def upsert() -> Insert:
+    """One row added to a cell; compiled once, and executed for many."""
+    row = insert(Cell)
+    more = {name: getattr(Cell, name) + getattr(row.excluded, name) for name in SUMS}
+    return row.on_conflict_do_update(index_elements=["name"], set_=more)
+
+
+UPSERT = upsert()
+
+
 async def keep(session: AsyncSession, body: dict[str, Any]) -> None:
     """Insert the answer and add it to its cells; nothing where it stands already."""
     new = insert(Answer).values(id=body["id"], body=body).on_conflict_do_nothing()
     if await session.scalar(new.returning(Answer.id)) is None:
         return
     added = dict(zip(SUMS, sums_of(body["answers"]["score"]), strict=True))
-    rows = insert(Cell).values([{"name": name, **added} for name in sorted(names_of(body))])
-    more = {name: getattr(Cell, name) + getattr(rows.excluded, name) for name in SUMS}
-    await session.execute(rows.on_conflict_do_update(index_elements=["name"], set_=more))
+    rows = [{"name": name, **added} for name in sorted(names_of(body))]
+    await (await session.connection()).execute(UPSERT, rows)
 
 
 def standing() -> Select[Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.rivals.kafka_streams import command as kafka_streams
+from benchmarks.rivals.kafka_streams import version as streams_version
 from benchmarks.scoring.contenders import Contender, Missing
 
 _RIVALS: Final = Path(".rivals") / "bin" / "python"
@@ -25,12 +26,14 @@ def _rival(name: str) -> Callable[[], Sequence[str]]:
     return command
 
 
-NOTE: Final = (
-    "plain: one consumer, ON CONFLICT for the answer and its 19 cells in one statement, offset"
-    " committed after each answer; quix: exactly-once, commit_interval 1 s, a transactional.id that"
-    " outlives it, one state a partition; faust: exactly_once, memory tables with changelogs,"
-    " commit interval 1 s, isolated partitions, batches of 1,000 by take_events, each sent before"
-    " it is acknowledged; own stores keep no answers, only cells. Versions:"
+_NOTE: Final = (
+    "plain: one consumer, ON CONFLICT for the answer, one upsert for the rows of its 19 cells,"
+    " offset committed after each answer; quix: exactly-once, commit_interval 1 s, a"
+    " transactional.id that outlives it, one state a partition; faust: exactly_once, memory"
+    " tables with changelogs, commit interval 1 s, isolated partitions, batches of 1,000 by"
+    " take_events, each sent before it is acknowledged; streams: Kafka Streams {streams}, 2 threads, a cache of 64 MB, commit"
+    " interval 100 ms, lz4, heap 512 MB; own stores keep no answers, only cells. Versions:"
+    " {locked}."
 )
 _NAMED: Final = (
     "faststream",
@@ -42,11 +45,12 @@ _NAMED: Final = (
 )
 
 
-def versions() -> str:
-    """What the rivals' lock installs."""
+def note() -> str:
+    """How the rivals are set, and their versions: those of their lock and of the Maven file."""
     lines = Path("requirements-rivals.lock").read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split(" ")[0].split("==") for line in lines if "==" in line.split(" ")[0])
-    return ", ".join(f"{name} {pinned[name]}" for name in _NAMED)
+    locked = ", ".join(f"{name} {pinned[name]}" for name in _NAMED)
+    return _NOTE.format(streams=streams_version(), locked=locked)
 
 
 LINEUP: Final = (

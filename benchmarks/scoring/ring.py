@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from benchmarks.figures import Cell
 from benchmarks.scoring.answers import made_up
 from benchmarks.scoring.contenders import Contender
-from benchmarks.scoring.running import KilledAt, Life, Spent, folder_of, live
+from benchmarks.scoring.running import Failed, KilledAt, Life, Spent, folder_of, live
 from benchmarks.scoring.truth import Cells, Found, compared, true_cells
 from benchmarks.servers import Servers
 from shared.embedded.kraft import running_kraft
@@ -25,6 +25,7 @@ from shared.stream.kafka import create_topics, open_producer
 VALUES: Final = 12
 HOURS: Final = 1
 _BATCH: Final = 5_000
+_KILLED: Final = 0.4  # done
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Told:
     spent: list[Spent] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     after_kill: Found | None = None
+    killed_at: float = 0.0  # of its answers, or of its time where it cannot know them
     seconds: float = 0.0
     fault: str = ""
 
@@ -48,7 +50,7 @@ class Told:
         ]
         right = "" if not one.counts else "yes" if all(f.right for f in self.found) else "no"
         killed = self.after_kill
-        kill = "" if killed is None else f"{killed.lost:,} / {killed.doubled:,}"
+        kill = "" if killed is None else f"{killed.text()}; at {self.killed_at:.0%}"
         if self.fault:
             kill = "see the note"
         ratio = None if not bare else rate / bare
@@ -57,6 +59,12 @@ class Told:
     @property
     def rate(self) -> float:
         return median(self.rates)
+
+    @property
+    def right(self) -> bool:
+        """Whether every result was, that after the kill too."""
+        found = [*self.found, *([] if self.after_kill is None else [self.after_kill])]
+        return all(one.right for one in found)
 
 
 COLUMNS: Final = (
@@ -68,7 +76,7 @@ COLUMNS: Final = (
     "PostgreSQL's, us",
     "Kafka's, us",
     "right result",
-    "lost / doubled after one kill -9",
+    "lost / doubled after one kill -9; at % of the answers",
 )
 
 
@@ -96,17 +104,22 @@ class Ring:
         self._truths[size] = true_cells(records)
 
     def run(self, told: Told, *, kill: bool = False) -> None:
-        """One round, or the one with a kill."""
+        """One round, or the one with a kill. Raises Failed, also where the kill came too late."""
         name = f"bench_{told.contender.name}_{secrets.token_hex(3)}"
         environment = asyncio.run(self._environment(name, told.answers))
         command, counts = told.contender.command(), told.contender.counts
         if kill:
-            killed_at = KilledAt(0.4 * told.answers, 0.4 * told.seconds)
-            live(command, environment, Life(self._pids), killed_at)
+            killed_at = KilledAt(_KILLED * told.answers, _KILLED * told.seconds)
+            first = live(command, environment, Life(self._pids), killed_at)
+            told.killed_at = first.share(told.answers, told.seconds)
+            if not first.killed or told.killed_at >= 1:
+                raise Failed("all was done before the kill came: more answers make it a test")
         life = live(command, environment, Life(self._pids))
         found = None
         if counts:
             file = self._at.var / "runs" / name / "counts.json"
+            if not file.exists():
+                raise Failed("ended without counts.json")
             found = compared(self._truths[told.answers], file)
         if kill:
             told.after_kill = found

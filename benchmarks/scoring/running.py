@@ -50,11 +50,12 @@ class KilledAt:
 
 @dataclass
 class Life:
-    """What was seen of one run: its lines, and processor times by the clock."""
+    """What was seen of one run: its lines, processor times by the clock, whether it was killed."""
 
     servers: tuple[int, int]  # PostgreSQL, Kafka
     lines: list[dict[str, Any]] = field(default_factory=list)
     samples: list[tuple[float, float, float, float]] = field(default_factory=list)
+    killed: bool = False
 
     def sample(self, pid: int) -> None:
         """Take down what all have spent by now."""
@@ -66,6 +67,13 @@ class Life:
     def seconds(self) -> float:
         """From its first line to its last."""
         return max(1e-6, float(self.lines[-1]["at"]) - float(self.lines[0]["at"]))
+
+    def share(self, answers: int, seconds: float) -> float:
+        """How much it had done: of the answers, or of these seconds where it cannot know that."""
+        done = max(line["done"] for line in self.lines)
+        if min(line["done"] for line in self.lines) < 0:
+            return float((self.samples[-1][0] - self.lines[0]["at"]) / seconds)
+        return float(done / answers)
 
     def spent(self) -> Spent:
         """Between its first line and its last."""
@@ -103,6 +111,9 @@ def live(
             if time.monotonic() > deadline:
                 raise Failed(f"did not end in {_LONGEST_S:.0f} s: {_last(said)}")
             if killed_at is not None and killed_at.reached(life.lines):
+                kill_tree(process.pid)
+                reader.join(5)  # what it had said before
+                life.killed = process.wait() == -signal.SIGKILL
                 return life
             time.sleep(_SAMPLED_S)
         reader.join(5)

@@ -1,7 +1,7 @@
 """What every contender must have counted, and how far from it one is."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,11 @@ Cells = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True)
 class Found:
-    """Against the truth: answers missing from the totals, answers too many, cells that differ."""
+    """Against the truth: answers that are missing, answers too many, cells that differ.
+
+    Both are sums over the cells of one slice, the slice where they are largest: what is lost in
+    one cell does not make up for what another has twice. In one cell it does; it may differ still.
+    """
 
     lost: int
     doubled: int
@@ -25,6 +29,11 @@ class Found:
     @property
     def right(self) -> bool:
         return not self.wrong
+
+    def text(self) -> str:
+        """As a table has it."""
+        wrong = "" if self.right else f", {self.wrong:,} cells wrong"
+        return f"{self.lost:,} / {self.doubled:,}{wrong}"
 
 
 def true_cells(records: Iterable[Outgoing]) -> Cells:
@@ -45,9 +54,13 @@ def compared(truth: Cells, file: Path) -> Found:
     found: Cells = json.loads(file.read_text(encoding="utf-8"))
     names = truth.keys() | found.keys()
     pairs = {name: (truth.get(name, [0] * 5), found.get(name, [0] * 5)) for name in names}
-    short = [true[0] - counted[0] for name, (true, counted) in pairs.items() if name[:2] == "||"]
+    lost, doubled = Counter[str](), Counter[str]()
+    for name, (true, counted) in pairs.items():
+        slice_ = name.partition("|")[0]
+        lost[slice_] += max(0, true[0] - counted[0])
+        doubled[slice_] += max(0, counted[0] - true[0])
     return Found(
-        lost=sum(max(0, number) for number in short),
-        doubled=sum(max(0, -number) for number in short),
+        lost=max(lost.values(), default=0),
+        doubled=max(doubled.values(), default=0),
         wrong=sum(list(true) != list(counted) for true, counted in pairs.values()),
     )

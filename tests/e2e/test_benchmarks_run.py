@@ -15,6 +15,7 @@ import pytest
 from benchmarks.__main__ import PROGRAMS
 from benchmarks.figures import Table
 from tests.support.system import ROOT
+from tests.support.tools import system_tool
 
 pytestmark = [pytest.mark.real_kafka, pytest.mark.thorough, pytest.mark.timeout(400)]
 
@@ -30,6 +31,8 @@ SMALL: Final = {
     "libraries": "--only bodies --seconds 0.1",
     "latency": "--loads 50 --seconds 1 --hold 0 --guess 50 --faults 1",
 }
+
+TOOLS: Final = {"ingest": ["wrk"]}
 
 
 @asynccontextmanager
@@ -53,6 +56,8 @@ def test_every_program_is_run_here() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 async def test_a_program_ends_and_keeps_its_tables(name: str, tmp_path: Path) -> None:
+    for tool in TOOLS.get(name, ()):
+        system_tool(tool)
     path = tmp_path / f"{name}.json"
     async with running(f"benchmarks.{name}", *SMALL[name].split(), "--json", str(path)) as program:
         said, _ = await program.communicate()

@@ -4,6 +4,6 @@ streams        every answer fanned out to its cells, repartitioned by cell, aggr
 streams-local  each partition of the answers counts its own cells; a reader adds them up
 """
 
-from benchmarks.rivals.kafka_streams.build import command
+from benchmarks.rivals.kafka_streams.build import command, version
 
-__all__ = ["command"]
+__all__ = ["command", "version"]

@@ -1,6 +1,7 @@
 """What runs the Kafka Streams contenders: built once into `.rivals/` by Java 17 and Maven."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,12 @@ def command(way: str = "streams") -> Sequence[str]:
                 raise Missing(str(fault)) from None
             done.write_text(digest)
     return [java, *_JVM, "-cp", f"{classes}:{lib}/*", "earshot.rival.Main", way]
+
+
+def version() -> str:
+    """The version of Kafka Streams that is built."""
+    found = re.search(r"<artifactId>kafka-streams</artifactId>\s*<version>(.+?)<", _POM.read_text())
+    return found[1] if found else ""
 
 
 def _found(tool: str) -> str:

@@ -1,0 +1,1 @@
+"""The peers that Earshot is measured beside, each under the contract of `benchmarks.scoring`."""

@@ -1,0 +1,1 @@
+"""Answers per second exactly once, beside the peers."""
