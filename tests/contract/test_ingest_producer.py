@@ -38,6 +38,10 @@ class KafkaRig:
         self._broker = broker
 
     async def written(self) -> Found:
+        return [one for found in (await self.by_partition()).values() for one in found]
+
+    async def by_partition(self) -> dict[int, Found]:
+        """What each partition holds, in its order."""
         topic = f"{self._broker.prefix}{Topic.SURVEY_RESPONSES}"
         reader = AIOKafkaConsumer(
             bootstrap_servers=self._broker.bootstrap, fetch_max_wait_ms=20,
@@ -48,10 +52,10 @@ class KafkaRig:
             homes = [TopicPartition(topic, number) for number in range(MOCK_PARTITIONS)]
             reader.assign(homes)
             ends = await reader.end_offsets(homes)
-            found: Found = []
-            while len(found) < sum(ends.values()):
-                for records in (await reader.getmany(timeout_ms=500)).values():
-                    found += [(r.key, r.value, tuple(r.headers)) for r in records]
+            found: dict[int, Found] = {home.partition: [] for home in homes}
+            while sum(map(len, found.values())) < sum(ends.values()):
+                for home, records in (await reader.getmany(timeout_ms=500)).items():
+                    found[home.partition] += [(r.key, r.value, tuple(r.headers)) for r in records]
             return found
         finally:
             await reader.stop()
@@ -63,7 +67,7 @@ async def memory(broker: Broker) -> AsyncIterator[Rig]:
 
 
 @asynccontextmanager
-async def kafka(broker: Broker) -> AsyncIterator[Rig]:
+async def kafka(broker: Broker) -> AsyncIterator[KafkaRig]:
     async with open_producer(broker, bound_s=5.0) as producer:
         yield KafkaRig(producer, broker)
 
@@ -138,11 +142,11 @@ async def test_more_than_a_batch_holds_arrives_in_several(together: bool, broker
 
     async with kafka(broker) as rig:
         await rig.producer.send(records, together=together)
-        found = await rig.written()
+        found = await rig.by_partition()
 
-    values = [value for _, value, _ in found]
-    if together:  # each batch in the next partition, which are read in any order
-        assert set(values) == {record.value for record in records}
-        assert len(values) == len(records)
-    else:
-        assert values == [record.value for record in records]
+    sent = {record.value: number for number, record in enumerate(records)}
+    orders = [[sent[value] for _, value, _ in held] for held in found.values() if held]
+    assert sorted(number for order in orders for number in order) == list(range(len(records)))
+    assert all(order == sorted(order) for order in orders)
+    if not together:  # else each batch is in the next partition
+        assert len(orders) == 1

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.system, pytest.mark.tools, pytest.mark.timeout(400)]
 
 DAYS, A_DAY = 28, 400
 BATCH, PAUSE_S = 40, 0.2
+REPEATS = 5  # of all that is sent
 SLACK_NATS = 0.5  # of the rule of thumb: (ln A - 3.9 +- 0.5) / KL
 BEHIND = timedelta(minutes=12)  # live is so far behind the clock, so that recovery can hurry
 
@@ -37,6 +38,7 @@ class Stage:
     manager: httpx.AsyncClient
     shop: Shop = field(default_factory=Shop)
     ahead: timedelta = timedelta()
+    repeats: int = 0
 
     def now(self) -> datetime:
         """Event time."""
@@ -47,6 +49,8 @@ class Stage:
         async with asyncio.timeout(30):
             reply = await self.system.post("ingest", "/v1/responses/batch", bodies)
             while reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                self.repeats += 1
+                assert self.repeats <= REPEATS, reply.text
                 await asyncio.sleep(0.5)
                 reply = await self.system.post("ingest", "/v1/responses/batch", bodies)
         assert {item["status"] for item in reply.json()["items"]} == {"accepted"}

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.scoring_api import fill, opened_client
+from tests.support.scoring_columns import opened_replicas
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +23,10 @@ async def client(filled: str) -> AsyncIterator[httpx.AsyncClient]:
     """Ask scoring about `filled`; for tests on the module's loop."""
     async with opened_client(filled) as client:
         yield client
+
+
+@pytest.fixture
+async def engines(fresh_database_url: str) -> AsyncIterator[list[AsyncEngine]]:
+    """Two replicas of scoring."""
+    async with opened_replicas(fresh_database_url) as opened:
+        yield opened

@@ -55,11 +55,11 @@ async def test_a_steady_stream_is_silent_and_judged_to_its_last_answer(rig: Aler
     assert await rig.judged_to() == answers[-1].answered_at
 
 
-@pytest.mark.thorough
+@pytest.mark.parametrize("hours", [10, pytest.param(54, marks=pytest.mark.thorough)])
 async def test_a_fault_between_judging_and_commit_changes_nothing(
-    engine: AsyncEngine, rig: AlertsRig
+    engine: AsyncEngine, rig: AlertsRig, hours: int
 ) -> None:
-    answers = history()
+    answers = history(until=SPIKE + timedelta(hours=hours))
     expected = told(await play(rig, answers))
     await empty(engine)
     broken = AlertsRig(engine)

@@ -1,12 +1,13 @@
 """The order of arrival, repeats and amendments do not change what is judged."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import open_engine
-from tests.support.alerts import PARTITIONS, AlertsRig, finish, judging, scored
+from tests.support.alerts import PARTITIONS, START, AlertsRig, finish, judging, scored
 from tests.support.alerts_history import SPIKE, SPIKE_ENDS, empty, history, play, told
 
 
@@ -48,9 +49,11 @@ async def test_duplicates_and_uneven_partitions_change_nothing(
     assert await uneven.rows("SELECT count(*) FROM counted") == [(len(answers),)]
 
 
-@pytest.mark.thorough
-async def test_late_answers_join_the_oldest_open_minute_and_count_once(rig: AlertsRig) -> None:
-    answers = history(spike=False)
+@pytest.mark.parametrize("hours", [12, pytest.param(90, marks=pytest.mark.thorough)])
+async def test_late_answers_join_the_oldest_open_minute_and_count_once(
+    rig: AlertsRig, hours: int
+) -> None:
+    answers = history(until=START + timedelta(hours=hours), spike=False)
     late = answers[10:400:10]
     await play(rig, [a for a in answers if a not in late])
     (closed_to,) = (await rig.rows("SELECT closed_to FROM lines"))[0]

@@ -97,7 +97,6 @@ def answers(keys: Iterable[str], score: int) -> list[Outgoing]:
     return [Outgoing(one.topic, one.key, one.value) for one in records]
 
 
-@pytest.mark.thorough
 @on_both
 async def test_an_answer_is_counted_once_however_often_it_is_sent_back(
     fresh_database_url: str, broker: Broker, capsys: Said

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.ingest.app import open_service
@@ -115,6 +116,7 @@ async def test_without_kafka_ingest_is_ready_and_says_503_in_time() -> None:
     assert ready.json()["parts"]["kafka"].startswith("Kafka is away")
 
 
+@pytest.mark.thorough
 async def test_a_frozen_broker_is_503_within_two_seconds_and_comes_back(tmp_path: Path) -> None:
     kafka = await asyncio.to_thread(start_kafka, tmp_path / "var", {Topic.SURVEY_RESPONSES: 12})
     try:

@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -27,26 +25,12 @@ from services.scoring.store.columns import (
 )
 from services.scoring.store.columns.touched import Touched
 from services.scoring.store.reader import Reader
-from shared.db import open_engine
-from tests.support.scoring import LAYOUT, START, response
-from tests.support.scoring_columns import both, fill, settle, told
+from tests.support.scoring import START, response
+from tests.support.scoring_columns import CAP, both, fill, settle, told
 from tests.support.scoring_history import history
 
-CAP = 2  # values of a dimension: a third one is `other`
 NOW = START + timedelta(days=5)
 ALL = [Window(START - timedelta(days=9), START + timedelta(days=9))]
-
-
-@pytest.fixture
-async def engines(fresh_database_url: str) -> AsyncIterator[list[AsyncEngine]]:
-    """Two replicas."""
-    async with AsyncExitStack() as stack:
-        opened = [
-            await stack.enter_async_context(open_engine(fresh_database_url, schema="scoring"))
-            for _ in range(2)
-        ]
-        await adopt(opened[0], LAYOUT, values_at_most=CAP)
-        yield opened
 
 
 def reader_on(engine: AsyncEngine, at_most: int = 100_000) -> Reader:

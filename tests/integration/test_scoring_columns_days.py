@@ -1,8 +1,6 @@
 """Columns read from days that another process kept say what the database says."""
 
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -17,28 +15,14 @@ from services.scoring.store.columns import Columns, cache
 from services.scoring.store.columns.touched import ticks
 from services.scoring.store.reader import Reader
 from services.scoring.worker.columns import keep
-from shared.db import open_engine
-from tests.support.scoring import LAYOUT, START, response
-from tests.support.scoring_columns import both, fill, settle
+from tests.support.scoring import START, response
+from tests.support.scoring_columns import CAP, both, fill, settle
 from tests.support.scoring_history import history
 
-CAP = 2  # values of a dimension: a third one is `other`
 LATER = START + timedelta(days=1)
 NOW = ticks(START + timedelta(days=9))
 NPS = Question("nps")
 EVER = [Window(START - timedelta(days=9), START + timedelta(days=9))]
-
-
-@pytest.fixture
-async def engines(fresh_database_url: str) -> AsyncIterator[list[AsyncEngine]]:
-    """Two replicas."""
-    async with AsyncExitStack() as stack:
-        opened = [
-            await stack.enter_async_context(open_engine(fresh_database_url, schema="scoring"))
-            for _ in range(2)
-        ]
-        await adopt(opened[0], LAYOUT, values_at_most=CAP)
-        yield opened
 
 
 async def started(engine: AsyncEngine) -> Reader:

@@ -89,6 +89,7 @@ async def test_kafka_is_told_where_the_consumer_stands(rig: Rig, broker: Broker)
     assert told == 2
 
 
+@pytest.mark.thorough
 async def test_evicted_records_are_counted_not_skipped_in_silence(rig: Rig, broker: Broker) -> None:
     async with open_producer(broker) as producer:
         for number in range(12):  # the mock keeps 5 MiB of a partition

@@ -1,7 +1,8 @@
 """Questions drawn at random, answered out of the columns and out of the database."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -13,14 +14,16 @@ from services.scoring.consumer import build_decoders, build_handler
 from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import Window
-from services.scoring.store import Book
+from services.scoring.store import Book, adopt
 from services.scoring.store.groups import read_groups
 from services.scoring.store.reader import Reader
 from services.scoring.worker.columns import tend
+from shared.db import open_engine
 from shared.stream.records import Decoded
-from tests.support.scoring import START, record
+from tests.support.scoring import LAYOUT, START, record
 from tests.support.scoring_api import Nowhere
 
+CAP = 2  # values of a dimension: a third one is `other`
 DIMENSIONS = ("region", "product", "channel", "touchpoint")
 VALUES = {
     "region": ("A", "B", "C", "nowhere"),
@@ -30,6 +33,17 @@ VALUES = {
 }
 _DECODE = build_decoders(["touchpoint"])
 Sums = dict[tuple[int, Segment, int], tuple[int, ...]]
+
+
+@asynccontextmanager
+async def opened_replicas(url: str) -> AsyncIterator[list[AsyncEngine]]:
+    """The engines of two replicas, of values up to `CAP`."""
+    async with AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(open_engine(url, schema="scoring")) for _ in range(2)
+        ]
+        await adopt(opened[0], LAYOUT, values_at_most=CAP)
+        yield opened
 
 
 async def settle(engine: AsyncEngine, values: Sequence[Any], values_at_most: int) -> None:

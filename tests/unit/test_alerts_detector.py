@@ -117,6 +117,7 @@ def test_evidence_begins_after_answer_50_and_hour_24() -> None:
     assert sum(gaps[: weighed.index(True) + 1]) == 24 * 60
 
 
+@pytest.mark.thorough
 @settings(max_examples=15)
 @given(
     history=st.lists(st.booleans(), min_size=50, max_size=120),
@@ -134,7 +135,7 @@ def test_one_answer_after_a_gap_never_fires(
     assert len(service.alarms) == before
 
 
-@settings(max_examples=10)
+@settings(max_examples=3)
 @given(steps, st.integers(1, 40))
 def test_what_is_remembered_depends_on_the_minutes_only(history: Steps, pause: int) -> None:
     """A restart from what was stored, and previews in between, change nothing."""

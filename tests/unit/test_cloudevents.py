@@ -78,7 +78,7 @@ def test_control_characters_are_removed_from_texts() -> None:
     assert event.data == {"note": "ab\tc\n"}
 
 
-words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1)
+words = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1)
 
 
 @settings(max_examples=40)

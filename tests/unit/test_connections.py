@@ -60,6 +60,7 @@ async def said(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     return heard
 
 
+@pytest.mark.thorough
 async def test_who_does_not_go_on_hears_408_and_who_asks_nothing_is_let_go(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +86,7 @@ async def test_who_does_not_go_on_hears_408_and_who_asks_nothing_is_let_go(
         assert json.loads(body)["status"] == 408
 
 
+@pytest.mark.thorough
 async def test_what_comes_buys_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "PATIENCE_S", 0.0)
     monkeypatch.setattr(connections, "SLOWEST_BYTES", 1_000)

@@ -119,6 +119,7 @@ def test_a_request_under_way_is_answered_as_the_last() -> None:
     uvloop.run(body())
 
 
+@pytest.mark.thorough
 def test_the_silent_are_let_go_and_the_next_are_refused() -> None:
     async def body() -> None:
         clients: list[socket.socket] = []
