@@ -23,8 +23,8 @@ from shared.programme.scoring import DAY
 from shared.web import Parts, build_web
 
 _PAGE: Final = "500"
-_LEAST: Final[Mapping[float, int]] = {95: 20, 99: 100}  # times asked, for a percentile
-_ROUNDS: Final = 3  # at least, however long one takes
+LEAST: Final[Mapping[float, int]] = {95: 20, 99: 100}  # times asked, for a percentile
+ROUNDS: Final = 3  # at least, however long one takes
 SHAPES: Final[Mapping[str, tuple[str, Mapping[str, str | list[str]]]]] = {
     "all": ("scores", {}),
     "by one": ("scores", {"by": "product"}),
@@ -54,7 +54,7 @@ class Times:
 
     def at(self, percent: float) -> float | None:
         """A percentile; none where so few were asked that it would be the slowest one's time."""
-        if len(self.each) < _LEAST.get(percent, 1):
+        if len(self.each) < LEAST.get(percent, 1):
             return None
         return float(np.percentile(self.each, percent))
 
@@ -83,8 +83,10 @@ def client_of(reader: Reader, sizes: Sizes) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://scoring")
 
 
-async def ask_all(reader: Reader, sizes: Sizes, seconds: float) -> dict[str, Times]:
-    """Every shape for so long, and three times at least; the first time does not count."""
+async def ask_all(
+    reader: Reader, sizes: Sizes, seconds: float, least: int = ROUNDS
+) -> dict[str, Times]:
+    """Every shape for so long, and `least` times; the first time does not count."""
     gc.collect()
     gc.freeze()  # as the services do once they have started
     found = {}
@@ -92,7 +94,7 @@ async def ask_all(reader: Reader, sizes: Sizes, seconds: float) -> dict[str, Tim
         for shape in SHAPES:
             await ask(client, shape)
             times: list[float] = []
-            while len(times) < _ROUNDS or sum(times) < seconds * 1000:
+            while len(times) < least or sum(times) < seconds * 1000:
                 times.append(await ask(client, shape))
             found[shape] = Times(np.array(times))
     return found

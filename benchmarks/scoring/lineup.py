@@ -31,9 +31,9 @@ _NOTE: Final = (
     " offset committed after each answer; quix: exactly-once, commit_interval 1 s, a"
     " transactional.id that outlives it, one state a partition; faust: exactly_once, memory"
     " tables with changelogs, commit interval 1 s, isolated partitions, batches of 1,000 by"
-    " take_events, each sent before it is acknowledged; streams: Kafka Streams {streams}, 2 threads, a cache of 64 MB, commit"
-    " interval 100 ms, lz4, heap 512 MB; own stores keep no answers, only cells. Versions:"
-    " {locked}."
+    " take_events, each sent before it is acknowledged; streams: Kafka Streams {streams},"
+    " 2 threads, a cache of 64 MB, commit interval 100 ms, lz4, heap 512 MB; own stores keep no"
+    " answers, only cells. Versions: {locked}."
 )
 _NAMED: Final = (
     "faststream",

@@ -38,7 +38,7 @@ class Told:
     spent: list[Spent] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     after_kill: Found | None = None
-    killed_at: float = 0.0  # of its answers, or of its time where it cannot know them
+    killed_at: str = ""
     seconds: float = 0.0
     fault: str = ""
 
@@ -50,7 +50,7 @@ class Told:
         ]
         right = "" if not one.counts else "yes" if all(f.right for f in self.found) else "no"
         killed = self.after_kill
-        kill = "" if killed is None else f"{killed.text()}; at {self.killed_at:.0%}"
+        kill = "" if killed is None else f"{killed.text()}; at {self.killed_at}"
         if self.fault:
             kill = "see the note"
         ratio = None if not bare else rate / bare
@@ -111,8 +111,9 @@ class Ring:
         if kill:
             killed_at = KilledAt(_KILLED * told.answers, _KILLED * told.seconds)
             first = live(command, environment, Life(self._pids), killed_at)
-            told.killed_at = first.share(told.answers, told.seconds)
-            if not first.killed or told.killed_at >= 1:
+            share = first.share(told.answers, told.seconds)
+            told.killed_at = f"{share:.0%}{'' if first.knows else ' of its time'}"
+            if not first.killed or share >= 1:
                 raise Failed("all was done before the kill came: more answers make it a test")
         life = live(command, environment, Life(self._pids))
         found = None

@@ -68,12 +68,16 @@ class Life:
         """From its first line to its last."""
         return max(1e-6, float(self.lines[-1]["at"]) - float(self.lines[0]["at"]))
 
+    @property
+    def knows(self) -> bool:
+        """Whether it said what is done."""
+        return all(line["done"] >= 0 for line in self.lines)
+
     def share(self, answers: int, seconds: float) -> float:
         """How much it had done: of the answers, or of these seconds where it cannot know that."""
-        done = max(line["done"] for line in self.lines)
-        if min(line["done"] for line in self.lines) < 0:
+        if not self.knows:
             return float((self.samples[-1][0] - self.lines[0]["at"]) / seconds)
-        return float(done / answers)
+        return float(max(line["done"] for line in self.lines) / answers)
 
     def spent(self) -> Spent:
         """Between its first line and its last."""

@@ -16,6 +16,10 @@ _HERE: Final = Path(__file__).resolve().parent
 _POM: Final = _HERE / "pom.xml"
 _ROOT: Final = _HERE.parents[2]
 _BUILT: Final = _ROOT / ".rivals" / "kafka-streams"
+_VERSION: Final = (
+    r"<groupId>org.apache.kafka</groupId>\s*"
+    r"<artifactId>kafka-streams</artifactId>\s*<version>(.+?)</version>"
+)
 _BUILD_S: Final = 300.0
 # a heap of one size, and the logs of Kafka's clients only where something fails
 _JVM: Final = ("-Xms512m", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
@@ -49,7 +53,7 @@ def command(way: str = "streams") -> Sequence[str]:
 
 def version() -> str:
     """The version of Kafka Streams that is built."""
-    found = re.search(r"<artifactId>kafka-streams</artifactId>\s*<version>(.+?)<", _POM.read_text())
+    found = re.search(_VERSION, _POM.read_text(encoding="utf-8"))
     return found[1] if found else ""
 
 
