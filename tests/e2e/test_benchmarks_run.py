@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.__main__ import PROGRAMS
 from benchmarks.figures import Table
+from tests.support.benched import CHECKS
 from tests.support.system import ROOT
 from tests.support.tools import system_tool
 
@@ -29,7 +30,7 @@ SMALL: Final = {
     "judging": "--stores 5 --rate 50 --minutes 2 --answers 1000 --rounds 1",
     "growth": "--only segments --share 0.01 --rounds 1",
     "libraries": "--only bodies --seconds 0.1",
-    "latency": "--loads 50 --seconds 1 --hold 0 --guess 50 --faults 1",
+    "latency": "--loads 50 --seconds 1 --hold 0 --guess 50 --faults 2",
 }
 
 TOOLS: Final = {"ingest": ["wrk"]}
@@ -71,3 +72,5 @@ async def test_a_program_ends_and_keeps_its_tables(name: str, tmp_path: Path) ->
         assert table.rows, table.name
         assert len(table.markdown().splitlines()) == len(table.rows) + 2
         assert table.text() in said.decode()
+    if name in CHECKS:
+        CHECKS[name](told)
