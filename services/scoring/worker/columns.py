@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring.store.columns import Columns
-from services.scoring.store.columns.days import is_due
 from services.scoring.store.columns.touched import forget_touched
 from services.scoring.store.connections import driver_of
 from services.scoring.store.reader import Reader
@@ -18,7 +17,10 @@ from shared.stream.verdict import judge
 _log = structlog.get_logger()
 _EVERY_S: Final = 1.0
 _FORGET_S: Final = 60.0
-_KEEP_S: Final = 300.0
+_DUE_S: Final = 60.0  # from one asking whether days are to be kept to the next
+_KEEP_S: Final = (
+    1_200.0  # some days are written whole; without a new mark none is read after 30 min
+)
 
 
 async def keep_columns(reader: Reader, stop: asyncio.Event) -> None:
@@ -38,7 +40,7 @@ async def keep_columns(reader: Reader, stop: asyncio.Event) -> None:
             if reader.columns is not None:
                 if await tend(reader.engine, reader.columns):
                     rest = time.monotonic() - began
-                elif began - kept > _FORGET_S:
+                elif began - kept > _DUE_S:
                     kept = began
                     await keep(reader.engine, reader.columns, time.time_ns() // 1000)
         except Exception as error:
@@ -69,9 +71,7 @@ async def keep(engine: AsyncEngine, columns: Columns, now: int, every_s: float =
     async with engine.connect() as plain:
         connection = await plain.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
-            if not await is_due(await driver_of(connection), every_s):
-                return 0
-            return await columns.keep(connection, now)
+            return await columns.keep(connection, now, every_s)
 
 
 async def _forget(engine: AsyncEngine) -> None:

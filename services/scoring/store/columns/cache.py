@@ -19,9 +19,9 @@ from services.scoring.domain.questions import Question, Segment
 from services.scoring.domain.sheets import Sheet
 from services.scoring.domain.windows import Window
 from services.scoring.metrics import COLUMN_BYTES, COLUMN_ENTRIES, COLUMN_REREAD
+from services.scoring.store.columns import days
 from services.scoring.store.columns.book import Clash, CodeBook
 from services.scoring.store.columns.counting import count_groups
-from services.scoring.store.columns.days import Kept, keep_days, newest_before, read_days
 from services.scoring.store.columns.held import Held
 from services.scoring.store.columns.loading import TooMuch, chunk_before, read_entries
 from services.scoring.store.columns.spans import Spans
@@ -53,6 +53,8 @@ class Columns:
         self._since: Spans | None = None  # what was touched while a chunk is being read
         self._reached: int | None = None  # nothing older has room
         self._looked = 0.0
+        self._allowed: bool | None = None  # days at all; None until it was asked
+        self._stale = False  # a day that was read owed too much: none until all is held
         self._seen: WeakKeyDictionary[asyncpg.Connection, Held] = WeakKeyDictionary()
 
     @property
@@ -114,6 +116,7 @@ class Columns:
             self._since = _NONE
         chunk = max(1, min(CHUNK, self.at_most // 8))
         if held.start in (-FAR, self._reached) or held.size + 2 * chunk > self.at_most:
+            self._stale = False
             return False
         try:
             more = await self._before(driver, held, chunk)
@@ -127,31 +130,32 @@ class Columns:
             self._owed |= self._since or _NONE
             self._owed |= more.owed
             self._since = None
-            self._keep(now.longer(more.start, more.entries))
+            self._keep(await asyncio.to_thread(now.longer, more.start, more.entries))
         return True
 
-    async def keep(self, connection: AsyncConnection, now: int) -> int:
-        """Keep whole days of what is held in PostgreSQL; return how many were written."""
+    async def keep(self, connection: AsyncConnection, now: int, every_s: float) -> int:
+        """Keep whole days of what is held, if that is due; return how many were written."""
         async with self.lock:
             driver = await driver_of(connection)
+            if not self._allowed or not await days.is_due(driver, every_s):
+                return 0
             held = await self._look(driver)
-        return await keep_days(driver, held, now)
+        return await days.keep_days(driver, held, now)
 
-    async def _before(self, driver: asyncpg.Connection, held: Held, chunk: int) -> Kept:
+    async def _before(self, driver: asyncpg.Connection, held: Held, chunk: int) -> days.Kept:
         """What comes before all that is held: days that were kept, else a chunk of answers."""
         room = self.at_most - held.size
-        after = await newest_before(driver, held.start)
+        believed = self._allowed and not self._stale
+        after = await days.newest_before(driver, held.start) if believed else -FAR
         if after == held.start:
-            most = min(room, max(chunk, DAYS_AT_ONCE))
-            days = await read_days(driver, held.book, after, most, REREAD_AT_MOST // 4)
-            if days is not None:
-                return days
-            after = None
-        start = await chunk_before(driver, held.start, chunk)
-        if after is not None:
-            start = max(start, after)
+            owed = REREAD_AT_MOST // 4
+            kept = await days.read_days(driver, held.book, after, room, DAYS_AT_ONCE, owed)
+            if kept is not None:
+                return kept
+            after = -FAR
+        start = max(after, await chunk_before(driver, held.start, chunk))
         span = Spans.of([start], [held.start])
-        return Kept(start, await read_entries(driver, held.book, span, room), _NONE)
+        return days.Kept(start, await read_entries(driver, held.book, span, room), _NONE)
 
     async def _look(self, connection: asyncpg.Connection) -> Held:
         """Read again what was touched since the last snapshot; the caller holds the lock."""
@@ -172,12 +176,15 @@ class Columns:
         try:
             fresh = await read_entries(connection, held.book, spans, 2 * REREAD_AT_MOST)
         except (TooMuch, Clash):
+            self._stale = True
             return await self._afresh(connection, news)
         COLUMN_REREAD.inc(len(fresh))
         self._owed = _NONE
         return self._keep(held.renewed(spans, places, fresh) if len(spans) else held)
 
     async def _afresh(self, connection: asyncpg.Connection, news: Touched) -> Held:
+        if self._allowed is None:
+            self._allowed = await days.allowed(connection)
         dimensions = (await read_layout(connection)).dimensions
         book = await CodeBook.begin(connection, dimensions, self._values_at_most)
         self._touched, self._looked = news, time.monotonic()

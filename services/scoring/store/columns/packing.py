@@ -1,14 +1,15 @@
 """Entries as bytes with their names in them, so that another process can read them by its codes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from services.scoring.store.columns.book import CodeBook, Line
+from services.scoring.store.columns.book import CodeBook, Kind, Line, Names
 from services.scoring.store.columns.entries import Codes, Entries
 
+FORMAT: Final = 1  # of `Packed`: whoever changes that counts on, and older days are not believed
 _ARRAYS = ("time", "event", "column")
 
 
@@ -25,20 +26,24 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 _DECODE = msgspec.msgpack.Decoder(Packed).decode
 
 
-def pack(entries: Entries, book: CodeBook) -> bytes:
-    """Write them down."""
-    kinds, surveys = list(book.kinds), list(book.surveys)
+def pack(
+    entries: Entries,
+    kinds: Sequence[Kind],
+    surveys: Sequence[str],
+    values: Mapping[str, Names[str | None]],
+) -> bytes:
+    """Write them down: the names by code, of lines and of each dimension in the book's order."""
     both = entries.kind.astype(np.int64) * len(surveys) + entries.survey
     met, lines = np.unique(both, return_inverse=True)
     names = [(*kinds[one // len(surveys)], surveys[one % len(surveys)]) for one in met.tolist()]
     arrays = [*(getattr(entries, name) for name in _ARRAYS), _narrow(lines, len(met))]
-    values: dict[str, list[str | None]] = {}
-    for name, codes in zip(book.dimensions, entries.values, strict=True):
+    told_values: dict[str, list[str | None]] = {}
+    for (name, known), codes in zip(values.items(), entries.values, strict=True):
         met, places = np.unique(codes, return_inverse=True)
-        values[name] = [book.values[name].names[code] for code in met.tolist()]
+        told_values[name] = [known.names[code] for code in met.tolist()]
         arrays.append(_narrow(places, len(met)))
     told = [(one.dtype.str, one.tobytes()) for one in arrays]
-    return msgspec.msgpack.encode(Packed(names, values, told))
+    return msgspec.msgpack.encode(Packed(names, told_values, told))
 
 
 def unpack(text: bytes) -> Packed:
