@@ -18,9 +18,7 @@ _log = structlog.get_logger()
 _EVERY_S: Final = 1.0
 _FORGET_S: Final = 60.0
 _DUE_S: Final = 60.0  # from one asking whether days are to be kept to the next
-_KEEP_S: Final = (
-    1_200.0  # some days are written whole; without a new mark none is read after 30 min
-)
+_KEEP_S: Final = 1_200.0  # rare, for days are written whole; the mark's life is 1,800 s
 
 
 async def keep_columns(reader: Reader, stop: asyncio.Event) -> None:
