@@ -105,7 +105,7 @@ class Ring:
 
     def run(self, told: Told, *, kill: bool = False) -> None:
         """One round, or the one with a kill. Raises Failed, also where the kill came too late."""
-        name = f"bench_{told.contender.name}_{secrets.token_hex(3)}"
+        name = f"bench_{told.contender.name.replace('-', '_')}_{secrets.token_hex(3)}"
         environment = asyncio.run(self._environment(name, told.answers))
         command, counts = told.contender.command(), told.contender.counts
         if kill:
