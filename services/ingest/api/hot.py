@@ -66,8 +66,8 @@ class HotPath:
         finally:
             REGISTRY.http.note(PATH, "POST", status, perf_counter() - began)
         length = (b"content-length", b"%d" % len(body))
-        start = {"status": status, "headers": [*headers, *self._headers, length]}
-        await send({"type": "http.response.start", **start})
+        said = [*headers, *self._headers, length]
+        await send({"type": "http.response.start", "status": status, "headers": said})
         await send({"type": "http.response.body", "body": body})
         hit(Point.ACKNOWLEDGED)
 
