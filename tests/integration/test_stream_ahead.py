@@ -54,6 +54,19 @@ def words(count: int) -> list[bytes]:
     return [f"{number:05}".encode() for number in range(count)]
 
 
+def fail_once(rig: Rig, fault: Exception) -> None:
+    """The first batch fails, once the next poll has come."""
+    faults = [fault]
+
+    async def failing(items: Sequence[Decoded], connection: AsyncConnection) -> None:
+        await gated(rig).ahead.wait()
+        if faults:
+            raise faults.pop()
+        await write(items, connection)
+
+    rig.handle = failing
+
+
 async def all_once(rig: Rig, count: int = MANY) -> None:
     await rig.until(count)
     assert await rig.words() == [word.decode() for word in words(count)]
@@ -88,15 +101,7 @@ async def test_of_a_few_records_nothing_is_read_ahead(rig: Rig) -> None:
 @pytest.mark.parametrize("fault", [OSError("away"), ZeroDivisionError()])
 async def test_what_follows_a_batch_that_fails_is_read_again(rig: Rig, fault: Exception) -> None:
     rig.source.append(TOPIC, *words(MANY))
-    faults = [fault]
-
-    async def failing(items: Sequence[Decoded], connection: AsyncConnection) -> None:
-        await gated(rig).ahead.wait()
-        if faults:
-            raise faults.pop()
-        await write(items, connection)
-
-    rig.handle = failing
+    fail_once(rig, fault)
     async with rig.running():
         await all_once(rig)
     assert rig.letters() == []
@@ -104,15 +109,7 @@ async def test_what_follows_a_batch_that_fails_is_read_again(rig: Rig, fault: Ex
 
 async def test_a_batch_that_fails_and_that_nothing_follows_is_tried_again(rig: Rig) -> None:
     rig.source.append(TOPIC, *words(1_500))
-    faults = [OSError("away")]
-
-    async def failing(items: Sequence[Decoded], connection: AsyncConnection) -> None:
-        await gated(rig).ahead.wait()
-        if faults:
-            raise faults.pop()
-        await write(items, connection)
-
-    rig.handle = failing
+    fail_once(rig, OSError("away"))
     async with rig.running():
         await all_once(rig, 1_500)
 
