@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,8 +43,16 @@ async def served(broker: Broker) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def written(broker: Broker, topic: str, count: int) -> list[tuple[bytes, dict[str, object]]]:
+Found = list[tuple[bytes, dict[str, object]]]
+
+
+async def written(broker: Broker, topic: str, count: int) -> Found:
     """The first `count` records of the topic, and any that came with them."""
+    return [one for found in (await by_partition(broker, topic, count)).values() for one in found]
+
+
+async def by_partition(broker: Broker, topic: str, count: int) -> dict[int, Found]:
+    """As `written`, by the partition that holds them, in its order."""
     homes = [TopicPartition(f"{broker.prefix}{topic}", n) for n in range(MOCK_PARTITIONS)]
     reader = AIOKafkaConsumer(
         bootstrap_servers=broker.bootstrap, fetch_max_wait_ms=20, auto_offset_reset="earliest"
@@ -51,11 +60,11 @@ async def written(broker: Broker, topic: str, count: int) -> list[tuple[bytes, d
     await reader.start()
     try:
         reader.assign(homes)
-        found: list[tuple[bytes, dict[str, object]]] = []
+        found: dict[int, Found] = defaultdict(list)
         async with asyncio.timeout(10):
-            while len(found) < count:
-                for records in (await reader.getmany(timeout_ms=200)).values():
-                    found += [(record.key, json.loads(record.value)) for record in records]
+            while sum(map(len, found.values())) < count:
+                for home, records in (await reader.getmany(timeout_ms=200)).items():
+                    found[home.partition] += [(r.key, json.loads(r.value)) for r in records]
         return found
     finally:
         await reader.stop()
@@ -78,6 +87,23 @@ async def test_every_202_is_on_the_topic_once(broker: Broker) -> None:
     assert len(ids) == len(set(ids)) == 251
     assert {reply.json()["id"] for reply in replies} < set(ids)
     assert all(key.decode() == record["id"] for key, record in found)
+
+
+@on_both
+async def test_each_partition_holds_every_stretch_of_a_past(broker: Broker) -> None:
+    """Else a reader of one partition after another takes days for late by what came first."""
+    past = [{"id": f"b-{n}", **ANSWER} for n in range(400)]
+
+    async with served(broker) as client:
+        for first in range(0, len(past), 100):
+            await client.post("/v1/responses/batch", json=past[first : first + 100])
+        found = await by_partition(broker, Topic.SURVEY_RESPONSES, len(past))
+
+    assert len(found) == MOCK_PARTITIONS
+    for records in found.values():
+        numbers = [int(str(record["id"])[2:]) for _, record in records]
+        assert numbers == sorted(numbers)
+        assert {number // 100 for number in numbers} == {0, 1, 2, 3}
 
 
 @on_both
