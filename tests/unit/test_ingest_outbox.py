@@ -15,11 +15,13 @@ class Gate:
 
     def __init__(self) -> None:
         self.batches: list[Sequence[Outgoing]] = []
+        self.together: set[bool] = set()
         self.open = asyncio.Event()
         self.away = False
 
     async def send(self, records: Sequence[Outgoing], *, together: bool = False) -> None:
         self.batches.append(records)
+        self.together.add(together)
         await self.open.wait()
         if self.away:
             raise KafkaUnavailable("away")
@@ -69,6 +71,21 @@ async def test_while_batches_are_under_way_the_rest_grows_into_the_next() -> Non
     assert [len(batch) for batch in gate.batches] == [1, 1, 1, 1, 16]
 
 
+async def test_of_a_past_one_batch_is_under_way_and_goes_to_all_partitions() -> None:
+    gate = Gate()
+    outbox = Outbox(gate, spread=True)
+    tickets = []
+    for number in range(3):
+        tickets.append(outbox.put(*(record(100 * number + each) for each in range(100))))
+        await turn()
+
+    gate.open.set()
+    await asyncio.gather(*tickets)
+
+    assert [len(batch) for batch in gate.batches] == [100, 200]
+    assert gate.together == {False}
+
+
 async def test_when_kafka_is_away_those_behind_fail_at_once() -> None:
     gate = Gate()
     gate.away = True
@@ -114,7 +131,7 @@ async def test_closing_waits_for_what_was_taken() -> None:
 async def test_too_many_waiting_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module, "MOST_WAITING", 100)
     outbox = Outbox(Gate())
-    tickets = [outbox.put(record(number)) for number in range(100)]
+    tickets = [outbox.put(*(record(number) for number in range(20))) for _ in range(5)]
 
     with pytest.raises(KafkaUnavailable):
         await outbox.put(record(0))

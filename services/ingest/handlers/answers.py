@@ -1,5 +1,6 @@
 """On a submission: read it, publish it, answer once every in-sync replica has it."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -43,8 +44,8 @@ class Intake:
         clock: Clock,
         traces: Traces = UNTRACED,
     ) -> None:
-        self._producer = producer
         self._outbox = Outbox(producer)
+        self._past = Outbox(producer, spread=True)
         self._tokens = tokens
         self._catalogue = catalogue
         self._clock = clock
@@ -89,16 +90,11 @@ class Intake:
         return self._outbox.put(record_of(response, trace))
 
     async def publish_all(self, responses: Sequence[SurveyResponse]) -> None:
-        """As `publish`, for all of them. Raises Unavailable.
-
-        They go to all partitions alike, by their keys: each then holds the same stretch of an
-        imported past, however unevenly partitions are read, and answers stay in about the order
-        of time. In few batches it would take a third less, and minutes would be judged too soon.
-        """
+        """As `publish`, for all of them, which may be of any time. Raises Unavailable."""
         hit(Point.RECEIVED)
         try:
             trace = current_traceparent()
-            await self._producer.send([record_of(response, trace) for response in responses])
+            await self._past.put(*(record_of(response, trace) for response in responses))
         except KafkaUnavailable as error:
             raise away(error) from error
         for response in responses:
@@ -117,7 +113,7 @@ class Intake:
         count(response)
 
     async def close(self) -> None:
-        await self._outbox.close()
+        await asyncio.gather(self._outbox.close(), self._past.close())
 
     def _span(self, trace: str | None) -> Span | None:
         if self._traces.tracer is None:
