@@ -6,6 +6,7 @@ something (aiokafka issues 847, 1154), is replaced by a new one.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -67,16 +68,16 @@ class Client:
 
     async def fetch(self, wait_s: float) -> Fetched:
         """What came within `wait_s`. Raises KafkaUnavailable and OffsetOutOfRangeError."""
+        fetched: dict[TopicPartition, list[Any]] = {}
         try:
             # getmany has no bound of its own while the group rebalances
             async with asyncio.timeout(wait_s + _GRACE_S):
-                fetched: Fetched = await self.raw.getmany(
-                    timeout_ms=int(wait_s * 1000), max_records=MAX_RECORDS
-                )
+                await self._drain(fetched, wait_s)
         except (NoOffsetForPartitionError, TimeoutError):
-            return {}
+            return fetched
         except OffsetOutOfRangeError:
-            raise
+            if not fetched:  # else the next fetch says it again
+                raise
         except UnicodeDecodeError as error:
             read_leniently()
             self._faults = _FAULTS  # what this one holds half read is fetched by a new one
@@ -88,6 +89,27 @@ class Client:
         if fetched:
             self._heard_at, self._suspect = time.monotonic(), False
         return fetched
+
+    async def _drain(self, fetched: dict[TopicPartition, list[Any]], wait_s: float) -> None:
+        """Take from all partitions alike.
+
+        aiokafka empties one after another: in a backlog one would run thousands of records, or
+        days, ahead of the next. What is taken is in `fetched` at once: nobody gives it again.
+        """
+        homes = self.raw.assignment()
+        share = max(1, MAX_RECORDS // max(1, len(homes)))
+        fetched.update(await self.raw.getmany(timeout_ms=int(wait_s * 1000), max_records=share))
+        room = MAX_RECORDS - sum(map(len, fetched.values()))
+        if room > MAX_RECORDS - share:  # that was all
+            return
+        turn = deque(sorted(homes, key=fetched.__contains__))
+        while turn and room >= share:
+            home = turn.popleft()
+            some = (await self.raw.getmany(home, timeout_ms=0, max_records=share)).get(home, ())
+            fetched.setdefault(home, []).extend(some)
+            room -= len(some)
+            if len(some) == share:
+                turn.append(home)
 
     @property
     def silent(self) -> bool:
