@@ -36,7 +36,7 @@ LOOSE_AT_MOST: Final = 65_536
 _ALONE: Final = 100_000  # entries from which on a question without groups has a thread
 _PATIENCE_S: Final = 1_800.0  # half of the time for which it is noted what was touched
 _NONE: Final = Spans.of((), ())
-_TURN_S: Final = 1.0  # that a question waits for its turn to look
+_TURN_S: Final = 0.5  # that a question waits for its turn to look
 
 
 class Columns:
@@ -66,7 +66,7 @@ class Columns:
     async def seen_by(self, connection: AsyncConnection) -> AsyncIterator[asyncpg.Connection]:
         """Begin a snapshot, and note what is held in it until the end.
 
-        Where others stand before it for a second (a database that hangs keeps them) nothing is
+        Where others stand before it for half a second (a database that hangs keeps them) nothing is
         noted, and its questions go to the database: they wait for one time-out and not for two.
         """
         driver = await self._begin(connection)
