@@ -19,6 +19,7 @@ from services.scoring.store.columns import (
     cache,
     counting,
     entries,
+    finding,
     loading,
     places,
     touched,
@@ -52,7 +53,8 @@ async def test_columns_say_what_the_database_says_after_every_batch(
     engines: list[AsyncEngine], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if seed:  # as if there could be more segments than are counted as they are, or listed
-        monkeypatch.setattr(counting, "_DIRECT", 0)
+        monkeypatch.setattr(counting, "DIRECT", 0)
+        monkeypatch.setattr(finding, "DIRECT", 0)
         monkeypatch.setattr(places, "_LISTED", [0, 100, 0][seed])
         monkeypatch.setattr(entries, "_PIECE", 8)
         monkeypatch.setattr(cache, "LOOSE_AT_MOST", 15 * seed)

@@ -1,12 +1,13 @@
 """What counts, in columns: one entry an answer, and one an invitation that was sent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.scoring.store.columns.counted import Counted
 from services.scoring.store.columns.spans import Ints
 
 Codes = NDArray[Any]  # unsigned, as narrow as the codes allow
@@ -81,6 +82,14 @@ class Stretch:
     start: int
     end: int
     entries: Entries
+    counted: Counted = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counted", Counted(self.entries.bytes))
+
+    @property
+    def bytes(self) -> int:
+        return self.entries.bytes + self.counted.bytes
 
     def within(self, start: int, end: int) -> slice:
         """Where the entries of this span stand."""

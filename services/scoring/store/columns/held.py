@@ -43,8 +43,7 @@ class Held:
 
     @property
     def bytes(self) -> int:
-        held = (*(one.entries for one in self.stretches), self.more, self.less)
-        return sum(one.bytes for one in held)
+        return sum(one.bytes for one in self.stretches) + self.more.bytes + self.less.bytes
 
     @property
     def oldest(self) -> int | None:
