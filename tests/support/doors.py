@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,8 +15,9 @@ import msgspec
 
 from shared.events import Topic
 from shared.stream.kafka import read_all
+from shared.stream.records import KafkaUnavailable, Record
 from shared.tokens import Tokens
-from tests.support.fleet import Fleet
+from tests.support.fleet import READY_S, Fleet
 from tests.support.load import body_of
 
 TOKEN_KEY = "a-key-of-the-fault-tests"
@@ -173,9 +175,17 @@ async def found(fleet: Fleet, doors: Doors) -> Found:
     """Read the topics that ingest writes, all of what they hold."""
     times: Counter[str] = Counter()
     for topic in (Topic.SURVEY_RESPONSES, Topic.TRANSACTIONS):
-        for record in await read_all(fleet.ground.kafka.bootstrap, f"{fleet.prefix}{topic}"):
+        for record in await _read(fleet, topic):
             times[msgspec.json.decode(record.value or b"")["id"]] += 1
     return Found(times, set().union(*doors.acked.values()))
+
+
+async def _read(fleet: Fleet, topic: str) -> list[Record]:
+    """However long a broker that was killed takes on a machine that does much else."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            with suppress(KafkaUnavailable):
+                return await read_all(fleet.ground.kafka.bootstrap, f"{fleet.prefix}{topic}")
 
 
 def numbers_of(ids: Iterable[str]) -> set[int]:
