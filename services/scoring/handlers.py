@@ -30,6 +30,10 @@ class Ledger(Protocol):
         """Store truths, one an id and sorted; return what changed."""
         ...
 
+    def foresee(self, truths: Sequence[Truth]) -> None:
+        """Prepare to count them as if all were new, which they are most often."""
+        ...
+
     async def decide(self, decisions: Sequence[Decision]) -> Sequence[Turn]:
         """Store decisions, one a key and sorted; return what changed."""
         ...
@@ -54,12 +58,14 @@ async def on_truths(
 ) -> None:
     """Record, count, publish. Repeats change nothing and publish nothing.
 
-    While the database records, the replies are written as they will be told if they are new.
+    While the database records, the replies are written as they will be told, and counted as they
+    will be, if they are new: most are. Counted afterwards a batch takes an eighth longer.
     """
     folded = fold(truths)
     recording = asyncio.ensure_future(ledger.record(folded))
     try:
         drafts = await _draft(folded, to_scored)
+        ledger.foresee(folded)
     finally:
         changes = await recording
     decided = fold_decisions(decisions)

@@ -33,7 +33,9 @@ def batches() -> list[list[Truth]]:
 
 
 async def told_by(ledger: Ledger, batch: list[Truth]) -> list[tuple[str, str | None, bool]]:
-    changes = await ledger.record(fold(batch))
+    folded = fold(batch)
+    ledger.foresee(folded)
+    changes = await ledger.record(folded)
     await ledger.count(changes)
     return sorted((one.after.id, version_of(one.after), is_news(one)) for one in changes)
 

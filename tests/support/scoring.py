@@ -121,6 +121,9 @@ class MemoryLedger:
                 changes.append(Change(before, after))
         return changes
 
+    def foresee(self, truths: Sequence[Truth]) -> None:
+        """It counts as fast afterwards."""
+
     async def decide(self, decisions: Sequence[Decision]) -> Sequence[Turn]:
         turns = []
         for decision in decisions:

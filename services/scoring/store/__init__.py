@@ -1,14 +1,22 @@
 """Everything that scoring writes to PostgreSQL and reads from it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.scoring.domain.answers import Change, Truth
-from services.scoring.domain.cells import VALUES_AT_MOST, Layout, before_and_after, cells_of
+from services.scoring.domain.cells import (
+    VALUES_AT_MOST,
+    Cell,
+    Layout,
+    before_and_after,
+    cells_of,
+)
 from services.scoring.domain.decisions import Decision, Turn
+from services.scoring.domain.funnel import Cell as Step
 from services.scoring.domain.funnel import before_and_after as steps_before_and_after
 from services.scoring.domain.funnel import steps_of
 from services.scoring.domain.tallies import Places
@@ -19,6 +27,8 @@ from services.scoring.store.connections import driver_of
 from services.scoring.store.decisions import all_decisions, record_decisions
 from services.scoring.store.layout import all_answers, read_layout, write_layout
 from services.scoring.store.values import value_counts
+
+News = tuple[Collection[Change], Collection[Turn]]
 
 __all__ = ["Book", "SqlLedger", "adopt", "driver_of", "full_dimensions"]
 
@@ -34,6 +44,7 @@ class SqlLedger:
         self._connection = connection
         self._book = book
         self._layout = layout
+        self._foreseen: tuple[int, Reckoned] | None = None
 
     @classmethod
     async def begin(cls, connection: AsyncConnection, book: Book) -> Self:
@@ -45,42 +56,80 @@ class SqlLedger:
         """Store the truths and return what changed."""
         return await ledger.record(self._connection, truths)
 
+    def foresee(self, truths: Sequence[Truth]) -> None:
+        """Reckon in advance what they add if all are new, unless a value has to be admitted."""
+        news = [Change(None, truth) for truth in truths]
+        parts = _parts((news, ()), self._layout)
+        if self._book.knows(self._layout.dimensions, parts):
+            self._foreseen = len(truths), _reckon(parts, self._layout, self._layout.slices)
+
     async def decide(self, decisions: Sequence[Decision]) -> Sequence[Turn]:
         """Store the decisions and return what changed."""
         return await record_decisions(self._connection, decisions)
 
     async def count(self, changes: Collection[Change], turns: Collection[Turn] = ()) -> None:
         """Take away what was and add what is: the batch's last statements."""
-        layout = self._layout
+        layout, foreseen = self._layout, self._foreseen
         await note_touched(self._connection, changes)
-        await count_changes(self._connection, self._book, layout, (changes, turns), layout.slices)
+        if foreseen is not None and not turns and _all_new(changes, foreseen[0]):
+            await _add(self._connection, self._book, foreseen[1])
+        else:
+            news = changes, turns
+            await count_changes(self._connection, self._book, layout, news, layout.slices)
+
+
+@dataclass(frozen=True)
+class Reckoned:
+    """What is to be added: to the running counts, and to the funnel."""
+
+    cells: Mapping[Cell, list[int]]
+    steps: Mapping[Step, int]
 
 
 async def count_changes(
     connection: asyncpg.Connection,
     book: Book,
     layout: Layout,
-    news: tuple[Collection[Change], Collection[Turn]],
+    news: News,
     slices: Mapping[str, tuple[int, ...]],
 ) -> None:
     """Add a batch of changes to the running counts, and to the funnel of `slices`.
 
     Together, one table after the other: two batches never wait for one another in a circle.
     """
-    parts: list[Places[Any]] = [
+    parts = await book.cap(connection, layout.dimensions, _parts(news, layout))
+    await _add(connection, book, _reckon(parts, layout, slices))
+
+
+def _parts(news: News, layout: Layout) -> list[Places[Any]]:
+    """Where what changed counted and where it counts: in the running counts, then in the funnel."""
+    return [
         *before_and_after(news[0], layout.dimensions),
         *steps_before_and_after(*news, layout.dimensions),
     ]
-    before, after, left, come = await book.cap(connection, layout.dimensions, parts)
-    changed, moved = cells_of(before, after, layout), steps_of(left, come, slices)
-    lines = {line for line, _ in changed} | {line for line, _, _ in moved}
+
+
+def _reckon(
+    parts: Sequence[Places[Any]], layout: Layout, slices: Mapping[str, tuple[int, ...]]
+) -> Reckoned:
+    before, after, left, come = parts
+    return Reckoned(cells_of(before, after, layout), steps_of(left, come, slices))
+
+
+async def _add(connection: asyncpg.Connection, book: Book, reckoned: Reckoned) -> None:
+    cells, steps = reckoned.cells, reckoned.steps
+    lines = {line for line, _ in cells} | {line for line, _, _ in steps}
     numbers = await book.number(connection, lines)
     await counts.add(
-        connection, {(numbers[line], hour): sums for (line, hour), sums in changed.items()}
+        connection, {(numbers[line], hour): sums for (line, hour), sums in cells.items()}
     )
     await funnel.add(
-        connection, {(numbers[line], hour, step): n for (line, hour, step), n in moved.items()}
+        connection, {(numbers[line], hour, step): n for (line, hour, step), n in steps.items()}
     )
+
+
+def _all_new(changes: Collection[Change], number: int) -> bool:
+    return len(changes) == number and all(change.before is None for change in changes)
 
 
 async def adopt(

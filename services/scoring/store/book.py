@@ -41,6 +41,10 @@ class Book:
         self._lines |= {line: number for line, number in new.items() if number in committed}
         return self._lines | new
 
+    def knows(self, dimensions: Sequence[str], parts: Sequence[Places[Any]]) -> bool:
+        """Whether each value has its place already: then `cap` leaves the parts as they are."""
+        return not any(self._unknown(dimensions, parts).values())
+
     async def cap(
         self,
         connection: asyncpg.Connection,
@@ -51,13 +55,7 @@ class Book:
 
         Once a transaction, with all that it counts: admitting values holds a lock until the commit.
         """
-        values = [
-            set[str]().union(*column) for column in zip(*(p.values() for p in parts), strict=True)
-        ]
-        unknown = {
-            name: found - self._values.setdefault(name, set())
-            for name, found in zip(dimensions, values, strict=True)
-        }
+        unknown = self._unknown(dimensions, parts)
         if not any(unknown.values()):
             return list(parts)
         admitted = await self._admit(connection, unknown)
@@ -70,6 +68,17 @@ class Book:
         for name, turned in zip(dimensions, away, strict=True):
             self.turned_away[name] += len(turned)
         return [part.capped(away) for part in parts]
+
+    def _unknown(
+        self, dimensions: Sequence[str], parts: Sequence[Places[Any]]
+    ) -> Mapping[str, set[str]]:
+        values = [
+            set[str]().union(*column) for column in zip(*(p.values() for p in parts), strict=True)
+        ]
+        return {
+            name: found - self._values.setdefault(name, set())
+            for name, found in zip(dimensions, values, strict=True)
+        }
 
     async def _admit(
         self, connection: asyncpg.Connection, unknown: Mapping[str, set[str]]
