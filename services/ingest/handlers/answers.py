@@ -92,6 +92,8 @@ class Intake:
     async def publish_all(self, responses: Sequence[SurveyResponse]) -> None:
         """As `publish`, for all of them, which may be of any time. Raises Unavailable."""
         hit(Point.RECEIVED)
+        if not responses:
+            return
         try:
             trace = current_traceparent()
             await self._past.put(*(record_of(response, trace) for response in responses))

@@ -58,6 +58,7 @@ class SqlLedger:
 
     def foresee(self, truths: Sequence[Truth]) -> None:
         """Reckon in advance what they add if all are new, unless a value has to be admitted."""
+        self._foreseen = None
         news = [Change(None, truth) for truth in truths]
         parts = _parts((news, ()), self._layout)
         if self._book.knows(self._layout.dimensions, parts):

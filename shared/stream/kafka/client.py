@@ -6,7 +6,6 @@ something (aiokafka issues 847, 1154), is replaced by a new one.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from shared.stream.kafka.guards import close_quietly, fetches_no_more, start_or_unavailable
 from shared.stream.kafka.lenient import read_leniently
 from shared.stream.kafka.reach import told
+from shared.stream.kafka.shares import Shares, Taken
 from shared.stream.records import KafkaUnavailable
 
 _log = structlog.get_logger()
@@ -25,7 +25,6 @@ _GRACE_S: Final = 1.0
 _FAULTS: Final = 3
 SILENT_S: Final = 30.0
 _AGAIN_S: Final = 2.0
-MAX_RECORDS: Final = 2_000
 
 Fetched = Mapping[TopicPartition, Sequence[Any]]
 
@@ -42,6 +41,7 @@ class Client:
         self._faults = 0
         self._heard_at = 0.0
         self._suspect = False
+        self._shares = Shares()
         self.raw: Any = None
 
     async def opened(self) -> Any:
@@ -51,7 +51,7 @@ class Client:
         if self.raw is not None:
             _log.warning("kafka client replaced", client="consumer")
             await self.close()
-        client = self._build()
+        client, self._shares = self._build(), Shares()
         await start_or_unavailable(client, what="consumer", within_s=_START_S)
         self._faults, self._heard_at, self._suspect = 0, time.monotonic(), False
         self.raw = client
@@ -68,16 +68,15 @@ class Client:
 
     async def fetch(self, wait_s: float) -> Fetched:
         """What came within `wait_s`. Raises KafkaUnavailable and OffsetOutOfRangeError."""
-        fetched: dict[TopicPartition, list[Any]] = {}
+        fetched: Taken = {}
         try:
             # getmany has no bound of its own while the group rebalances
             async with asyncio.timeout(wait_s + _GRACE_S):
-                await self._drain(fetched, wait_s)
+                await self._shares.take(self.raw, fetched, int(wait_s * 1000))
         except (NoOffsetForPartitionError, TimeoutError):
             return fetched
         except OffsetOutOfRangeError:
-            if not fetched:  # else the next fetch says it again
-                raise
+            raise
         except UnicodeDecodeError as error:
             read_leniently()
             self._faults = _FAULTS  # what this one holds half read is fetched by a new one
@@ -89,27 +88,6 @@ class Client:
         if fetched:
             self._heard_at, self._suspect = time.monotonic(), False
         return fetched
-
-    async def _drain(self, fetched: dict[TopicPartition, list[Any]], wait_s: float) -> None:
-        """Take from all partitions alike.
-
-        aiokafka empties one after another: in a backlog one would run thousands of records, or
-        days, ahead of the next. What is taken is in `fetched` at once: nobody gives it again.
-        """
-        homes = self.raw.assignment()
-        share = max(1, MAX_RECORDS // max(1, len(homes)))
-        fetched.update(await self.raw.getmany(timeout_ms=int(wait_s * 1000), max_records=share))
-        room = MAX_RECORDS - sum(map(len, fetched.values()))
-        if room > MAX_RECORDS - share:  # that was all
-            return
-        turn = deque(sorted(homes, key=fetched.__contains__))
-        while turn and room >= share:
-            home = turn.popleft()
-            some = (await self.raw.getmany(home, timeout_ms=0, max_records=share)).get(home, ())
-            fetched.setdefault(home, []).extend(some)
-            room -= len(some)
-            if len(some) == share:
-                turn.append(home)
 
     @property
     def silent(self) -> bool:

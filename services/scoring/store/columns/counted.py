@@ -2,20 +2,24 @@
 
 from collections.abc import Hashable
 from threading import Lock
+from typing import Final
 
 from services.scoring.store.columns.spans import Ints
+
+_EACH: Final = 700  # bytes of the key, the arrays' heads and a place, whatever was counted
+_LEAST: Final = 64 * 1024
 
 Cells = tuple[Ints, Ints]  # each cell that was met, and how often
 
 
 class Counted:
-    """By the shape of the question. At most so many bytes: what was asked longest ago goes.
+    """By the shape of the question. What was asked longest ago goes first.
 
-    Questions are answered in threads.
+    It takes at most so many bytes, or 64 KiB. Questions are answered in threads.
     """
 
     def __init__(self, at_most: int) -> None:
-        self._at_most = at_most
+        self._at_most = max(at_most, _LEAST)
         self._kept: dict[Hashable, Cells] = {}
         self._lock = Lock()
         self.bytes = 0
@@ -34,11 +38,12 @@ class Counted:
         if size > self._at_most:
             return
         with self._lock:
-            self.bytes += size - _bytes(self._kept.pop(shape, ()))
+            known = self._kept.pop(shape, None)
+            self.bytes += size - (0 if known is None else _bytes(known))
             self._kept[shape] = cells
             while self.bytes > self._at_most:
                 self.bytes -= _bytes(self._kept.pop(next(iter(self._kept))))
 
 
-def _bytes(cells: tuple[Ints, ...]) -> int:
-    return sum(each.nbytes for each in cells)
+def _bytes(cells: Cells) -> int:
+    return _EACH + sum(each.nbytes for each in cells)

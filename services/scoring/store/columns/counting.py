@@ -56,18 +56,19 @@ def _read(book: CodeBook, question: Question, edges: Sequence[int]) -> Wanted | 
 
 def _pieces(held: Held, wanted: Wanted) -> Iterator[_Piece]:
     """What may be meant of each stretch."""
-    start, end = int(wanted.edges[0]), int(wanted.edges[-1])
     for stretch in held.stretches:
-        if wanted.on_event:
+        low, high = stretch.span(on_event=wanted.on_event)
+        first, after = np.searchsorted(wanted.edges, (low, high), side="right").tolist()
+        if after == 0 or first > wanted.windows or low > high:
+            continue
+        if first > 0 and after <= wanted.windows:
+            yield partial(find_whole, stretch, slice(first - 1, after))
+        elif wanted.on_event:
             yield partial(find, stretch.entries, None)
-        elif stretch.start < end and stretch.end > start:
+        else:
             bounds = np.searchsorted(stretch.entries.time, wanted.edges)
-            window = int(np.argmax(np.diff(bounds)))
-            if bounds[window] == 0 and bounds[window + 1] == len(stretch.entries):
-                yield partial(find_whole, stretch, window)
-            else:
-                part = stretch.entries.part(slice(bounds[0], bounds[-1]))
-                yield partial(find, part, bounds - bounds[0])
+            part = stretch.entries.part(slice(bounds[0], bounds[-1]))
+            yield partial(find, part, bounds - bounds[0])
 
 
 def _summed(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -91,6 +92,18 @@ class Stretch:
     def bytes(self) -> int:
         return self.entries.bytes + self.counted.bytes
 
+    def span(self, *, on_event: bool) -> tuple[int, int]:
+        """The first and the last moment of its entries; of none the last lies before the first."""
+        return self._events if on_event else self._times
+
+    @cached_property
+    def _times(self) -> tuple[int, int]:
+        return _span(self.entries.time)
+
+    @cached_property
+    def _events(self) -> tuple[int, int]:
+        return _span(self.entries.event)
+
     def within(self, start: int, end: int) -> slice:
         """Where the entries of this span stand."""
         low, high = np.searchsorted(self.entries.time, (start, end))
@@ -110,3 +123,7 @@ class Stretch:
             Stretch(bounds[n], bounds[n + 1], self.entries.part(slice(low, high)))
             for n, (low, high) in enumerate(zip(cuts, ends, strict=True))
         ]
+
+
+def _span(moments: Ints) -> tuple[int, int]:
+    return (int(moments.min()), int(moments.max())) if len(moments) else (0, -1)
