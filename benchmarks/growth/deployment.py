@@ -19,6 +19,7 @@ from tests.support.ports import free_ports
 SERVICES: Final = ("ingest", "scoring", "trigger", "alerts")
 _LOOK_S: Final = 0.01
 _READY_S: Final = 90.0
+_END_S: Final = 20.0
 _FIRST_WORDS: Final = b"settings"  # what a service says when it has imported everything
 
 
@@ -55,6 +56,16 @@ async def started(place: Place, url: str, service: str) -> AsyncIterator[Started
     try:
         yield await _watched(process, service, f"http://127.0.0.1:{port}", began)
     finally:
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Politely: a killed member keeps its partitions from the next one for a session."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(_END_S):
+            await process.wait()
+    except TimeoutError:
         process.kill()
         await process.wait()
 
