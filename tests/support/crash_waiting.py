@@ -27,6 +27,7 @@ _SETTLING = """
 after-call: {on: support_call.ended, survey: post-call, channels: [email], settle: 5s}
 """
 _WAITING = "SELECT event_id FROM trigger.waiting"
+_NOT_DUE = f"{_WAITING} WHERE due_at > now()"
 _ASKED = "SELECT customer_id, subject_id, status FROM trigger.invitations"
 _DECIDED = "SELECT event_id, reason FROM trigger.decisions"
 _SCHEDULE = "SELECT position FROM trigger.schedules"
@@ -85,6 +86,7 @@ async def due(site: Site) -> str:
     waiting = sorted(await site.rows(_WAITING))
     assert len(waiting) == 2 * CUSTOMERS
     expected = {_asked_call(number) for number in range(CUSTOMERS)}
+    await site.until_none(_NOT_DUE)  # then one look takes all
     await site.die(replica)
     left, asked = sorted(await site.rows(_WAITING)), await site.rows(_ASKED)
     told = await _told(site)

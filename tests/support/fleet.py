@@ -207,3 +207,4 @@ async def open_fleet(
             yield fleet
         finally:
             await fleet.close()
+            await ground.forget(prefix)

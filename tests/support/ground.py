@@ -25,9 +25,11 @@ from shared.embedded.postgres import (
     stop_postgres,
 )
 from shared.embedded.processes import is_alive
+from shared.events import Topic
 from tests.support.embedded import TEMPLATE, build_template, drop, execute, named
 
 # recovery after a kill under load takes a while on a busy machine
+SOON_GONE = {"log.segment.delete.delay.ms": "1000"}  # else a minute
 DURABLE = PostgresOptions(durable=True, max_connections=200, patience=300.0)
 
 
@@ -67,6 +69,21 @@ class Ground:
         """Start what was killed; return when both answer."""
         await asyncio.to_thread(self.start)
 
+    async def forget(self, prefix: str) -> None:
+        """Delete a deployment's topics, if Kafka answers: a start after a kill reads all there are.
+
+        Thousands of partitions, which a worker's tests leave together, take it a minute.
+        """
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self.kafka.bootstrap, request_timeout_ms=5_000
+        )
+        with suppress(KafkaError, TimeoutError):
+            try:
+                await admin.start()
+                await admin.delete_topics([f"{prefix}{topic}" for topic in Topic])
+            finally:
+                await admin.close()
+
     async def serves(self, within_s: float = 30.0) -> None:
         """Return once Kafka has a controller and a leader again, as after it was suspended."""
         async with asyncio.timeout(within_s):
@@ -105,7 +122,7 @@ def open_ground(
     properties: Mapping[str, str] | None = None,
     doors: Mapping[str, int] | None = None,
 ) -> Iterator[Ground]:
-    ground = Ground(var, nodes, properties or {}, doors or {})
+    ground = Ground(var, nodes, {**SOON_GONE, **(properties or {})}, doors or {})
     try:
         ground.start()
         ground.prepare()

@@ -29,10 +29,15 @@ SPREAD_S = 50 * 3600
 
 
 def write_programme(folder: Path, dimensions: Sequence[str] = ("probe", "queue")) -> Path:
-    """The default programme, counted by other dimensions, at any hour and without limits."""
+    """The default programme, counted by other dimensions, at any hour and without limits.
+
+    Answers are taken to be independent: how alike they are is estimated now and then, and what
+    is said would depend on when.
+    """
     shutil.copytree(SHIPPED, folder)
     without(folder, "quiet_hours", "caps")
-    lines = ["dimensions:", *(f"  {name}: {{}}" for name in dimensions), "pairs: []", ""]
+    lines = ["dimensions:", *(f"  {name}: {{}}" for name in dimensions)]
+    lines += ["pairs: []", "clusters: []", ""]
     (folder / "segments.yaml").write_text("\n".join(lines))
     return folder
 
