@@ -86,6 +86,18 @@ async def test_of_a_past_one_batch_is_under_way_and_goes_to_all_partitions() -> 
     assert gate.together == {False}
 
 
+async def test_a_flight_is_bounded_and_the_rest_goes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "_ABOARD", 250)
+    gate = Gate()
+    gate.open.set()
+    outbox = Outbox(gate, spread=True)
+
+    await asyncio.gather(*(outbox.put(*(record(n) for n in range(100))) for _ in range(7)))
+    await outbox.put(record(1))
+
+    assert [len(batch) for batch in gate.batches] == [300, 300, 100, 1]
+
+
 async def test_when_kafka_is_away_those_behind_fail_at_once() -> None:
     gate = Gate()
     gate.away = True
