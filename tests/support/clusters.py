@@ -22,11 +22,11 @@ from shared.embedded.cluster import (
     cluster_folder,
     make_cluster,
 )
-from shared.embedded.files import free_port
 from shared.embedded.privileges import Account, choose_account
 from shared.embedded.processes import is_alive, spawn
 from shared.embedded.readiness import wait_ready
 from shared.migrating import migrate
+from tests.support.ports import free_ports
 
 PASSWORD: Final = "of-the-tests"
 _PATIENCE_S: Final = 120.0
@@ -41,7 +41,7 @@ class Cluster:
 
     var: Path
     archive: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
     pid: int = 0
 
     @property
