@@ -3,7 +3,7 @@
     python -m benchmarks.judging [--stores 44 1046] [--rate 2000] [--minutes 3] [--json FILE]
 
 Real PostgreSQL (fsync on), the consumer that counts and the judge of the service. For each size of
-fleet, in a process of its own:
+fleet, in a process and a database of its own:
 
 * minutes: both, one after the other, where the service has them beside each other. Records lie in
   memory. Time is made up: what counting and a turn of the judge took, and the judge's rest between
@@ -86,10 +86,9 @@ def main() -> None:
     told = reading.parse_args()
     asked = Asked(rate=told.rate, minutes=told.minutes, answers=told.answers, rounds=told.rounds)
     figures, found = Figures("judging"), []
-    with servers("alerts") as where:
-        for stores in told.stores:  # a process each, for its memory
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                found.append(pool.submit(run, where, stores, asked).result())
+    for stores in told.stores:  # a process each, for its memory; nothing of another's is stored
+        with servers("alerts") as where, ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            found.append(pool.submit(run, where, stores, asked).result())
     figures.add(minutes_of(found, told.rate))
     figures.add(judge_of(found))
     figures.add(capacity_of(found))
