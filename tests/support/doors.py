@@ -186,6 +186,7 @@ async def _read(fleet: Fleet, topic: str) -> list[Record]:
         while True:
             with suppress(KafkaUnavailable):
                 return await read_all(fleet.ground.kafka.bootstrap, f"{fleet.prefix}{topic}")
+            await asyncio.sleep(0.2)
 
 
 def numbers_of(ids: Iterable[str]) -> set[int]:
